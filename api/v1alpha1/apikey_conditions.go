@@ -1,0 +1,50 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types of an APIKey. Ready and Active are always there once the operator has seen the object;
+// Reconciling and Stalled only while they are true, as kstatus expects.
+const (
+	// ConditionReady is True when this generation is reconciled: the cluster is as spec declares it.
+	ConditionReady = "Ready"
+
+	// ConditionActive is True while verifiers accept the key.
+	ConditionActive = "Active"
+
+	// ConditionReconciling is True while the operator works towards Ready and expects to get there by itself.
+	ConditionReconciling = "Reconciling"
+
+	// ConditionStalled is True while the operator cannot get to Ready unless someone acts.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of the conditions of an APIKey.
+const (
+	// ReasonMinted surfaces when the Secret holds the active key.
+	ReasonMinted = "Minted"
+
+	// ReasonMinting surfaces when the first key has been announced and is not yet handed out.
+	ReasonMinting = "Minting"
+
+	// ReasonRotating surfaces when a replacement has been announced and the Secret is about to be changed.
+	ReasonRotating = "Rotating"
+
+	// ReasonSuspended surfaces when spec.suspend is true and the key is refused.
+	ReasonSuspended = "Suspended"
+
+	// ReasonRevoked surfaces when spec.revoked is true and the key is refused for good.
+	ReasonRevoked = "Revoked"
+
+	// ReasonExpired surfaces when the expiry has passed and the key is refused for good.
+	ReasonExpired = "Expired"
+
+	// ReasonSecretConflict surfaces when a Secret with the wanted name exists that this APIKey does not control.
+	ReasonSecretConflict = "SecretConflict"
+
+	// ReasonInvalidOverlap surfaces when a rotation is asked for and its rotate-overlap annotation is not a duration in range.
+	ReasonInvalidOverlap = "InvalidRotateOverlap"
+
+	// ReasonWriteRefused surfaces when the API server refuses a write of the operator: missing permission, admission, quota.
+	ReasonWriteRefused = "WriteRefused"
+)

@@ -1,0 +1,54 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import "time"
+
+// Annotations on an APIKey. The operator reads them and never writes them: the pipeline that applies the manifest owns them.
+const (
+	// RotateAnnotation asks for one rotation: any value that differs from the last one that was acted on.
+	RotateAnnotation = GroupName + "/rotate"
+
+	// RotateOverlapAnnotation replaces spec.rotation.overlap for a rotation. "0s" stops a leaked key at once.
+	// A duration from 0s to MaxOverlap; anything else stalls the rotation and is reported in the Ready condition.
+	RotateOverlapAnnotation = GroupName + "/rotate-overlap"
+)
+
+// The Secret of an APIKey.
+const (
+	// SecretType is the type of every Secret that the operator writes. It watches no others.
+	SecretType = GroupName + "/api-key"
+
+	// SecretKeyDefault is the data key that holds the API key where spec.secret.key does not name another.
+	SecretKeyDefault = "api-key"
+
+	// SecretPreviousKeyPrefix before the data key gives the data key that holds the previous API key while an overlap runs.
+	SecretPreviousKeyPrefix = "previous-"
+
+	// SecretManagedByLabel and its value mark the Secrets of this operator.
+	SecretManagedByLabel = "app.kubernetes.io/managed-by"
+
+	// SecretManagedByValue is the value of SecretManagedByLabel.
+	SecretManagedByValue = "apikey-operator"
+
+	// SecretAppliedAnnotation on a Secret names the labels and annotations that came from spec.secret,
+	// so that one that is taken out of spec.secret is taken off the Secret too.
+	SecretAppliedAnnotation = GroupName + "/applied-metadata"
+
+	// SecretFenceAnnotation on a Secret changes when the operator has to invalidate a write that may still be under way.
+	SecretFenceAnnotation = GroupName + "/fence"
+)
+
+// Limits that admission enforces and that other parts rely on.
+const (
+	// MaxKeys is how many key records status.keys holds at most.
+	MaxKeys = 4
+
+	// MaxOverlap is the longest time for which a replaced key stays valid: 30 days.
+	MaxOverlap = 720 * time.Hour
+
+	// MaxRotationValueLength is how many characters of the rotate annotation status.lastRotation.value holds as they are.
+	// A longer value is stored as a digest: every API key is longer, so none can end up in the status.
+	MaxRotationValueLength = 48
+)
