@@ -1,0 +1,129 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keys
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+const (
+	// DefaultPrefix begins every key unless the operator is told another.
+	DefaultPrefix = "ak"
+
+	// MaxPrefixLength bounds what a refused credential can cost: nothing longer than MaxLength is read.
+	MaxPrefixLength = 10
+
+	// MaxLength is the length of the longest key: prefix, environment, secret part, checksum and two separators.
+	MaxLength = MaxPrefixLength + 1 + 4 + 1 + secretLength + checksumLength
+
+	separator      = '_'
+	secretLength   = 43 // 43 base62 characters carry 256 bits: 43 * log2(62) = 256.03
+	checksumLength = 6  // 62^6 > 2^32
+	alphabet       = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// Why a text is no key. The errors never quote the text: it may be a key with one wrong character.
+var (
+	ErrShape    = errors.New("not the shape of an API key")
+	ErrChecksum = errors.New("the checksum of the API key does not match: a character is wrong or missing")
+)
+
+// environmentCode is how an environment is spelled inside a key; empty for one that does not exist.
+func environmentCode(env v1alpha1.Environment) string {
+	switch env {
+	case v1alpha1.EnvironmentProduction:
+		return "prod"
+	case v1alpha1.EnvironmentStaging:
+		return "stg"
+	case v1alpha1.EnvironmentDevelopment:
+		return "dev"
+	default:
+		return ""
+	}
+}
+
+// CheckPrefix says what is wrong with a prefix for keys, if anything.
+func CheckPrefix(prefix string) error {
+	if !validPrefix(prefix) {
+		return fmt.Errorf("key prefix %q: must be 1 to %d lower-case letters and digits and begin with a letter, such as %q",
+			prefix, MaxPrefixLength, DefaultPrefix)
+	}
+
+	return nil
+}
+
+// Check says whether a text has the shape and the checksum of a key: nil, ErrShape or ErrChecksum.
+// It allocates nothing and reads no more than MaxLength bytes, so that it can stand before every look-up.
+// It accepts any prefix, so that keys outlive a change of the operator's prefix.
+func Check(text string) error {
+	if len(text) > MaxLength {
+		return ErrShape
+	}
+	prefix, rest, found := strings.Cut(text, string(separator))
+	if !found || !validPrefix(prefix) {
+		return ErrShape
+	}
+	env, random, found := strings.Cut(rest, string(separator))
+	if !found || (env != "prod" && env != "stg" && env != "dev") || len(random) != secretLength+checksumLength {
+		return ErrShape
+	}
+	for i := range len(random) {
+		if !isBase62(random[i]) {
+			return ErrShape
+		}
+	}
+	body := text[:len(text)-checksumLength]
+	if sum := checksum(body); string(sum[:]) != text[len(body):] {
+		return ErrChecksum
+	}
+
+	return nil
+}
+
+// Parse makes a Key of a text that passes Check.
+func Parse(text string) (Key, error) {
+	if err := Check(text); err != nil {
+		return Key{}, err
+	}
+
+	return Key{plain: &text}, nil
+}
+
+// checksum is the CRC-32 (IEEE 802.3) of all before it in base62, most significant character first.
+func checksum(body string) [checksumLength]byte {
+	var sum [checksumLength]byte
+	crc := ^uint32(0) // the table's loop and not ChecksumIEEE, which takes bytes: the copy would go to the heap
+	for i := range len(body) {
+		crc = crc32.IEEETable[byte(crc)^body[i]] ^ crc>>8
+	}
+	crc = ^crc
+	for i := len(sum) - 1; i >= 0; i-- {
+		sum[i] = alphabet[crc%uint32(len(alphabet))]
+		crc /= uint32(len(alphabet))
+	}
+
+	return sum
+}
+
+func validPrefix(prefix string) bool {
+	if len(prefix) == 0 || len(prefix) > MaxPrefixLength || prefix[0] < 'a' || prefix[0] > 'z' {
+		return false
+	}
+	for i := range len(prefix) {
+		if c := prefix[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+
+	return true
+}
+
+func isBase62(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}
