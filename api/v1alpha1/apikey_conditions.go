@@ -45,6 +45,6 @@ const (
 	// ReasonInvalidOverlap surfaces when a rotation is asked for and its rotate-overlap annotation is not a duration in range.
 	ReasonInvalidOverlap = "InvalidRotateOverlap"
 
-	// ReasonWriteRefused surfaces when the API server refuses a write of the operator: missing permission, admission, quota.
-	ReasonWriteRefused = "WriteRefused"
+	// ReasonRequestRefused surfaces when the API server refuses what the operator needs: missing permission, admission, quota.
+	ReasonRequestRefused = "RequestRefused"
 )

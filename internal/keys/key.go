@@ -28,12 +28,15 @@ type Key struct {
 
 // Reveal returns the plaintext, for the Secret that holds it and for nothing else.
 func (k Key) Reveal() string {
-	if k.plain == nil {
+	if k.IsZero() {
 		return ""
 	}
 
 	return *k.plain
 }
+
+// IsZero says whether this is no key.
+func (k Key) IsZero() bool { return k.plain == nil }
 
 // Digest is the digest of the whole key.
 func (k Key) Digest() Digest { return DigestOf(k.Reveal()) }
@@ -41,7 +44,7 @@ func (k Key) Digest() Digest { return DigestOf(k.Reveal()) }
 // Scrub takes the key, plain and in the base64 in which a Secret carries it, out of a text that another program wrote,
 // such as the message of an admission plugin that quotes what it refused.
 func (k Key) Scrub(text string) string {
-	if k.plain == nil {
+	if k.IsZero() {
 		return text
 	}
 	for _, form := range spellings(*k.plain) {

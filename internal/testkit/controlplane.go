@@ -95,13 +95,13 @@ func Start(opts Options) (*ControlPlane, error) {
 	}
 	cfg, err := env.Start()
 	if err != nil {
-		return nil, fmt.Errorf("start etcd and kube-apiserver (run `make kube` first): %w", errors.Join(err, env.Stop()))
+		return nil, fmt.Errorf("start etcd and kube-apiserver (run `make kube` first): %w", errors.Join(err, env.Stop(), releasePorts()))
 	}
 	cfg.QPS = -1 // no client-side throttling: the API server's own priority and fairness governs
 
 	folder, err := os.MkdirTemp("", "apikey-operator-")
 	if err != nil {
-		return nil, errors.Join(err, env.Stop())
+		return nil, errors.Join(err, env.Stop(), releasePorts())
 	}
 
 	return &ControlPlane{Config: cfg, env: env, folder: folder}, nil

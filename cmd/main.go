@@ -1,0 +1,169 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command manager runs the operator: it mints, rotates and ends the API keys that APIKey objects declare.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/controller"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+)
+
+// readyTimeout bounds one readiness check; the kubelet's own default is 1s.
+const readyTimeout = 500 * time.Millisecond
+
+func main() {
+	if err := run(ctrl.SetupSignalHandler(), os.Args[1:]); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "manager:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// options are the command line.
+type options struct {
+	metricsAddress, probeAddress    string
+	metricsSecure                   bool
+	metricsCertDir                  string
+	leaderElect                     bool
+	leaderElectionNamespace, prefix string
+	concurrency                     int
+	zap                             zap.Options
+}
+
+// parse reads the command line and says what is wrong with it.
+func parse(args []string) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("manager", flag.ContinueOnError)
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address of /metrics; 0 turns it off.")
+	fs.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve /metrics over TLS, only to those who may get the non-resource URL /metrics.")
+	fs.StringVar(&o.metricsCertDir, "metrics-cert-dir", "", "Folder with tls.crt and tls.key for /metrics, reloaded when they change; empty: a self-signed certificate.")
+	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Let one replica work at a time. Several at once are safe, but do the same work.")
+	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease for --leader-elect; empty: the namespace of the pod.")
+	fs.StringVar(&o.prefix, "key-prefix", keys.DefaultPrefix, "What new keys begin with: 1 to 10 lower-case letters and digits, a letter first. Keys with another prefix stay valid.")
+	fs.IntVar(&o.concurrency, "concurrent-reconciles", 16, "How many APIKeys are worked on at once, from 1 to 1000.")
+	if kubeconfig := flag.Lookup("kubeconfig"); kubeconfig != nil { // controller-runtime reads it where it has put it
+		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
+	}
+	o.zap.BindFlags(fs)
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("argument %q: there are only flags, see --help", fs.Arg(0))
+	}
+	if err := keys.CheckPrefix(o.prefix); err != nil {
+		return o, fmt.Errorf("--key-prefix: %w", err)
+	}
+	if o.concurrency < 1 || o.concurrency > 1000 {
+		return o, fmt.Errorf("--concurrent-reconciles=%d: must be from 1 to 1000", o.concurrency)
+	}
+
+	return o, nil
+}
+
+// run runs the operator until the context ends.
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	log := zap.New(zap.UseFlagOptions(&o.zap))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log) // of libraries that log by themselves; their verbosity stays 0
+
+	mgr, err := newManager(o)
+	if err != nil {
+		return err
+	}
+	if err := controller.Setup(mgr, controller.Options{
+		Keys: keys.Generator{Prefix: o.prefix}, Concurrency: o.concurrency,
+		Clock: clock.RealClock{}, Registerer: metrics.Registry,
+	}); err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	if err := addProbes(mgr); err != nil {
+		return err
+	}
+
+	return mgr.Start(ctx)
+}
+
+func newManager(o options) (ctrl.Manager, error) {
+	s := runtime.NewScheme()
+	if err := errors.Join(scheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
+		return nil, err
+	}
+	cfg, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster (--kubeconfig, $KUBECONFIG, or a pod's service account): %w", err)
+	}
+	cfg.QPS = -1 // no throttling here: the API server's priority and fairness knows what it can take
+
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        s,
+		Cache:                         controller.CacheOptions(),
+		Client:                        controller.ClientOptions(),
+		Metrics:                       metricsOptions(o),
+		HealthProbeBindAddress:        o.probeAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              controller.Name + "." + v1alpha1.GroupName,
+		LeaderElectionNamespace:       o.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // nothing runs after Start returns, so the next one need not wait
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster at %s: %w", cfg.Host, err)
+	}
+
+	return mgr, nil
+}
+
+func metricsOptions(o options) metricsserver.Options {
+	m := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure, CertDir: o.metricsCertDir}
+	if o.metricsSecure {
+		m.FilterProvider = filters.WithAuthenticationAndAuthorization
+		// HTTP/2 stays off: metrics need none of it, and its stream resets are a way to exhaust a server (CVE-2023-44487).
+		m.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
+	}
+
+	return m
+}
+
+// addProbes says alive while the process answers, and ready once the caches have been filled, also on a replica that
+// stands by: one that has not is no replacement for the leader.
+func addProbes(mgr ctrl.Manager) error {
+	synced := func(req *http.Request) error {
+		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet")
+		}
+
+		return nil
+	}
+
+	return errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", synced))
+}

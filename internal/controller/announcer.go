@@ -1,0 +1,92 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// Routine events are told at 5 a second after the first 50: an event is one more write beside the three of a mint,
+// which would cost a quarter of the mint rate when thousands of keys are made at once. The status says the same.
+const (
+	routineEventsPerSecond = 5
+	routineEventsBurst     = 50
+)
+
+// EventRecorder is the one method that is needed of an event recorder of events.k8s.io/v1.
+type EventRecorder interface {
+	Eventf(regarding, related runtime.Object, eventType, reason, action, note string, args ...any)
+}
+
+// Announcer tells people and meters what has happened to a key: events, log lines, metrics.
+type Announcer struct {
+	recorder EventRecorder
+	routine  *rate.Limiter
+	metrics  metrics
+}
+
+// NewAnnouncer makes an Announcer and registers its metrics.
+func NewAnnouncer(recorder EventRecorder, registerer prometheus.Registerer) *Announcer {
+	return &Announcer{
+		recorder: recorder,
+		routine:  rate.NewLimiter(routineEventsPerSecond, routineEventsBurst),
+		metrics:  newMetrics(registerer),
+	}
+}
+
+// statusChanged tells about a status that was written.
+func (a *Announcer) statusChanged(ctx context.Context, before, after *v1alpha1.APIKey, now time.Time) {
+	log := ctrl.LoggerFrom(ctx)
+	for _, e := range eventsOf(before, after) {
+		log.Info(e.note, "reason", e.reason, "phase", after.Status.Phase)
+		if e.routine && !a.routine.AllowN(now, 1) {
+			a.metrics.eventsDropped.Inc()
+
+			continue
+		}
+		a.recorder.Eventf(after, nil, e.kind, e.reason, e.action, "%s", e.note)
+	}
+	if last := after.Status.LastRotation; last != nil && rotated(before, after) {
+		a.metrics.minted.WithLabelValues(string(last.Trigger)).Inc()
+	}
+	if after.Status.Phase == v1alpha1.PhaseExpired && before.Status.Phase != v1alpha1.PhaseExpired && after.Status.ExpiresAt != nil {
+		a.metrics.expiryDelay.Observe(now.Sub(after.Status.ExpiresAt.Time).Seconds())
+	}
+}
+
+// metrics are those of this package; labels never grow with the number of keys.
+type metrics struct {
+	minted        *prometheus.CounterVec
+	eventsDropped prometheus.Counter
+	expiryDelay   prometheus.Histogram
+}
+
+func newMetrics(registerer prometheus.Registerer) metrics {
+	m := metrics{
+		minted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "apikey_operator_keys_minted_total",
+			Help: "Keys that were handed out, by what made them necessary: Created, Annotation, Schedule, SecretDeleted, SecretModified, Recovered.",
+		}, []string{"trigger"}),
+		eventsDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "apikey_operator_routine_events_dropped_total",
+			Help: "Events about newly minted keys that were not sent because too many keys were minted at once.",
+		}),
+		expiryDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "apikey_operator_expiry_delay_seconds",
+			Help:    "How long after its expiry the Secret of a key was gone. Verifiers refuse the key at its expiry, whatever this says.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
+		}),
+	}
+	registerer.MustRegister(m.minted, m.eventsDropped, m.expiryDelay)
+
+	return m
+}

@@ -1,0 +1,148 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// apply carries out a plan: at most one effect on the Secret, then one status write that reports it.
+func (r *Reconciler) apply(ctx context.Context, p *pass) error {
+	switch p.plan.Action {
+	case lifecycle.Mint:
+		return r.mint(ctx, p)
+	case lifecycle.Promote:
+		return r.promote(ctx, p, p.observed.Secret.Digest, p.observed.Secret.Ref)
+	case lifecycle.Fence:
+		return r.fence(ctx, p)
+	case lifecycle.Reshape:
+		return r.reshape(ctx, p)
+	case lifecycle.Delete:
+		return r.deleteSecret(ctx, p)
+	case lifecycle.Close:
+		return r.writeStatus(ctx, p, lifecycle.Closed(p.observed, p.now))
+	case lifecycle.Block:
+		return r.writeStatus(ctx, p, lifecycle.Blocked(p.observed, p.plan.Reason, p.plan.Message, p.now))
+	case lifecycle.Settle:
+		return r.writeStatus(ctx, p, lifecycle.Settled(p.observed, p.now))
+	case lifecycle.Ignore, lifecycle.Read: // Read was carried out before; a decision on what was read is never Read again
+		return nil
+	default:
+		return fmt.Errorf("action %d has no effect that is known", p.plan.Action)
+	}
+}
+
+// mint announces a new key, hands it out and promotes it, in this order: a key that a workload can hold is always one
+// that verifiers know, and a key that verifiers accept is always one that this operator has drawn.
+func (r *Reconciler) mint(ctx context.Context, p *pass) error {
+	key, err := r.Keys.New(p.observed.Key.Spec.Environment)
+	if err != nil {
+		return err
+	}
+	digest := key.Digest()
+	if err := r.writeStatus(ctx, p, lifecycle.Announced(p.observed, digest.String(), digest.ID(), p.now)); err != nil {
+		return err
+	}
+	secret, err := r.handOut(ctx, p, key)
+	if err != nil {
+		return err
+	}
+
+	return r.promote(ctx, p, digest.String(), reference(secret))
+}
+
+// promote makes the key that the Secret holds the active one.
+func (r *Reconciler) promote(ctx context.Context, p *pass, digest string, ref v1alpha1.SecretReference) error {
+	return r.writeStatus(ctx, p, lifecycle.Promoted(p.observed, digest, ref, p.plan.Trigger, p.now))
+}
+
+// handOut writes a key into the Secret, if that is still as it was read: a Secret that has changed since may hold a key
+// that another writer has announced, or one that was planted. It is not read again here for the same reason.
+func (r *Reconciler) handOut(ctx context.Context, p *pass, key keys.Key) (*corev1.Secret, error) {
+	secret, err := r.draft(p)
+	if err != nil {
+		return nil, err
+	}
+	dataKey, previousKey := p.observed.Key.SecretDataKey(), p.observed.Key.SecretPreviousDataKey()
+	if lifecycle.KeepsPrevious(p.observed) {
+		secret.Data[previousKey] = secret.Data[dataKey]
+	} else {
+		delete(secret.Data, previousKey)
+	}
+	secret.Data[dataKey] = []byte(key.Reveal())
+
+	return secret, r.writeSecret(ctx, secret, key)
+}
+
+// fence changes the Secret so that every write that is under way fails on its precondition. With no Secret there,
+// it makes one without a key: a writer that found none would create it.
+func (r *Reconciler) fence(ctx context.Context, p *pass) error {
+	secret, err := r.draft(p)
+	if err != nil {
+		return err
+	}
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, p.observed.Key.ResourceVersion)
+	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
+		return err
+	}
+
+	return r.writeStatus(ctx, p, lifecycle.Fenced(p.observed, reference(secret), p.now))
+}
+
+// reshape brings all of the Secret but its key up to date.
+func (r *Reconciler) reshape(ctx context.Context, p *pass) error {
+	secret, err := r.draft(p)
+	if err != nil {
+		return err
+	}
+	if lifecycle.PreviousIsStale(p.observed, p.now) {
+		delete(secret.Data, p.observed.Key.SecretPreviousDataKey())
+	}
+	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
+		return err
+	}
+	p.observed.Secret.Ref = reference(secret)
+
+	return r.writeStatus(ctx, p, lifecycle.Settled(p.observed, p.now))
+}
+
+// deleteSecret deletes the very Secret that was observed, then closes the records.
+func (r *Reconciler) deleteSecret(ctx context.Context, p *pass) error {
+	ref := p.observed.Secret.Ref
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.observed.Key.Namespace, Name: ref.Name}}
+	err := r.Secrets.Delete(quiet(ctx), secret, client.Preconditions{UID: &ref.UID, ResourceVersion: &ref.ResourceVersion})
+	if client.IgnoreNotFound(err) != nil {
+		return asRefused(err, "", "delete Secret %s/%s", secret.Namespace, secret.Name)
+	}
+
+	return r.writeStatus(ctx, p, lifecycle.Closed(p.observed, p.now))
+}
+
+// writeStatus writes a status if it differs, provided that nobody has changed the APIKey since it was read,
+// and tells about what the change means. It is the only place that writes a status.
+func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.APIKeyStatus) error {
+	before := p.observed.Key
+	if equality.Semantic.DeepEqual(before.Status, status) {
+		return nil
+	}
+	after := before.DeepCopy()
+	after.Status = status
+	if err := r.APIKeys.Status().Update(ctx, after); err != nil {
+		return fmt.Errorf("write the status of APIKey %s/%s: %w", before.Namespace, before.Name, err)
+	}
+	p.observed.Key = after
+	r.Announcer.statusChanged(ctx, before, after, p.now)
+
+	return nil
+}

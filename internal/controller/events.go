@@ -1,0 +1,127 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// Reasons of events, beside those that a condition has too.
+const (
+	// eventRotated: a key was replaced.
+	eventRotated = "Rotated"
+	// eventResumed: a suspended key is accepted again.
+	eventResumed = "Resumed"
+	// eventSecretModified: the Secret held something that the operator had not put there.
+	eventSecretModified = "SecretModified"
+)
+
+// Actions of events: what the operator did, or tried to.
+const (
+	actionMint   = "Mint"
+	actionRotate = "Rotate"
+	actionEnd    = "End"
+	actionAdmit  = "Admit"
+	actionBlock  = "Block"
+)
+
+// event is one thing worth telling about a key.
+type event struct {
+	kind, reason, action, note string
+	// routine events are many when many keys are made at once, and say nothing that the status does not.
+	routine bool
+}
+
+// eventsOf are the events that a change of status stands for. They follow from the change alone,
+// so that each is told once, by whoever has made the write that counted.
+func eventsOf(before, after *v1alpha1.APIKey) []event {
+	var events []event
+	if last := after.Status.LastRotation; last != nil && rotated(before, after) {
+		events = append(events, rotationEvents(after, last.Trigger)...)
+	}
+	if from, to := before.Status.Phase, after.Status.Phase; from != to {
+		events = append(events, phaseEvents(from, to)...)
+	}
+	if problem := problemOf(after); problem != nil && (problemOf(before) == nil || problemOf(before).Reason != problem.Reason) {
+		events = append(events, event{kind: corev1.EventTypeWarning, reason: problem.Reason, action: actionBlock, note: problem.Message})
+	}
+
+	return events
+}
+
+// rotated says whether another key became the active one.
+func rotated(before, after *v1alpha1.APIKey) bool {
+	return activeID(after) != "" && activeID(before) != activeID(after)
+}
+
+// activeID is the id of the active key; empty: there is none.
+func activeID(key *v1alpha1.APIKey) string {
+	for i := range key.Status.Keys {
+		if key.Status.Keys[i].State == v1alpha1.KeyActive {
+			return key.Status.Keys[i].ID
+		}
+	}
+
+	return ""
+}
+
+func rotationEvents(key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []event {
+	if trigger == v1alpha1.TriggerCreated {
+		return []event{{
+			kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonMinted, action: actionMint, routine: true,
+			note: fmt.Sprintf("Secret %q holds key %s", key.SecretName(), activeID(key)),
+		}}
+	}
+	events := []event{{
+		kind: corev1.EventTypeNormal, reason: eventRotated, action: actionRotate,
+		note: fmt.Sprintf("Secret %q holds the new key %s (%s)", key.SecretName(), activeID(key), trigger),
+	}}
+	if trigger == v1alpha1.TriggerSecretModified {
+		events = append(events, event{
+			kind: corev1.EventTypeWarning, reason: eventSecretModified, action: actionRotate,
+			note: fmt.Sprintf("Secret %q held something that this operator had not put there: it was edited, or restored from a backup; "+
+				"a new key was minted", key.SecretName()),
+		})
+	}
+
+	return events
+}
+
+func phaseEvents(from, to v1alpha1.Phase) []event {
+	switch to {
+	case v1alpha1.PhaseSuspended:
+		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonSuspended, action: actionAdmit, note: "The key is refused until spec.suspend is false"}}
+	case v1alpha1.PhaseActive:
+		if from == v1alpha1.PhaseSuspended {
+			return []event{{kind: corev1.EventTypeNormal, reason: eventResumed, action: actionAdmit, note: "The key is accepted again"}}
+		}
+	case v1alpha1.PhaseRevoked:
+		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonRevoked, action: actionEnd, note: "The key is refused for good"}}
+	case v1alpha1.PhaseExpired:
+		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonExpired, action: actionEnd, note: "The key has expired and is refused for good"}}
+	case v1alpha1.PhasePending: // the condition says why
+	}
+
+	return nil
+}
+
+// problemOf is the Ready condition of a key that something is in the way of; nil: nothing is.
+func problemOf(key *v1alpha1.APIKey) *metav1.Condition {
+	ready := meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionFalse {
+		return nil
+	}
+	switch ready.Reason {
+	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonInvalidOverlap, v1alpha1.ReasonRequestRefused:
+		return ready
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,221 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	testclock "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/controller"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+// fixture is one APIKey in a namespace of its own, and a clock that moves when it is told to.
+type fixture struct {
+	ctx   context.Context
+	clock *testclock.FakePassiveClock
+	name  client.ObjectKey
+	// events are the reasons of the events that reconcilers of this fixture have sent.
+	events []string
+}
+
+// newFixture makes a namespace. The clock starts at the present, because the API server sets creation timestamps.
+func newFixture(ctx context.Context) *fixture {
+	GinkgoHelper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
+	Expect(admin.Create(ctx, ns)).To(Succeed())
+
+	return &fixture{
+		ctx:   ctx,
+		clock: testclock.NewFakePassiveClock(time.Now().Truncate(time.Second)),
+		name:  client.ObjectKey{Namespace: ns.Name, Name: "main-website"},
+	}
+}
+
+// create creates the APIKey, after the given changes to a minimal one.
+func (f *fixture) create(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
+	GinkgoHelper()
+	key := &v1alpha1.APIKey{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: f.name.Name},
+		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
+	}
+	for _, change := range changes {
+		change(key)
+	}
+	Expect(admin.Create(f.ctx, key)).To(Succeed())
+
+	return key
+}
+
+// edit changes the APIKey as a user would.
+func (f *fixture) edit(change func(*v1alpha1.APIKey)) {
+	GinkgoHelper()
+	key := f.key()
+	before := key.DeepCopy()
+	change(key)
+	Expect(admin.Patch(f.ctx, key, client.MergeFrom(before))).To(Succeed())
+}
+
+// rotate sets the rotate annotation.
+func (f *fixture) rotate(value string) {
+	GinkgoHelper()
+	f.edit(func(k *v1alpha1.APIKey) {
+		metav1.SetMetaDataAnnotation(&k.ObjectMeta, v1alpha1.RotateAnnotation, value)
+	})
+}
+
+func (f *fixture) key() *v1alpha1.APIKey {
+	GinkgoHelper()
+	key := &v1alpha1.APIKey{}
+	Expect(admin.Get(f.ctx, f.name, key)).To(Succeed())
+
+	return key
+}
+
+// secret is the Secret of the APIKey; nil: there is none.
+func (f *fixture) secret() *corev1.Secret {
+	GinkgoHelper()
+	secret := &corev1.Secret{}
+	err := admin.Get(f.ctx, client.ObjectKey{Namespace: f.name.Namespace, Name: f.key().SecretName()}, secret)
+	if client.IgnoreNotFound(err) == nil && err != nil {
+		return nil
+	}
+	Expect(err).NotTo(HaveOccurred())
+
+	return secret
+}
+
+// value is the key that the Secret holds.
+func (f *fixture) value() string {
+	GinkgoHelper()
+	secret := f.secret()
+	Expect(secret).NotTo(BeNil(), "there is no Secret")
+
+	return string(secret.Data[f.key().SecretDataKey()])
+}
+
+// reconciler is an operator that has just started: it knows nothing but what is in the cluster.
+func (f *fixture) reconciler(wire *testkit.Wire) *controller.Reconciler {
+	GinkgoHelper()
+
+	return f.reconcilerFor(wire.Attach(plane.Config))
+}
+
+func (f *fixture) reconcilerFor(cfg *rest.Config) *controller.Reconciler {
+	GinkgoHelper()
+	cl, err := client.New(cfg, client.Options{Scheme: testkit.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+
+	return &controller.Reconciler{
+		APIKeys: cl, Metadata: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{},
+		Announcer: controller.NewAnnouncer(f, prometheus.NewRegistry()),
+	}
+}
+
+// Eventf implements controller.EventRecorder.
+func (f *fixture) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
+	f.events = append(f.events, reason)
+}
+
+// pass lets a reconciler look at the APIKey once.
+func (f *fixture) pass(r *controller.Reconciler) (ctrl.Result, error) {
+	ctx := ctrl.LoggerInto(f.ctx, ctrl.Log.WithName("spec"))
+
+	return r.Reconcile(ctx, ctrl.Request{NamespacedName: f.name})
+}
+
+// settle lets a freshly started operator work until it has nothing left to write.
+func (f *fixture) settle() ctrl.Result {
+	GinkgoHelper()
+
+	return f.settleWith(testkit.NewWire(testkit.Cut{}))
+}
+
+func (f *fixture) settleWith(wire *testkit.Wire) ctrl.Result {
+	GinkgoHelper()
+	r := f.reconciler(wire)
+	for range 10 {
+		before := len(wire.Writes())
+		result, err := f.pass(r)
+		Expect(err).NotTo(HaveOccurred())
+		if len(wire.Writes()) == before {
+			return result
+		}
+	}
+	Fail("after 10 passes the operator still writes")
+
+	return ctrl.Result{}
+}
+
+// expectHealthy checks what holds of every key that works: one Active record, which is that of the key in the Secret,
+// and no announced key left over.
+func (f *fixture) expectHealthy() {
+	GinkgoHelper()
+	key := f.key()
+	active := recordsIn(key, v1alpha1.KeyActive)
+	Expect(active).To(HaveLen(1), "Active records")
+	Expect(recordsIn(key, v1alpha1.KeyPending)).To(BeEmpty(), "Pending records")
+	Expect(keys.Check(f.value())).To(Succeed())
+	Expect(active[0].Digest).To(Equal(keys.DigestOf(f.value()).String()), "digest of the key in the Secret")
+	Expect(key.Status.Phase).To(Equal(v1alpha1.PhaseActive))
+	Expect(key.Status.SecretRef.ResourceVersion).To(Equal(f.secret().ResourceVersion))
+	Expect(key.Status.ObservedGeneration).To(Equal(key.Generation))
+}
+
+// handedOut are all keys that this APIKey's Secret has ever held.
+func (f *fixture) handedOut() []string {
+	GinkgoHelper()
+	values, err := handouts.Of(f.ctx, client.ObjectKey{Namespace: f.name.Namespace, Name: f.key().SecretName()})
+	Expect(err).NotTo(HaveOccurred())
+
+	return values
+}
+
+// accepts says whether a verifier would accept a key by its record.
+func (f *fixture) accepts(value string) bool {
+	GinkgoHelper()
+	key := f.key()
+	digest := keys.DigestOf(value).String()
+	for _, r := range key.Status.Keys {
+		if r.Digest == digest {
+			return r.State != v1alpha1.KeyRetiring || f.clock.Now().Before(r.NotAfter.Time)
+		}
+	}
+
+	return false
+}
+
+func recordsIn(key *v1alpha1.APIKey, state v1alpha1.KeyState) []v1alpha1.KeyRecord {
+	var found []v1alpha1.KeyRecord
+	for _, r := range key.Status.Keys {
+		if r.State == state {
+			found = append(found, r)
+		}
+	}
+
+	return found
+}
+
+func condition(key *v1alpha1.APIKey, conditionType string) *metav1.Condition {
+	for i := range key.Status.Conditions {
+		if key.Status.Conditions[i].Type == conditionType {
+			return &key.Status.Conditions[i]
+		}
+	}
+
+	return nil
+}

@@ -1,0 +1,120 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// watchGrace is how long after a rotation the watch may be behind it. After that the Secret is read instead.
+const watchGrace = 5 * time.Second
+
+// observe fills in what can be known of the Secret without an API call.
+func (r *Reconciler) observe(ctx context.Context, p *pass) error {
+	key := p.observed.Key
+	meta := &metav1.PartialObjectMetadata{}
+	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.Metadata.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, meta)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("look up the metadata of Secret %s/%s: %w", key.Namespace, key.SecretName(), err)
+	}
+	ours := err == nil && metav1.IsControlledBy(meta, key)
+
+	ref := key.Status.SecretRef
+	switch {
+	case ref == nil && !ours:
+		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread}
+	case ref != nil && ours && ref.UID == meta.UID && ref.ResourceVersion == meta.ResourceVersion:
+		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread, Ref: *ref}
+	case r.watchBehind(key, p.now):
+		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretBehind}
+	default:
+		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretChanged}
+	}
+
+	return nil
+}
+
+// watchBehind says whether the watch has yet to deliver the Secret that the last rotation wrote. Without it, the status
+// write of a rotation, which usually arrives first, would make the operator read the Secret that it has just written.
+func (r *Reconciler) watchBehind(key *v1alpha1.APIKey, now time.Time) bool {
+	return r.Watched != nil && key.Status.SecretRef != nil && key.Status.LastRotation != nil &&
+		now.Sub(key.Status.LastRotation.At.Time) < watchGrace &&
+		!r.Watched.Reached(key.Status.SecretRef.ResourceVersion)
+}
+
+// read looks at the Secret itself. What it finds is kept for the write that may follow:
+// its uid and resourceVersion are that write's precondition.
+func (r *Reconciler) read(ctx context.Context, p *pass) error {
+	key := p.observed.Key
+	secret := &corev1.Secret{}
+	err := r.Secrets.Get(quiet(ctx), client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, secret)
+	if apierrors.IsNotFound(err) {
+		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
+
+		return nil
+	}
+	if err != nil {
+		return asRefused(err, "", "read Secret %s/%s", key.Namespace, key.SecretName())
+	}
+	p.secret = secret
+	p.observed.Secret = facts(key, secret)
+
+	return nil
+}
+
+// facts is what a decision may know of a Secret.
+func facts(key *v1alpha1.APIKey, secret *corev1.Secret) lifecycle.Secret {
+	f := lifecycle.Secret{State: lifecycle.SecretOwned, Ref: reference(secret)}
+	if conflict := conflictWith(key, secret); conflict != "" {
+		f.State, f.Conflict = lifecycle.SecretForeign, conflict
+
+		return f
+	}
+	f.Digest = digestOf(secret.Data, key.SecretDataKey())
+	f.PreviousDigest = digestOf(secret.Data, key.SecretPreviousDataKey())
+	f.Fenced = f.Digest == "" && secret.Annotations[v1alpha1.SecretFenceAnnotation] != ""
+	f.InShape = inShape(key, secret)
+
+	return f
+}
+
+// conflictWith says why a Secret is not one that this APIKey may write; empty: it is.
+func conflictWith(key *v1alpha1.APIKey, secret *corev1.Secret) string {
+	const wayOut = "delete or rename that Secret, or create an APIKey with another spec.secret.name"
+	switch {
+	case !metav1.IsControlledBy(secret, key):
+		return fmt.Sprintf("Secret %q exists and is not controlled by this APIKey: %s.", secret.Name, wayOut)
+	case secret.Type != v1alpha1.SecretType:
+		return fmt.Sprintf("Secret %q exists and is of type %q, not %q: %s.", secret.Name, secret.Type, v1alpha1.SecretType, wayOut)
+	default:
+		return ""
+	}
+}
+
+// digestOf is the digest of one data entry; empty: there is none.
+func digestOf(data map[string][]byte, name string) string {
+	value, ok := data[name]
+	if !ok {
+		return ""
+	}
+
+	return keys.DigestOf(string(value)).String()
+}
+
+// reference names a Secret as it stands.
+func reference(secret *corev1.Secret) v1alpha1.SecretReference {
+	return v1alpha1.SecretReference{Name: secret.Name, UID: secret.UID, ResourceVersion: secret.ResourceVersion}
+}

@@ -1,0 +1,124 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+)
+
+// quiet is a context whose logger says nothing. From verbosity 8 on client-go logs the bodies of requests and responses;
+// those of Secrets hold keys, so every call for a Secret is made with a context like this.
+func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
+
+// draft is the Secret to write: the one that was read, in shape, or a new one.
+func (r *Reconciler) draft(p *pass) (*corev1.Secret, error) {
+	key := p.observed.Key
+	secret := &corev1.Secret{Type: v1alpha1.SecretType}
+	if p.secret != nil {
+		secret = p.secret.DeepCopy()
+	}
+	secret.Namespace, secret.Name = key.Namespace, key.SecretName()
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	shape(key, secret)
+	if err := controllerutil.SetControllerReference(key, secret, r.APIKeys.Scheme()); err != nil {
+		return nil, fmt.Errorf("make APIKey %s/%s the owner of its Secret: %w", key.Namespace, key.Name, err)
+	}
+
+	return secret, nil
+}
+
+// writeSecret creates a Secret that was not there, or updates one if it is still what was read: the draft carries that
+// one's uid and resourceVersion. The error never quotes the key, whatever quotes it in the error of the API server.
+func (r *Reconciler) writeSecret(ctx context.Context, secret *corev1.Secret, key keys.Key) error {
+	verb, write := "create", func() error { return r.Secrets.Create(quiet(ctx), secret) }
+	if secret.ResourceVersion != "" {
+		verb, write = "update", func() error { return r.Secrets.Update(quiet(ctx), secret) }
+	}
+	announced := ""
+	if !key.IsZero() {
+		announced = key.Digest().String()
+	}
+
+	return asRefused(scrubbed(write(), key), announced, "%s Secret %s/%s", verb, secret.Namespace, secret.Name)
+}
+
+// scrubbed is an error without the key: a validating policy, say, may quote the object that it refuses.
+// An error that does not quote it stays as it is.
+func scrubbed(err error, key keys.Key) error {
+	if err == nil || key.Scrub(err.Error()) == err.Error() {
+		return err
+	}
+	clean := &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonUnknown}}
+	var status apierrors.APIStatus
+	if errors.As(err, &status) { // what it is called and coded stays, the details do not: they may quote the key as well
+		clean.ErrStatus.Reason, clean.ErrStatus.Code = status.Status().Reason, status.Status().Code
+	}
+	clean.ErrStatus.Message = key.Scrub(err.Error())
+
+	return clean
+}
+
+// applied is what SecretAppliedAnnotation holds: the names that came from spec.secret.
+type applied struct {
+	Labels      []string `json:"labels,omitempty"`
+	Annotations []string `json:"annotations,omitempty"`
+}
+
+// inShape says whether labels and annotations of a Secret are as declared.
+func inShape(key *v1alpha1.APIKey, secret *corev1.Secret) bool {
+	want := &corev1.Secret{ObjectMeta: *secret.ObjectMeta.DeepCopy()}
+	shape(key, want)
+
+	return equality.Semantic.DeepEqual(want.Labels, secret.Labels) &&
+		equality.Semantic.DeepEqual(want.Annotations, secret.Annotations)
+}
+
+// shape puts the declared labels and annotations on a Secret and takes those off that were declared before.
+// It leaves alone what others have put there.
+func shape(key *v1alpha1.APIKey, secret *corev1.Secret) {
+	var before applied
+	// What somebody has made unreadable names nothing to take off; it is written anew below.
+	_ = json.Unmarshal([]byte(secret.Annotations[v1alpha1.SecretAppliedAnnotation]), &before)
+	for _, name := range before.Labels {
+		delete(secret.Labels, name)
+	}
+	for _, name := range before.Annotations {
+		delete(secret.Annotations, name)
+	}
+	delete(secret.Annotations, v1alpha1.SecretAppliedAnnotation)
+
+	metav1.SetMetaDataLabel(&secret.ObjectMeta, v1alpha1.SecretManagedByLabel, v1alpha1.SecretManagedByValue)
+	template := key.Spec.Secret
+	if template == nil || len(template.Labels)+len(template.Annotations) == 0 {
+		return
+	}
+	for name, value := range template.Labels {
+		metav1.SetMetaDataLabel(&secret.ObjectMeta, name, string(value))
+	}
+	for name, value := range template.Annotations {
+		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, name, string(value))
+	}
+	names, _ := json.Marshal(applied{ // two lists of strings always marshal
+		Labels:      slices.Sorted(maps.Keys(template.Labels)),
+		Annotations: slices.Sorted(maps.Keys(template.Annotations)),
+	})
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretAppliedAnnotation, string(names))
+}

@@ -1,0 +1,134 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+)
+
+// Name is what the controller is called in logs, metrics and events.
+const Name = "apikey-operator"
+
+// Waits between attempts after an error, doubling from the first to the last.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 5 * time.Minute
+)
+
+// passTimeout bounds one pass: a request that hangs, or a watch that never delivers the operator's own write.
+const passTimeout = time.Minute
+
+// Options of the controller.
+type Options struct {
+	// Keys draws new keys.
+	Keys keys.Generator
+	// Concurrency is how many APIKeys are worked on at once; at least 1.
+	Concurrency int
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Registerer takes the metrics.
+	Registerer prometheus.Registerer
+}
+
+// CacheOptions narrow what the manager's cache holds. Of Secrets the server sends only those of our type.
+func CacheOptions() cache.Options {
+	return cache.Options{
+		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.APIKey{}: {Transform: stripAPIKey},
+			&corev1.Secret{}:   {Field: fields.OneTermEqualSelector("type", v1alpha1.SecretType), Transform: stripSecret},
+		},
+	}
+}
+
+// ClientOptions make the manager's client wait, on a read, for the watch to deliver the operator's own writes.
+// Without it, the pass that a status write sets off would act on what came before that write, and do it again.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}}
+}
+
+// Setup adds the controller to a manager that was made with CacheOptions and ClientOptions.
+func Setup(mgr ctrl.Manager, opts Options) error {
+	// A client without a cache: a Secret in a cache would be plaintext at rest in memory.
+	secrets, err := client.New(mgr.GetConfig(), client.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+	})
+	if err != nil {
+		return fmt.Errorf("make the client for Secrets: %w", err)
+	}
+	watched := &Frontier{}
+	r := &Reconciler{
+		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
+		Keys: opts.Keys, Clock: opts.Clock,
+		Announcer: NewAnnouncer(mgr.GetEventRecorder(Name), opts.Registerer),
+	}
+
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(Name).
+		For(&v1alpha1.APIKey{}).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(ownerOf(watched)), builder.OnlyMetadata).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: opts.Concurrency,
+			ReconciliationTimeout:   passTimeout,
+			EnableWarmup:            ptr.To(true), // a replica that stands by takes over with its cache filled
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Complete(r)
+}
+
+// ownerOf maps a Secret to the APIKey that controls it, and notes how far the watch has come.
+func ownerOf(watched *Frontier) handler.MapFunc {
+	return func(_ context.Context, secret client.Object) []reconcile.Request {
+		watched.Observe(secret.GetResourceVersion())
+		owner := metav1.GetControllerOf(secret)
+		if owner == nil || owner.Kind != "APIKey" || owner.APIVersion != v1alpha1.GroupVersion.String() {
+			return nil
+		}
+
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}}}
+	}
+}
+
+// stripAPIKey takes off what no decision needs: together often more than the rest.
+func stripAPIKey(obj any) (any, error) {
+	if key, ok := obj.(*v1alpha1.APIKey); ok {
+		key.ManagedFields = nil
+		delete(key.Annotations, corev1.LastAppliedConfigAnnotation)
+	}
+
+	return obj, nil
+}
+
+// stripSecret leaves what tells one version of a Secret from another, and whose it is.
+func stripSecret(obj any) (any, error) {
+	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = tombstone.Obj
+	}
+	if secret, ok := obj.(*metav1.PartialObjectMetadata); ok {
+		secret.ManagedFields, secret.Labels, secret.Annotations = nil, nil, nil
+	}
+
+	return obj, nil
+}

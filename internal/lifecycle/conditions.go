@@ -1,0 +1,155 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// Messages of the conditions. They hold no time and no counter, so that a status that says the same is the same.
+const (
+	messageMinted    = "The Secret holds the active key."
+	messageMinting   = "The first key is being handed out."
+	messageRotating  = "The key is being replaced."
+	messageSuspended = "spec.suspend is true: verifiers refuse the key until it is false."
+	messageRevoked   = "The key is revoked for good and its Secret deleted; create a new APIKey for a new key."
+	messageExpired   = "The key has expired for good and its Secret was deleted; create a new APIKey for a new key."
+	messageIgnored   = " The rotation asked for since is ignored."
+)
+
+// inPlace reports a key that is as declared: Active, or Suspended.
+func inPlace(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
+	s.ExpiresAt = ExpiresAt(key)
+	s.Phase = phaseOf(s, key, now)
+	w := writerFor(s, key, now)
+	if s.Phase == v1alpha1.PhaseSuspended {
+		w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSuspended, messageSuspended)
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonSuspended, messageSuspended)
+	} else {
+		w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
+		w.set(v1alpha1.ConditionActive, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
+	}
+	w.remove(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+}
+
+// inProgress reports that a key is on its way. While one is replaced, Ready keeps what it said:
+// the old key works until the new one does.
+func inProgress(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
+	s.Phase = phaseOf(s, key, now)
+	reason, message := v1alpha1.ReasonRotating, messageRotating
+	w := writerFor(s, key, now)
+	if activeRecord(s.Keys) == nil {
+		reason, message = v1alpha1.ReasonMinting, messageMinting
+		w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
+	}
+	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
+	w.remove(v1alpha1.ConditionStalled)
+}
+
+// ended reports a key that is Revoked or Expired. A revoked key is as declared; an expired one needs someone to act.
+func ended(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
+	s.Phase = phaseOf(s, key, now)
+	reason, message, ready := v1alpha1.ReasonRevoked, messageRevoked, metav1.ConditionTrue
+	if s.Phase == v1alpha1.PhaseExpired {
+		reason, message, ready = v1alpha1.ReasonExpired, messageExpired, metav1.ConditionFalse
+	}
+	if rotationRequested(key) {
+		message += messageIgnored
+	}
+	w := writerFor(s, key, now)
+	w.set(v1alpha1.ConditionReady, ready, reason, message)
+	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
+	w.remove(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+	if s.Phase == v1alpha1.PhaseExpired {
+		w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
+	}
+}
+
+// stalled reports a key that cannot go on until someone acts.
+func stalled(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, reason, message string, now time.Time) {
+	w := notReady(s, key, reason, message, now)
+	w.remove(v1alpha1.ConditionReconciling)
+	w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
+}
+
+// retrying reports a write that was refused and will be tried again.
+func retrying(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, message string, now time.Time) {
+	w := notReady(s, key, v1alpha1.ReasonRequestRefused, message, now)
+	w.remove(v1alpha1.ConditionStalled)
+	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonRequestRefused, message)
+}
+
+// notReady reports a problem in Ready. Active follows the phase and not the problem: a key that was handed out works on
+// while its successor cannot be, and one that is to end is refused by verifiers whatever stops the operator.
+func notReady(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, reason, message string, now time.Time) conditionWriter {
+	s.Phase = phaseOf(s, key, now)
+	w := writerFor(s, key, now)
+	w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
+	switch s.Phase {
+	case v1alpha1.PhaseActive:
+		w.set(v1alpha1.ConditionActive, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
+	case v1alpha1.PhaseSuspended:
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonSuspended, messageSuspended)
+	case v1alpha1.PhaseRevoked:
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonRevoked, messageRevoked)
+	case v1alpha1.PhaseExpired:
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonExpired, messageExpired)
+	default:
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
+	}
+
+	return w
+}
+
+// phaseOf is the phase of a key whose status is s: how it has ended, if it has, also while its Secret could not be deleted.
+func phaseOf(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) v1alpha1.Phase {
+	phase, over := Ended(key, now)
+	switch {
+	case over:
+		return phase
+	case activeRecord(s.Keys) == nil:
+		return v1alpha1.PhasePending
+	case key.Spec.Suspend:
+		return v1alpha1.PhaseSuspended
+	default:
+		return v1alpha1.PhaseActive
+	}
+}
+
+// isReady says whether Ready is True.
+func isReady(key *v1alpha1.APIKey) bool {
+	return meta.IsStatusConditionTrue(key.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// conditionWriter sets conditions of one status for one generation at one time.
+type conditionWriter struct {
+	status     *v1alpha1.APIKeyStatus
+	generation int64
+	now        metav1.Time
+}
+
+func writerFor(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) conditionWriter {
+	s.ObservedGeneration = key.Generation
+
+	return conditionWriter{status: s, generation: key.Generation, now: *wholeSecond(now)}
+}
+
+func (w conditionWriter) set(conditionType string, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&w.status.Conditions, metav1.Condition{
+		Type: conditionType, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: w.generation, LastTransitionTime: w.now,
+	})
+}
+
+func (w conditionWriter) remove(conditionTypes ...string) {
+	for _, conditionType := range conditionTypes {
+		meta.RemoveStatusCondition(&w.status.Conditions, conditionType)
+	}
+}

@@ -1,0 +1,152 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// conflictRetry is how often a Secret that is not ours is looked at again. Most are of another type than those that
+// are watched, so no event tells when one is gone.
+const conflictRetry = 30 * time.Second
+
+// behindRetry is how long the watch may take to deliver the operator's own write before the Secret is read after all:
+// an object that came and went while the watch was interrupted is never delivered.
+const behindRetry = 5 * time.Second
+
+// check is one step of a decision: it decides, or it leaves the decision to those after it.
+type check struct {
+	name   string
+	decide func(Observed, time.Time) (Plan, bool)
+}
+
+// checks are asked in this order, and the first that decides wins.
+func checks() []check {
+	return []check{
+		{"deleting", whenDeleting},       // garbage collection takes the Secret, and a missing APIKey is a dead key
+		{"watch behind", whenBehind},     // deciding on what we ourselves have replaced would do it twice
+		{"ended", whenEnded},             // before everything that mints
+		{"unread", whenUnread},           // everything below needs to know what the Secret holds
+		{"foreign", whenForeign},         // before everything that writes
+		{"announced", whenAnnounced},     // before "due": a key that is handed out already must not be replaced by another
+		{"bad overlap", whenBadOverlap},  // before "due": it holds up only a rotation that someone asked for
+		{"crowded", whenCrowded},         // before "due": there must be room for another record
+		{"due", whenDue},                 //
+		{"out of shape", whenOutOfShape}, // needs a Secret that holds the active key
+		{"settled", whenSettled},         // always decides
+	}
+}
+
+// Decide says what to do about a key. It does not change what it is given.
+func Decide(o Observed, now time.Time) Plan {
+	for _, c := range checks() {
+		if plan, decided := c.decide(o, now); decided {
+			plan.Check = c.name
+
+			return plan
+		}
+	}
+
+	return Plan{} // not reached: the last check always decides
+}
+
+func whenDeleting(o Observed, _ time.Time) (Plan, bool) {
+	return Plan{Action: Ignore}, !o.Key.DeletionTimestamp.IsZero()
+}
+
+func whenBehind(o Observed, _ time.Time) (Plan, bool) {
+	return Plan{Action: Ignore, RetryAfter: behindRetry}, o.Secret.State == SecretBehind
+}
+
+func whenEnded(o Observed, now time.Time) (Plan, bool) {
+	_, ended := Ended(o.Key, now)
+	switch {
+	case !ended:
+		return Plan{}, false
+	case o.Secret.State == SecretChanged:
+		return Plan{Action: Read}, true
+	case o.Secret.State == SecretOwned, o.Secret.State == SecretUnread && o.Key.Status.SecretRef != nil:
+		return Plan{Action: Delete}, true // of this very version: it needs no read
+	default:
+		return Plan{Action: Close}, true
+	}
+}
+
+func whenUnread(o Observed, now time.Time) (Plan, bool) {
+	unread := o.Secret.State == SecretUnread || o.Secret.State == SecretChanged
+
+	return Plan{Action: Read}, unread && (o.Secret.State == SecretChanged || unsettled(o.Key, now))
+}
+
+func whenForeign(o Observed, _ time.Time) (Plan, bool) {
+	return Plan{
+		Action: Block, Reason: v1alpha1.ReasonSecretConflict, Message: o.Secret.Conflict, RetryAfter: conflictRetry,
+	}, o.Secret.State == SecretForeign
+}
+
+func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
+	return Plan{Action: Promote, Trigger: trigger(o, now)}, holds(o, v1alpha1.KeyPending)
+}
+
+func whenBadOverlap(o Observed, now time.Time) (Plan, bool) {
+	_, err := overlap(o.Key)
+	if err == nil || !holds(o, v1alpha1.KeyActive) || !rotationRequested(o.Key) && !reached(rotationDue(o.Key), now) {
+		return Plan{}, false
+	}
+
+	return Plan{Action: Block, Reason: v1alpha1.ReasonInvalidOverlap, Message: err.Error()}, true
+}
+
+func whenCrowded(o Observed, now time.Time) (Plan, bool) {
+	records := remaining(o, now)
+
+	return Plan{Action: Fence}, due(o, now) && len(records) >= v1alpha1.MaxKeys && hasState(records, v1alpha1.KeyPending)
+}
+
+func whenDue(o Observed, now time.Time) (Plan, bool) {
+	return Plan{Action: Mint, Trigger: trigger(o, now)}, due(o, now)
+}
+
+func whenOutOfShape(o Observed, now time.Time) (Plan, bool) {
+	return Plan{Action: Reshape}, o.Secret.State == SecretOwned && (!o.Secret.InShape || PreviousIsStale(o, now))
+}
+
+func whenSettled(Observed, time.Time) (Plan, bool) { return Plan{Action: Settle}, true }
+
+// due says whether a new key is needed: the Secret holds none of ours, a rotation was interrupted, or one is asked for.
+func due(o Observed, now time.Time) bool {
+	switch o.Secret.State {
+	case SecretAbsent:
+		return true
+	case SecretOwned:
+		return !holds(o, v1alpha1.KeyActive) || hasState(o.Key.Status.Keys, v1alpha1.KeyPending) ||
+			rotationRequested(o.Key) || reached(rotationDue(o.Key), now)
+	default:
+		return false
+	}
+}
+
+// unsettled says whether the APIKey by itself shows that there may be something to do with the Secret.
+func unsettled(key *v1alpha1.APIKey, now time.Time) bool {
+	return key.Generation != key.Status.ObservedGeneration ||
+		activeRecord(key.Status.Keys) == nil || hasState(key.Status.Keys, v1alpha1.KeyPending) ||
+		len(unlapsed(key.Status.Keys, now)) != len(key.Status.Keys) ||
+		rotationRequested(key) || reached(rotationDue(key), now) || !isReady(key)
+}
+
+// PreviousIsStale says whether the Secret holds a previous key that no verifier accepts any more.
+func PreviousIsStale(o Observed, now time.Time) bool {
+	if o.Secret.PreviousDigest == "" {
+		return false
+	}
+	for _, record := range unlapsed(o.Key.Status.Keys, now) {
+		if record.State == v1alpha1.KeyRetiring && record.Digest == o.Secret.PreviousDigest {
+			return false
+		}
+	}
+
+	return true
+}

@@ -1,0 +1,109 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// The times that an RFC 3339 timestamp in UTC can hold and that metav1.Time does not take for "not set".
+// "0001-01-01T00:00:00Z" is such a one, and an offset can carry the year 9999 into the year 10000.
+var (
+	earliest = time.Unix(0, 0).UTC()
+	latest   = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// ExpiresAt is when the key stops by what spec says, in whole seconds; nil: never.
+func ExpiresAt(key *v1alpha1.APIKey) *metav1.Time {
+	switch {
+	case key.Spec.ExpiresAt != nil:
+		return wholeSecond(key.Spec.ExpiresAt.Time)
+	case key.Spec.ValidFor != "":
+		// A value that admission would have refused counts as no time at all:
+		// a key never lives longer than someone has said.
+		validFor, _ := parseDuration(key.Spec.ValidFor)
+
+		return wholeSecond(key.CreationTimestamp.Add(validFor))
+	default:
+		return nil
+	}
+}
+
+// Expired says whether a key has expired. It is the only definition of it.
+//
+// Expiry is final, so that a later edit of the spec or a clock that steps back does not undo it: what the status has
+// recorded counts beside what the spec says now.
+func Expired(key *v1alpha1.APIKey, now time.Time) bool {
+	return key.Status.Phase == v1alpha1.PhaseExpired ||
+		reached(key.Status.ExpiresAt, now) || reached(ExpiresAt(key), now)
+}
+
+// Ended says whether a key has ended for good, and how. What has been reported first stays.
+func Ended(key *v1alpha1.APIKey, now time.Time) (v1alpha1.Phase, bool) {
+	switch {
+	case key.Status.Phase == v1alpha1.PhaseRevoked, key.Status.Phase == v1alpha1.PhaseExpired:
+		return key.Status.Phase, true
+	case key.Spec.Revoked:
+		return v1alpha1.PhaseRevoked, true
+	case Expired(key, now):
+		return v1alpha1.PhaseExpired, true
+	default:
+		return "", false
+	}
+}
+
+// NextWake is how long from now something is due that no event will announce; zero: nothing is.
+// What is due already has been acted on, or something else holds it up.
+func NextWake(key *v1alpha1.APIKey, now time.Time) time.Duration {
+	if _, ended := Ended(key, now); ended {
+		return 0
+	}
+	next := time.Duration(0)
+	sooner := func(at *metav1.Time) {
+		if at == nil || reached(at, now) {
+			return
+		}
+		if wait := at.Sub(now); next == 0 || wait < next {
+			next = wait
+		}
+	}
+	sooner(key.Status.ExpiresAt)
+	sooner(rotationDue(key))
+	for i := range key.Status.Keys {
+		if key.Status.Keys[i].State == v1alpha1.KeyRetiring {
+			sooner(key.Status.Keys[i].NotAfter)
+		}
+	}
+
+	return next
+}
+
+// reached says whether a time has come; one that is not set never does.
+func reached(at *metav1.Time, now time.Time) bool {
+	return at != nil && !now.Before(at.Time)
+}
+
+// wholeSecond is a time as a status can hold it.
+func wholeSecond(t time.Time) *metav1.Time {
+	t = t.UTC().Truncate(time.Second)
+	if t.Before(earliest) {
+		t = earliest
+	}
+	if t.After(latest) {
+		t = latest
+	}
+
+	return &metav1.Time{Time: t}
+}
+
+// parseDuration reads a duration of the API; false: there is none, or none that admission would have let through.
+func parseDuration(d v1alpha1.Duration) (time.Duration, bool) {
+	parsed, err := time.ParseDuration(string(d))
+
+	return max(parsed, 0), err == nil && parsed >= 0
+}

@@ -1,0 +1,137 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// Each function here is one status write of the protocol: it returns the status to write and changes nothing.
+
+// Announced is the status before the Secret is written: a new key is Pending.
+//
+// Older announced keys stay: their writer may be about to put one into the Secret.
+func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStatus {
+	s := *o.Key.Status.DeepCopy()
+	s.Keys = remaining(o, now)
+	if secretGone(o) {
+		s.SecretRef = nil
+	}
+	for len(s.Keys) >= v1alpha1.MaxKeys { // only Retiring ones are left to go: see "crowded"
+		s.Keys = s.Keys[1:]
+	}
+	s.Keys = append(s.Keys, v1alpha1.KeyRecord{
+		ID: id, Digest: digest, State: v1alpha1.KeyPending, CreatedAt: *wholeSecond(now),
+	})
+	s.ExpiresAt = ExpiresAt(o.Key)
+	inProgress(&s, o.Key, now)
+
+	return s
+}
+
+// Promoted is the status after the Secret was written: the announced key that it holds is Active, other announced ones
+// are gone, and the one before it stops now or, with an overlap, later. An overlap of zero stops every older key.
+func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alpha1.RotationTrigger, now time.Time) v1alpha1.APIKeyStatus {
+	s := *o.Key.Status.DeepCopy()
+	keep, _ := overlap(o.Key) // one that makes no sense has held up what it could: see "bad overlap"
+
+	var records []v1alpha1.KeyRecord
+	for _, r := range unlapsed(s.Keys, now) {
+		switch {
+		case r.Digest == digest:
+			r.State, r.NotAfter = v1alpha1.KeyActive, nil
+		case r.State == v1alpha1.KeyPending || keep == 0:
+			continue
+		case r.State == v1alpha1.KeyActive:
+			r = retire(r, wholeSecond(now.Add(keep)))
+		}
+		records = append(records, r)
+	}
+	s.Keys = records
+	s.SecretRef = &ref
+	s.LastRotation = &v1alpha1.LastRotation{Trigger: why, Value: seenValue(o.Key), At: *wholeSecond(now)}
+	inPlace(&s, o.Key, now)
+
+	return s
+}
+
+// Settled is the status of a key that needs no effect, or whose Secret was brought up to date without a new key.
+func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
+	s := *o.Key.Status.DeepCopy()
+	s.Keys = unlapsed(s.Keys, now)
+	if o.Secret.State == SecretOwned {
+		s.SecretRef = o.Secret.Ref.DeepCopy()
+	}
+	inPlace(&s, o.Key, now)
+
+	return s
+}
+
+// Fenced is the status after a fence: the announced keys are gone, because none of their writers can succeed any more.
+func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.APIKeyStatus {
+	s := *o.Key.Status.DeepCopy()
+	s.Keys = without(remaining(o, now), inState(v1alpha1.KeyPending))
+	s.SecretRef = &ref
+	inProgress(&s, o.Key, now)
+
+	return s
+}
+
+// Closed is the status of a key that has ended for good: no record is valid any more, no Secret is left.
+// The records stay, so that a verifier can say why it refuses a key, and so that the history does.
+func Closed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
+	s := *o.Key.Status.DeepCopy()
+	phase, _ := Ended(o.Key, now)
+	at := wholeSecond(now)
+	if phase == v1alpha1.PhaseExpired {
+		if s.ExpiresAt = earlier(s.ExpiresAt, ExpiresAt(o.Key), s.Phase == phase); s.ExpiresAt != nil && s.ExpiresAt.Before(at) {
+			at = s.ExpiresAt
+		}
+	}
+	for i := range s.Keys {
+		s.Keys[i] = retire(s.Keys[i], at)
+	}
+	s.SecretRef = nil
+	ended(&s, o.Key, now)
+
+	return s
+}
+
+// Blocked is the status of a key that cannot go on until someone acts.
+func Blocked(o Observed, reason, message string, now time.Time) v1alpha1.APIKeyStatus {
+	s := *o.Key.Status.DeepCopy()
+	s.Keys = remaining(o, now)
+	if secretGone(o) {
+		s.SecretRef = nil
+	}
+	s.ExpiresAt = ExpiresAt(o.Key)
+	stalled(&s, o.Key, reason, message, now)
+
+	return s
+}
+
+// Refused is the status of a key whose last write the API server has refused; it will be tried again.
+// The record that was announced for that write goes with it, because it is certain that nobody was handed that key.
+func Refused(key *v1alpha1.APIKey, announced, message string, now time.Time) v1alpha1.APIKeyStatus {
+	s := *key.Status.DeepCopy()
+	s.Keys = without(s.Keys, func(r v1alpha1.KeyRecord) bool {
+		return r.State == v1alpha1.KeyPending && r.Digest == announced
+	})
+	retrying(&s, key, message, now)
+
+	return s
+}
+
+// earlier is the expiry to keep of a recorded and a declared one: the earlier one, or the recorded one once it is frozen.
+func earlier(recorded, declared *metav1.Time, frozen bool) *metav1.Time {
+	if recorded == nil || !frozen && declared != nil && declared.Before(recorded) {
+		return declared
+	}
+
+	return recorded
+}
