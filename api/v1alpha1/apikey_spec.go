@@ -1,0 +1,174 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// APIKeySpec declares one API key.
+//
+// What cannot change is compared here and not on the field, where adding and removing would go unseen.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.owner) == has(oldSelf.owner) && (!has(self.owner) || self.owner == oldSelf.owner)",message="owner cannot be added, changed or removed: create another APIKey for the other user",reason=FieldValueForbidden,fieldPath=".owner"
+// +kubebuilder:validation:XValidation:rule="self.?secret.?name.hasValue() == oldSelf.?secret.?name.hasValue() && (!self.?secret.?name.hasValue() || self.secret.name == oldSelf.secret.name)",message="secret.name cannot be added, changed or removed: workloads mount the Secret by that name; create another APIKey",reason=FieldValueForbidden,fieldPath=".secret.name"
+// +kubebuilder:validation:XValidation:rule="self.?secret.?key.hasValue() == oldSelf.?secret.?key.hasValue() && (!self.?secret.?key.hasValue() || self.secret.key == oldSelf.secret.key)",message="secret.key cannot be added, changed or removed: workloads read the Secret by that key; create another APIKey",reason=FieldValueForbidden,fieldPath=".secret.key"
+// +kubebuilder:validation:XValidation:rule="!oldSelf.?revoked.orValue(false) || self.?revoked.orValue(false)",message="revoked cannot be undone: the key is dead for good; create a new APIKey, or use suspend for a temporary stop",reason=FieldValueForbidden,fieldPath=".revoked"
+// +kubebuilder:validation:XValidation:rule="!(has(self.expiresAt) && has(self.validFor))",message="expiresAt and validFor cannot both be set: keep the one that says when the key ends"
+type APIKeySpec struct {
+	// displayName is what people call the key. It can change at any time; the key does not.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\pC\pZ](([^\pC\p{Zl}\p{Zp}]|[\x{200C}\x{200D}])*[^\pC\pZ])?$')`,message="displayName must be one line of visible characters without spaces at its ends, such as 'Main Website Integration'"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="displayName looks like an API key, which must stand nowhere but in its Secret: choose a descriptive name and rotate that key",reason=FieldValueForbidden
+	DisplayName string `json:"displayName,omitempty"`
+
+	// environment is the only environment whose endpoints accept the key. It cannot change.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="environment cannot change: a key belongs to one environment for life; create another APIKey for the other one",reason=FieldValueForbidden
+	Environment Environment `json:"environment,omitempty"`
+
+	// permissions are what the key may do, at most 16, each an exact string that an endpoint asks for.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Permissions []Permission `json:"permissions,omitempty"`
+
+	// roles are names of APIKeyRoles, at most 8, whose permissions the key has too.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Roles []RoleName `json:"roles,omitempty"`
+
+	// customers are those whose data the key opens, at most 32. None listed: every customer.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Customers []Customer `json:"customers,omitempty"`
+
+	// owner is the user the key is for. It cannot change.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9@._:/+#|=~-]*[A-Za-z0-9])?$')",message="owner is a user name as the API server knows it: letters, digits and '@._:/+#|=~-', such as 'jane@example.com'"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="owner looks like an API key, which must stand nowhere but in its Secret: name a user and rotate that key",reason=FieldValueForbidden
+	Owner string `json:"owner,omitempty"`
+
+	// expiresAt is when the key stops, an RFC 3339 time with upper-case 'T' and a zone, taken to the whole second,
+	// in the years 2000 to 2999.
+	// At most one of expiresAt and validFor; neither: the key never expires, unless an APIKeyPolicy says otherwise.
+	//
+	// The schema is written out, without the format date-time: that one lets values through (a lower-case 't', an offset
+	// of 99 hours) that Go cannot read, and one of them would break the decoding of every list that holds it. Go and CEL
+	// read times with the same function, so what the rule lets through can be decoded. The years keep the zero time,
+	// which Go writes as null, and times out, whose year has more than four digits in UTC.
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=20
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="expiresAt must be a date and time with a zone in the years 2000 to 2999, such as '2027-11-21T00:00:00Z'; leave it out for a key that does not expire"
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// validFor is how long the key lives, from the creation of the APIKey, such as "8760h": at least 1s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="validFor must be at least 1s"
+	ValidFor Duration `json:"validFor,omitempty"`
+
+	// rateLimit is how often the key may be used. Not set: as often as its user likes, unless an APIKeyPolicy says otherwise.
+	// +optional
+	RateLimit *RateLimit `json:"rateLimit,omitempty"`
+
+	// rotation says when the operator replaces the key by itself, and how long the old one stays valid.
+	// +optional
+	Rotation *Rotation `json:"rotation,omitempty"`
+
+	// suspend disables the key for as long as it is true: the Secret stays, the key is refused.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+
+	// revoked ends the key for good: the Secret is deleted, the APIKey with its history stays. It cannot be undone.
+	// +optional
+	Revoked bool `json:"revoked,omitempty"`
+
+	// secret shapes the Secret that holds the key.
+	// +optional
+	Secret *SecretTemplate `json:"secret,omitempty"`
+}
+
+// RateLimit is how often a key may be used: requests in each period, and how many at once.
+type RateLimit struct {
+	// requests is how many requests the key may make in each period, 1 to 1,000,000.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	Requests int32 `json:"requests,omitempty"`
+
+	// per is the period, from 1s to 24h.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))",message="per must be from 1s to 24h"
+	Per Duration `json:"per,omitempty"`
+
+	// burst is how many requests the key may make at once, 1 to 1,000,000. Not set: as many as requests.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	Burst int32 `json:"burst,omitempty"`
+}
+
+// Rotation says when the operator replaces the key by itself, and how long the old one stays valid.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.every) || !has(self.overlap) || !self.every.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.overlap.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self.overlap) < duration(self.every)",message="overlap must be shorter than every: otherwise old keys pile up faster than they end",fieldPath=".overlap"
+type Rotation struct {
+	// every is how long a key lives before the operator replaces it, at least 1m. Not set: only on request.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1m')",message="every must be at least 1m"
+	Every Duration `json:"every,omitempty"`
+
+	// overlap is how long a replaced key stays valid, from 0s to 720h. Not set: 0s, the old key stops at once.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) <= duration('720h')",message="overlap must be at most 720h (30 days)"
+	Overlap Duration `json:"overlap,omitempty"`
+}
+
+// SecretTemplate shapes the Secret that holds the key.
+type SecretTemplate struct {
+	// name of the Secret. Not set: the name of the APIKey. It cannot change.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="secret.name is the name of a Secret: lower-case letters, digits, '-' and '.', such as 'main-website'"
+	Name string `json:"name,omitempty"`
+
+	// key is the data key that holds the API key, "api-key" where it is not set. It cannot change.
+	// While an overlap runs, "previous-" before it holds the key that still works.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_][A-Za-z0-9._-]*$')",message="secret.key is a data key of a Secret: letters, digits, '-', '_' and '.', such as 'api-key'"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="secret.key looks like an API key, which must stand nowhere but in its Secret: choose another data key and rotate that key",reason=FieldValueForbidden
+	Key string `json:"key,omitempty"`
+
+	// labels to put on the Secret, at most 16.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.startsWith('apikey-operator.io/') && name != 'app.kubernetes.io/managed-by')",message="secret.labels must not use the prefix 'apikey-operator.io/' or the label 'app.kubernetes.io/managed-by', which are the operator's: take them out",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+	Labels map[string]LabelValue `json:"labels,omitempty"`
+
+	// annotations to put on the Secret, at most 16.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="an annotation name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/contact'"
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.startsWith('apikey-operator.io/'))",message="secret.annotations must not use the prefix 'apikey-operator.io/', which is the operator's: take them out",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="an annotation name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
+}

@@ -1,0 +1,180 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Phase is the state of a key in one word.
+//
+// +kubebuilder:validation:Enum=Pending;Active;Suspended;Revoked;Expired
+type Phase string
+
+// The phases. Revoked and Expired are final.
+const (
+	// PhasePending: no key has been handed out yet.
+	PhasePending Phase = "Pending"
+	// PhaseActive: verifiers accept the key.
+	PhaseActive Phase = "Active"
+	// PhaseSuspended: spec.suspend is true; the Secret is kept and the key refused.
+	PhaseSuspended Phase = "Suspended"
+	// PhaseRevoked: spec.revoked is true; the Secret is deleted and the key refused for good.
+	PhaseRevoked Phase = "Revoked"
+	// PhaseExpired: the expiry has passed; the Secret is deleted and the key refused for good.
+	PhaseExpired Phase = "Expired"
+)
+
+// KeyState is where a key record stands in the write protocol.
+//
+// +kubebuilder:validation:Enum=Pending;Active;Retiring
+type KeyState string
+
+// The states of a key record.
+const (
+	// KeyPending: announced, maybe in the Secret already. Verifiers accept it, because a workload may hold it.
+	KeyPending KeyState = "Pending"
+	// KeyActive: the key in the Secret.
+	KeyActive KeyState = "Active"
+	// KeyRetiring: replaced or ended; refused from notAfter on.
+	KeyRetiring KeyState = "Retiring"
+)
+
+// KeyRecord is what the cluster knows of one key: a digest, never the key.
+type KeyRecord struct {
+	// id is the first 12 characters of digest: what logs and headers call the key.
+	// +required
+	// +kubebuilder:validation:MinLength=12
+	// +kubebuilder:validation:MaxLength=12
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+	ID string `json:"id,omitempty"`
+
+	// digest is SHA-256 (FIPS 180-4) over the whole key, in base64url without padding (RFC 4648, section 5).
+	// +required
+	// +kubebuilder:validation:MinLength=43
+	// +kubebuilder:validation:MaxLength=43
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+	Digest string `json:"digest,omitempty"`
+
+	// state is where the record stands: Pending, Active or Retiring.
+	// +required
+	State KeyState `json:"state,omitempty"`
+
+	// createdAt is when the key was drawn.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	CreatedAt metav1.Time `json:"createdAt,omitempty,omitzero"`
+
+	// notAfter is the time from which a Retiring key is refused. It is never raised once it has passed.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+}
+
+// RotationTrigger is what made the operator mint a key.
+//
+// +kubebuilder:validation:Enum=Created;Annotation;Schedule;SecretDeleted;SecretModified;Recovered
+type RotationTrigger string
+
+// The triggers.
+const (
+	// TriggerCreated: the first key of the APIKey.
+	TriggerCreated RotationTrigger = "Created"
+	// TriggerAnnotation: the rotate annotation got a new value.
+	TriggerAnnotation RotationTrigger = "Annotation"
+	// TriggerSchedule: spec.rotation.every had passed.
+	TriggerSchedule RotationTrigger = "Schedule"
+	// TriggerSecretDeleted: the Secret was gone, which is a way to ask for a rotation.
+	TriggerSecretDeleted RotationTrigger = "SecretDeleted"
+	// TriggerSecretModified: the Secret held something else than the key that the operator had put there.
+	TriggerSecretModified RotationTrigger = "SecretModified"
+	// TriggerRecovered: an interrupted rotation was brought to its end.
+	TriggerRecovered RotationTrigger = "Recovered"
+)
+
+// LastRotation is the last time a key was handed out.
+type LastRotation struct {
+	// trigger is what made the operator mint the key.
+	// +required
+	Trigger RotationTrigger `json:"trigger,omitempty"`
+
+	// value is the rotate annotation that this rotation has seen: as it is up to 48 characters,
+	// else "sha256:" and its digest. The annotation asks for a rotation when it differs from it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Value string `json:"value,omitempty"`
+
+	// at is when the key became the active one.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	At metav1.Time `json:"at,omitempty,omitzero"`
+}
+
+// SecretReference is the Secret as the operator last wrote or read it.
+type SecretReference struct {
+	// name of the Secret, in the namespace of the APIKey.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// uid of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Type=string
+	UID types.UID `json:"uid,omitempty"`
+
+	// resourceVersion of the Secret. While the Secret has this version, the operator does not read its content.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ResourceVersion string `json:"resourceVersion,omitempty"`
+}
+
+// APIKeyStatus is what the operator reports. It never holds a key, only digests.
+type APIKeyStatus struct {
+	// conditions are Ready, Active and, only while they are true, Reconciling and Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime > timestamp('0001-01-01T00:00:00Z'))",message="every lastTransitionTime must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status is about; -1: none yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=-1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// phase is the state of the key in one word.
+	// +optional
+	Phase Phase `json:"phase,omitempty"`
+
+	// keys are the records of the keys that are or may be in use, at most 4, newest last.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=4
+	Keys []KeyRecord `json:"keys,omitempty"`
+
+	// secretRef is the Secret that holds the key; not set when there is none.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+
+	// expiresAt is when the key stops, whatever the reason: the earliest that spec and policies say. Not set: never.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// lastRotation is the last time a key was handed out.
+	// +optional
+	LastRotation *LastRotation `json:"lastRotation,omitempty"`
+
+	// lastUsedAt is when a verifier last accepted the key, to about 5 minutes.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	LastUsedAt *metav1.Time `json:"lastUsedAt,omitempty"`
+}
