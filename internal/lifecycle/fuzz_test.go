@@ -1,0 +1,99 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package lifecycle_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// FuzzDecide decides on arbitrary objects and writes every status that could follow. Nothing panics, nothing that has
+// ended is called active, no status outgrows the schema, and a status that has settled stays as it is.
+func FuzzDecide(f *testing.F) {
+	for _, key := range []*v1alpha1.APIKey{
+		settled(), settled(minted()),
+		settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }),
+		settled(func(k *v1alpha1.APIKey) { k.Spec.ValidFor, k.Spec.Suspend = "23h", true }),
+		settled(annotated(v1alpha1.RotateAnnotation, "now"), annotated(v1alpha1.RotateOverlapAnnotation, "10m")),
+		settled(with(record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyActive), record("c", v1alpha1.KeyRetiring, now), record("d", v1alpha1.KeyRetiring))),
+	} {
+		data, err := json.Marshal(key)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for state := range int(lifecycle.SecretOwned) + 1 {
+			f.Add(data, state, "active", "old", true, int64(0))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, state int, digest, previous string, flag bool, seconds int64) {
+		key := &v1alpha1.APIKey{}
+		if json.Unmarshal(data, key) != nil || state < 0 || state > int(lifecycle.SecretOwned) {
+			return
+		}
+		moment := now.Add(time.Duration(seconds%1e9) * time.Second)
+		o := lifecycle.Observed{Key: key, Secret: lifecycle.Secret{
+			State: lifecycle.SecretState(state), Ref: ref, Digest: digest, PreviousDigest: previous, Fenced: flag, InShape: !flag,
+		}}
+		before := key.DeepCopy()
+		_, over := lifecycle.Ended(key, moment)
+		plan := lifecycle.Decide(o, moment)
+		status, written := statusAfter(o, plan, moment)
+		if !equality.Semantic.DeepEqual(before, key) {
+			t.Fatal("the object that was observed has changed")
+		}
+		if lifecycle.NextWake(key, moment) < 0 {
+			t.Error("a wait that is negative")
+		}
+		if !written {
+			return
+		}
+		if over && (isActive(status) || plan.Action != lifecycle.Delete && plan.Action != lifecycle.Close) {
+			t.Errorf("%s leaves a key that has ended %s", plan.Action, status.Phase)
+		}
+		if _, err := json.Marshal(status); err != nil {
+			t.Errorf("the status cannot be stored: %v", err)
+		}
+		if plan.Action == lifecycle.Settle || plan.Action == lifecycle.Close || plan.Action == lifecycle.Block {
+			key.Status = status
+			if again, _ := statusAfter(o, plan, moment.Add(time.Nanosecond)); !equality.Semantic.DeepEqual(status, again) {
+				t.Errorf("%s writes another status each time", plan.Action)
+			}
+		}
+		if len(before.Status.Keys) <= v1alpha1.MaxKeys && len(status.Keys) > v1alpha1.MaxKeys {
+			t.Errorf("%s leaves %d records", plan.Action, len(status.Keys))
+		}
+	})
+}
+
+// statusAfter is the last status that a plan writes; false: it writes none.
+func statusAfter(o lifecycle.Observed, plan lifecycle.Plan, now time.Time) (v1alpha1.APIKeyStatus, bool) {
+	switch plan.Action {
+	case lifecycle.Mint:
+		announced := *o.Key.DeepCopy()
+		announced.Status = lifecycle.Announced(o, "new", "new", now)
+		o.Key = &announced
+
+		return lifecycle.Promoted(o, "new", ref, plan.Trigger, now), true
+	case lifecycle.Promote:
+		return lifecycle.Promoted(o, o.Secret.Digest, o.Secret.Ref, plan.Trigger, now), true
+	case lifecycle.Fence:
+		return lifecycle.Fenced(o, ref, now), true
+	case lifecycle.Delete, lifecycle.Close:
+		return lifecycle.Closed(o, now), true
+	case lifecycle.Block:
+		return lifecycle.Blocked(o, plan.Reason, plan.Message, now), true
+	case lifecycle.Settle, lifecycle.Reshape:
+		return lifecycle.Settled(o, now), true
+	case lifecycle.Ignore, lifecycle.Read:
+		return v1alpha1.APIKeyStatus{}, false
+	default:
+		panic("an action that the test does not know: " + plan.Action.String())
+	}
+}
