@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -133,7 +134,9 @@ var _ = Describe("The rotate annotation", func() {
 		f := newFixture(ctx)
 		f.create()
 		f.settle()
-		f.rotate(f.value())
+		mistake, err := keys.Generator{}.New(v1alpha1.EnvironmentProduction)
+		Expect(err).NotTo(HaveOccurred())
+		f.rotate(mistake.Reveal())
 		f.settle()
 		f.expectHealthy()
 		Expect(f.key().Status.LastRotation.Value).To(HavePrefix("sha256:"))

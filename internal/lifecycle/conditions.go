@@ -38,12 +38,15 @@ func inPlace(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
 	w.remove(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
 }
 
-// inProgress reports that a key is on its way. While one is replaced, Ready keeps what it said:
-// the old key works until the new one does.
+// inProgress reports that a key is on its way. While one is replaced, Ready keeps what it said: the old key works until
+// the new one does. A refusal stays reported until the next attempt has succeeded, or each attempt would be news.
 func inProgress(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
 	s.Phase = phaseOf(s, key, now)
-	reason, message := v1alpha1.ReasonRotating, messageRotating
 	w := writerFor(s, key, now)
+	if ready := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Reason == v1alpha1.ReasonRequestRefused {
+		return
+	}
+	reason, message := v1alpha1.ReasonRotating, messageRotating
 	if activeRecord(s.Keys) == nil {
 		reason, message = v1alpha1.ReasonMinting, messageMinting
 		w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)

@@ -422,6 +422,17 @@ func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
 	expectConditions(t, status, "Ready=False RequestRefused", "Active=False RequestRefused", "Reconciling=True RequestRefused")
 }
 
+func TestARefusalStaysReportedUntilAnAttemptSucceeds(t *testing.T) {
+	o := lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretAbsent)}
+	o.Key.Status = lifecycle.Refused(o.Key, "", "no", now)
+	refused := o.Key.Status.Conditions
+	o.Key.Status = lifecycle.Announced(o, "new", "new", now)
+	if diff := cmp.Diff(refused, o.Key.Status.Conditions); diff != "" {
+		t.Errorf("conditions during the next attempt (-before +after):\n%s", diff)
+	}
+	expectConditions(t, lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerCreated, now), "Ready=True Minted", "Active=True Minted")
+}
+
 func TestAProblemDoesNotChangeWhetherTheKeyWorks(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*v1alpha1.APIKey)

@@ -22,6 +22,8 @@ type Cut struct {
 	After bool
 	// Forever cuts everything that follows, too, as when the process has died; else only that one write.
 	Forever bool
+	// Meanwhile, instead of cutting, runs before that write is sent: what others do while this client is held up.
+	Meanwhile func()
 }
 
 // Wire is the connection between a client and the API server. It counts requests and can be cut.
@@ -83,6 +85,9 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.wire.heldUp(req) {
+		e.wire.cut.Meanwhile()
+	}
 	resp, err := e.next.RoundTrip(req)
 	if lose && err == nil {
 		_ = resp.Body.Close()
@@ -108,7 +113,7 @@ func (w *Wire) pass(req *http.Request) (lose bool, err error) {
 	if req.Method == http.MethodGet {
 		return false, nil
 	}
-	if w.writes++; w.writes != w.cut.Write {
+	if w.writes++; w.writes != w.cut.Write || w.cut.Meanwhile != nil {
 		return false, nil
 	}
 	w.dead = w.cut.Forever
@@ -117,6 +122,14 @@ func (w *Wire) pass(req *http.Request) (lose bool, err error) {
 	}
 
 	return true, nil
+}
+
+// heldUp says whether a request is the write during which others act.
+func (w *Wire) heldUp(req *http.Request) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return w.cut.Meanwhile != nil && w.writes == w.cut.Write && req.Method != http.MethodGet && callName(req) != ""
 }
 
 // callName is the method and the resource of a request; empty: it is of no interest.
