@@ -5,6 +5,7 @@ package controller_test
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -44,6 +45,21 @@ func newFixture(ctx context.Context) *fixture {
 		clock: testclock.NewFakePassiveClock(time.Now().Truncate(time.Second)),
 		name:  client.ObjectKey{Namespace: ns.Name, Name: "main-website"},
 	}
+}
+
+// newFixtures makes one namespace for several APIKeys.
+func newFixtures(ctx context.Context, n int) []*fixture {
+	GinkgoHelper()
+	first := newFixture(ctx)
+	fixtures := []*fixture{first}
+	for i := 1; i < n; i++ {
+		fixtures = append(fixtures, &fixture{
+			ctx: ctx, clock: first.clock,
+			name: client.ObjectKey{Namespace: first.name.Namespace, Name: fmt.Sprintf("key-%d", i)},
+		})
+	}
+
+	return fixtures
 }
 
 // create creates the APIKey, after the given changes to a minimal one.

@@ -20,8 +20,14 @@ import (
 // foreign is a Secret in the place of the one that the APIKey wants.
 func (f *fixture) foreign(secretType corev1.SecretType, owners ...metav1.OwnerReference) *corev1.Secret {
 	GinkgoHelper()
+
+	return f.foreignNamed(f.name.Name, secretType, owners...)
+}
+
+func (f *fixture) foreignNamed(name string, secretType corev1.SecretType, owners ...metav1.OwnerReference) *corev1.Secret {
+	GinkgoHelper()
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: f.name.Name, OwnerReferences: owners},
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: name, OwnerReferences: owners},
 		Type:       secretType,
 		Data:       map[string][]byte{v1alpha1.SecretKeyDefault: []byte("somebody else's")},
 	}

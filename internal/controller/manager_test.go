@@ -1,0 +1,275 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/controller"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+// patience is how long an operator that runs by itself may take to do what it should.
+const patience = 30 * time.Second
+
+// operator is the whole operator, as cmd/main.go puts it together, with its caches and its queue.
+type operator struct {
+	wire *testkit.Wire
+	stop func()
+}
+
+// startOperator runs an operator for the namespace of a fixture until it is stopped, or the spec ends.
+func startOperator(f *fixture, changes ...func(*ctrl.Options)) *operator {
+	GinkgoHelper()
+	o := &operator{wire: testkit.NewWire(testkit.Cut{})}
+	opts := ctrl.Options{
+		Scheme: testkit.Scheme(), Cache: controller.CacheOptions(), Client: controller.ClientOptions(),
+		Metrics:                metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress: "0",
+		Controller:             config.Controller{SkipNameValidation: ptr.To(true)}, // several operators in one process
+	}
+	opts.Cache.DefaultNamespaces = map[string]cache.Config{f.name.Namespace: {}} // not those of other specs
+	for _, change := range changes {
+		change(&opts)
+	}
+	mgr, err := ctrl.NewManager(o.wire.Attach(plane.Config), opts)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(controller.Setup(mgr, controller.Options{
+		Concurrency: 8, Clock: clock.RealClock{}, Registerer: metricsOfSpecs(),
+	})).To(Succeed())
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- mgr.Start(ctx) }()
+	o.stop = func() {
+		cancel()
+		if err, running := <-done; running {
+			Expect(err).NotTo(HaveOccurred())
+			close(done)
+		}
+	}
+	DeferCleanup(func() { o.stop() })
+
+	return o
+}
+
+// registries are those of the operators that specs have started.
+var registries prometheus.Gatherers
+
+func metricsOfSpecs() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registries = append(registries, registry)
+
+	return registry
+}
+
+// reconciles is how many passes operators in this process have made so far, and whether one is under way or due.
+func reconciles() (passes float64, idle bool) {
+	GinkgoHelper()
+	families, err := metrics.Registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	idle = true
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			switch family.GetName() {
+			case "controller_runtime_reconcile_total":
+				passes += m.GetCounter().GetValue()
+			case "controller_runtime_active_workers":
+				idle = idle && m.GetGauge().GetValue() == 0
+			case "workqueue_depth":
+				idle = idle && m.GetGauge().GetValue() == 0
+			}
+		}
+	}
+
+	return passes, idle
+}
+
+// afterPasses waits until operators have made at least some more passes and have nothing left to do.
+func afterPasses(atLeast float64, act func()) {
+	GinkgoHelper()
+	before, _ := reconciles()
+	act()
+	Eventually(func() error {
+		passes, idle := reconciles()
+		if passes < before+atLeast || !idle {
+			return fmt.Errorf("%.0f passes, idle %t; waiting for %.0f", passes-before, idle, atLeast)
+		}
+
+		return nil
+	}).WithTimeout(patience).Should(Succeed())
+}
+
+// eventuallyHealthy waits for a running operator to bring the key to where it works.
+func (f *fixture) eventuallyHealthy(and ...func(*v1alpha1.APIKey) bool) {
+	GinkgoHelper()
+	Eventually(func() error {
+		key := f.key()
+		if key.Status.Phase != v1alpha1.PhaseActive || len(recordsIn(key, v1alpha1.KeyPending)) > 0 || key.Status.ObservedGeneration != key.Generation {
+			return fmt.Errorf("status is %+v", key.Status)
+		}
+		for _, holds := range and {
+			if !holds(key) {
+				return errors.New("not yet")
+			}
+		}
+
+		return nil
+	}).WithTimeout(patience).Should(Succeed())
+	f.expectHealthy()
+}
+
+var _ = Describe("A running operator", Serial, func() {
+	It("mints with one GET and three writes, and then rests", func(ctx context.Context) {
+		f := newFixture(ctx)
+		o := startOperator(f)
+		f.create()
+		f.eventuallyHealthy()
+		afterPasses(0, func() {})
+		Expect(withoutLists(o.wire.Calls())).To(Equal([]string{"GET secrets", "PUT apikeys/status", "POST secrets", "PUT apikeys/status"}))
+	})
+
+	It("writes nothing and reads no key on re-apply, label change, resync and restart", func(ctx context.Context) {
+		const settled = 10
+		fixtures := newFixtures(ctx, settled)
+		o := startOperator(fixtures[0])
+		for i := range fixtures {
+			fixtures[i].create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "1000h" })
+		}
+		for _, f := range fixtures {
+			f.eventuallyHealthy()
+		}
+		f := fixtures[0]
+		afterPasses(0, func() {})
+		o.wire.Reset()
+
+		By("applying the same again")
+		Expect(admin.Update(ctx, f.key())).To(Succeed())
+		By("changing a label")
+		afterPasses(1, func() {
+			f.edit(func(k *v1alpha1.APIKey) { metav1.SetMetaDataLabel(&k.ObjectMeta, "team", "web") })
+		})
+		Expect(o.wire.Calls()).To(BeEmpty())
+
+		By("changing the display name")
+		afterPasses(1, func() { f.edit(func(k *v1alpha1.APIKey) { k.Spec.DisplayName = "Main Website Integration" }) })
+		Expect(f.key().Status.ObservedGeneration).To(Equal(f.key().Generation))
+		Expect(o.wire.Calls()).To(Equal([]string{"GET secrets", "PUT apikeys/status"}), "the generation is observed, the Secret untouched")
+		o.stop()
+
+		By("starting anew, with a resync every second")
+		afterPasses(3*settled, func() {
+			o = startOperator(f, func(opts *ctrl.Options) { opts.Cache.SyncPeriod = ptr.To(time.Second) })
+		})
+		Expect(o.wire.Writes()).To(BeEmpty())
+		Expect(withoutLists(o.wire.Calls())).To(BeEmpty())
+	})
+
+	It("ends a key at its expiry", func(ctx context.Context) {
+		f := newFixture(ctx)
+		startOperator(f)
+		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "2s" })
+		Eventually(func() v1alpha1.Phase { return f.key().Status.Phase }).WithTimeout(patience).Should(Equal(v1alpha1.PhaseExpired))
+		Expect(f.secret()).To(BeNil())
+	})
+
+	It("mints another key as soon as the Secret is deleted, also right after it was made", func(ctx context.Context) {
+		f := newFixture(ctx)
+		startOperator(f)
+		f.create()
+		for range 3 {
+			f.eventuallyHealthy()
+			uid := f.secret().UID
+			Expect(admin.Delete(ctx, f.secret())).To(Succeed())
+			f.eventuallyHealthy(func(k *v1alpha1.APIKey) bool { return k.Status.SecretRef.UID != uid })
+		}
+	})
+
+	It("never holds the content of a Secret in its cache", func(ctx context.Context) {
+		var cached client.Reader
+		f := newFixture(ctx)
+		startOperator(f, func(opts *ctrl.Options) {
+			opts.NewClient = func(cfg *rest.Config, o client.Options) (client.Client, error) {
+				cached = o.Cache.Reader
+
+				return client.New(cfg, o)
+			}
+		})
+		f.create()
+		f.eventuallyHealthy()
+		meta := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
+		Expect(cached.Get(ctx, f.name, meta)).To(Succeed())
+		Expect(meta.ManagedFields).To(BeEmpty())
+		key := &v1alpha1.APIKey{}
+		Expect(cached.Get(ctx, f.name, key)).To(Succeed())
+		Expect(key.ManagedFields).To(BeEmpty())
+		other := f.foreignNamed("other", corev1.SecretTypeOpaque)
+		Consistently(func() error { return cached.Get(ctx, client.ObjectKeyFromObject(other), meta) }).
+			WithTimeout(time.Second).ShouldNot(Succeed(), "Secrets of other types are not watched")
+	})
+})
+
+var _ = Describe("Two operators without leader election", Serial, func() {
+	It("hand out one key for each rotation", func(ctx context.Context) {
+		fixtures := newFixtures(ctx, 20)
+		startOperator(fixtures[0])
+		startOperator(fixtures[0])
+		for _, f := range fixtures {
+			f.create()
+		}
+		for round := 1; round <= 3; round++ {
+			for _, f := range fixtures {
+				f.eventuallyHealthy(func(k *v1alpha1.APIKey) bool {
+					return round == 1 || k.Status.LastRotation.Value == fmt.Sprint(round-1)
+				})
+				Expect(f.handedOut()).To(HaveLen(round))
+				f.rotate(fmt.Sprint(round))
+			}
+		}
+	})
+
+	It("come to rest at the last of 20 rotations that are asked for at once", func(ctx context.Context) {
+		f := newFixture(ctx)
+		startOperator(f)
+		startOperator(f)
+		f.create()
+		f.eventuallyHealthy()
+		for i := range 20 {
+			f.rotate(fmt.Sprint(i))
+		}
+		f.eventuallyHealthy(func(k *v1alpha1.APIKey) bool { return k.Status.LastRotation.Value == "19" })
+		Expect(len(f.handedOut())).To(BeNumerically("<=", 21))
+	})
+})
+
+// withoutLists are the calls but those that fill the caches.
+func withoutLists(calls []string) []string {
+	var rest []string
+	for _, call := range calls {
+		if call != "LIST apikeys" && call != "LIST secrets" {
+			rest = append(rest, call)
+		}
+	}
+
+	return rest
+}
