@@ -6,8 +6,8 @@ package v1alpha1
 // The string types of spec. Each has a length limit and a rule that says in words what it must look like.
 //
 // A text in which an API key may end up by mistake is refused when something in it has the shape of a key: a prefix,
-// the environment and 49 characters. Those refusals have the reason
-// FieldValueForbidden because the API server repeats a value that is merely invalid in its answer, and so in logs.
+// the environment and 49 characters. Those refusals have the reason FieldValueForbidden because the API server repeats
+// a value that is merely invalid in its answer, and so in logs.
 
 // Environment is the border that a key never crosses.
 //
@@ -52,7 +52,7 @@ type Customer string
 //
 // +kubebuilder:validation:Type=string
 // +kubebuilder:validation:MinLength=2
-// +kubebuilder:validation:MaxLength=28
+// +kubebuilder:validation:MaxLength=25
 // +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$')",message="a duration is hours, minutes and seconds in that order, such as '8760h' or '1h30m', up to 999999h; days and fractions are not supported"
 type Duration string
 
