@@ -4,7 +4,10 @@
 package controller_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"errors"
 	"slices"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -104,11 +108,11 @@ var _ = Describe("A missing permission", func() {
 	})
 })
 
-var _ = Describe("A validating policy that refuses our Secret and quotes it", func() {
-	It("is reported without the key", func(ctx context.Context) {
+var _ = Describe("A validating policy that quotes our Secret", func() {
+	It("is reported without the key when it refuses the Secret", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.create()
-		removePolicy := f.denySecrets()
+		removePolicy := f.quoteSecrets(admissionv1.Deny)
 
 		_, err := f.pass(f.reconciler(testkit.NewWire(testkit.Cut{})))
 		Expect(err).To(HaveOccurred())
@@ -122,12 +126,22 @@ var _ = Describe("A validating policy that refuses our Secret and quotes it", fu
 		f.settle()
 		f.expectHealthy()
 	})
+
+	It("does not get the key into the log when it only warns", func(ctx context.Context) {
+		f := newFixture(ctx)
+		f.create()
+		f.quoteSecrets(admissionv1.Warn)
+		f.settle()
+		f.expectHealthy()
+		warning := base64.StdEncoding.EncodeToString([]byte(f.value()))
+		Expect(bytes.Contains(logged.all(), []byte(warning))).To(BeFalse(), "the warning that quotes the key is in the log")
+	})
 })
 
-// denySecrets makes the API server refuse Secrets of our type in the fixture's namespace, and say what they hold.
-func (f *fixture) denySecrets() (remove func()) {
+// quoteSecrets makes the API server refuse Secrets in the fixture's namespace, or warn of them, and say what they hold.
+func (f *fixture) quoteSecrets(action admissionv1.ValidationAction) (remove func()) {
 	GinkgoHelper()
-	name := "deny-" + f.name.Namespace
+	name := "quote-" + f.name.Namespace
 	policy := &admissionv1.ValidatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
@@ -147,7 +161,7 @@ func (f *fixture) denySecrets() (remove func()) {
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName:        name,
-			ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+			ValidationActions: []admissionv1.ValidationAction{action},
 			MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{
 				MatchLabels: map[string]string{corev1.LabelMetadataName: f.name.Namespace},
 			}},
@@ -155,11 +169,22 @@ func (f *fixture) denySecrets() (remove func()) {
 	}
 	Expect(admin.Create(f.ctx, policy)).To(Succeed())
 	Expect(admin.Create(f.ctx, binding)).To(Succeed())
+	warnings := &warningCounter{}
+	cfg := rest.CopyConfig(plane.Config)
+	cfg.WarningHandlerWithContext = warnings
+	prober, err := client.New(cfg, client.Options{Scheme: testkit.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
 	probe := func() error {
-		return admin.Create(f.ctx, &corev1.Secret{
+		warnings.n = 0
+		err := prober.Create(f.ctx, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, GenerateName: "probe-"},
 			Data:       map[string][]byte{"api-key": []byte("probe")},
 		}, client.DryRunAll)
+		if err == nil && warnings.n > 0 {
+			return errors.New("there was a warning")
+		}
+
+		return err
 	}
 	Eventually(probe).WithTimeout(30*time.Second).Should(HaveOccurred(), "the policy takes effect")
 
@@ -169,6 +194,12 @@ func (f *fixture) denySecrets() (remove func()) {
 		Eventually(probe).WithTimeout(30*time.Second).Should(Succeed(), "the policy is gone")
 	}
 }
+
+// warningCounter counts the warnings of the API server.
+type warningCounter struct{ n int }
+
+// HandleWarningHeaderWithContext implements rest.WarningHandlerWithContext.
+func (w *warningCounter) HandleWarningHeaderWithContext(context.Context, int, string, string) { w.n++ }
 
 var _ = Describe("A namespace that is being deleted", func() {
 	It("is left in peace", func(ctx context.Context) {
