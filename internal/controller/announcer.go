@@ -24,6 +24,7 @@ const (
 
 // EventRecorder is the one method that is needed of an event recorder of events.k8s.io/v1.
 type EventRecorder interface {
+	// Eventf sends an event about an object.
 	Eventf(regarding, related runtime.Object, eventType, reason, action, note string, args ...any)
 }
 

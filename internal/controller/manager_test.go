@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,7 +45,7 @@ func startOperator(f *fixture, changes ...func(*ctrl.Options)) *operator {
 		Scheme: testkit.Scheme(), Cache: controller.CacheOptions(), Client: controller.ClientOptions(),
 		Metrics:                metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
-		Controller:             config.Controller{SkipNameValidation: ptr.To(true)}, // several operators in one process
+		Controller:             config.Controller{SkipNameValidation: new(true)}, // several operators in one process
 	}
 	opts.Cache.DefaultNamespaces = map[string]cache.Config{f.name.Namespace: {}} // not those of other specs
 	for _, change := range changes {
@@ -179,7 +178,7 @@ var _ = Describe("A running operator", Serial, func() {
 
 		By("starting anew, with a resync every second")
 		afterPasses(3*settled, func() {
-			o = startOperator(f, func(opts *ctrl.Options) { opts.Cache.SyncPeriod = ptr.To(time.Second) })
+			o = startOperator(f, func(opts *ctrl.Options) { opts.Cache.SyncPeriod = new(time.Second) })
 		})
 		Expect(o.wire.Writes()).To(BeEmpty())
 		Expect(withoutLists(o.wire.Calls())).To(BeEmpty())

@@ -16,7 +16,6 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -66,7 +65,7 @@ func CacheOptions() cache.Options {
 // ClientOptions make the manager's client wait, on a read, for the watch to deliver the operator's own writes.
 // Without it, the pass that a status write sets off would act on what came before that write, and do it again.
 func ClientOptions() client.Options {
-	return client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}}
+	return client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}}
 }
 
 // Setup adds the controller to a manager that was made with CacheOptions and ClientOptions.
@@ -92,7 +91,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: opts.Concurrency,
 			ReconciliationTimeout:   passTimeout,
-			EnableWarmup:            ptr.To(true), // a replica that stands by takes over with its cache filled
+			EnableWarmup:            new(true), // a replica that stands by takes over with its cache filled
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Complete(r)

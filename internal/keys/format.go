@@ -100,7 +100,7 @@ func checksum(body string) [checksumLength]byte {
 	var sum [checksumLength]byte
 	crc := ^uint32(0) // the table's loop and not ChecksumIEEE, which takes bytes: the copy would go to the heap
 	for i := range len(body) {
-		crc = crc32.IEEETable[byte(crc)^body[i]] ^ crc>>8
+		crc = crc32.IEEETable[crc&0xff^uint32(body[i])] ^ crc>>8
 	}
 	crc = ^crc
 	for i := len(sum) - 1; i >= 0; i-- {

@@ -11,13 +11,6 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// The times that an RFC 3339 timestamp in UTC can hold and that metav1.Time does not take for "not set".
-// "0001-01-01T00:00:00Z" is such a one, and an offset can carry the year 9999 into the year 10000.
-var (
-	earliest = time.Unix(0, 0).UTC()
-	latest   = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
-)
-
 // ExpiresAt is when the key stops by what spec says, in whole seconds; nil: never.
 func ExpiresAt(key *v1alpha1.APIKey) *metav1.Time {
 	switch {
@@ -88,17 +81,16 @@ func reached(at *metav1.Time, now time.Time) bool {
 	return at != nil && !now.Before(at.Time)
 }
 
+// The seconds since the epoch that an RFC 3339 timestamp in UTC can hold and that metav1.Time does not take for
+// "not set": that is "0001-01-01T00:00:00Z", and an offset can carry the year 9999 into the year 10000.
+const (
+	earliest = 0
+	latest   = 253402300799 // 9999-12-31T23:59:59Z
+)
+
 // wholeSecond is a time as a status can hold it.
 func wholeSecond(t time.Time) *metav1.Time {
-	t = t.UTC().Truncate(time.Second)
-	if t.Before(earliest) {
-		t = earliest
-	}
-	if t.After(latest) {
-		t = latest
-	}
-
-	return &metav1.Time{Time: t}
+	return &metav1.Time{Time: time.Unix(min(max(t.Unix(), earliest), latest), 0).UTC()}
 }
 
 // parseDuration reads a duration of the API; false: there is none, or none that admission would have let through.
