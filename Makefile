@@ -1,0 +1,168 @@
+# Copyright The apikey-operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything works on a fresh clone with nothing but Go, make, git and bash. `make help` lists the targets.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# No program here needs C. Only the race detector does, and `make test` turns it on for that.
+export CGO_ENABLED := 0
+
+# Variables to set on the command line, such as `make image IMG=registry.example.com/apikey-operator:v1`.
+
+# The image that `make image` builds and `make deploy` runs.
+IMG ?= ghcr.io/apikey-operator/apikey-operator:dev
+# What builds images: docker, podman or nerdctl.
+CONTAINER_TOOL ?= docker
+# How long `make fuzz` runs each fuzz target.
+FUZZTIME ?= 15s
+# What `make test` tests, and for how long a package may take.
+PKG ?= ./...
+TEST_TIMEOUT ?= 20m
+# 1: `make test` needs the race detector and so a C compiler; 0: it goes without;
+# not set: it uses the race detector where there is a C compiler, and says so where there is none.
+RACE ?=
+# The kubectl for install, deploy and their opposites, which act on the current context of your kubeconfig.
+KUBECTL ?= $(or $(shell command -v kubectl),bin/k8s/kubectl)
+BUILT_KUBECTL = $(filter bin/k8s/kubectl,$(KUBECTL))
+
+CONTROLLER_GEN := bin/controller-gen
+GOLANGCI_LINT := bin/golangci-lint-kube-api-linter
+SETUP_ENVTEST := bin/setup-envtest
+
+# Pure packages are covered to this many per cent of their statements, or `make test` and `make cover` fail.
+PURE := internal/access internal/keys internal/lifecycle
+PURE_COVERAGE := 95
+
+GO_BUILD := go build -trimpath -ldflags '-s -w'
+# Tests and tools take the control plane that `make kube` gathered, which honours your KUBEBUILDER_ASSETS.
+WITH_K8S := KUBEBUILDER_ASSETS='$(CURDIR)/bin/k8s'
+
+##@ General
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: quickstart
+quickstart: kube build bin/quickstart ## See a key live: a control plane, the operator and a tour. QUICKSTART_EXIT=1 ends it after the tour.
+	@$(WITH_K8S) exec bin/quickstart
+
+.PHONY: clean
+clean: ## Remove what was built: bin/ and coverage. The Go caches stay.
+	rm -rf bin cover.out
+
+##@ Develop
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Write the deep copies of the API types.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Write the CRDs and the operator's role from the markers in the code.
+	$(CONTROLLER_GEN) crd rbac:roleName=manager-role \
+		paths=./api/... paths=./internal/controller/... \
+		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check the code: .golangci.yml says what for.
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: lint-fix
+lint-fix: $(GOLANGCI_LINT) ## Check the code and correct what can be corrected.
+	$(GOLANGCI_LINT) run --fix ./...
+
+.PHONY: verify
+verify: $(CONTROLLER_GEN) ## Fail if generated files, go.mod files or formatting are not up to date. Changes nothing.
+	@hack/verify.sh
+
+##@ Test
+
+# The packages with a control plane each would starve one another with more than two at once.
+.PHONY: test
+test: kube ## Run all tests on a real control plane, with the race detector, and report coverage.
+	@race="$$(RACE='$(RACE)' hack/race.sh)"; \
+	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${#race} > 0)) go test $$race -p 2 -timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(PKG)
+	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
+
+.PHONY: cover
+cover: ## Test the pure packages alone, in seconds, and fail if they are covered to less than 95 %.
+	@packages=(); \
+	for package in $(PURE); do if compgen -G "$$package/*.go" >/dev/null; then packages+=("./$$package/..."); fi; done; \
+	go test -covermode=atomic -coverprofile=cover.out "$${packages[@]}"
+	@hack/cover.sh cover.out $(PURE_COVERAGE) $(PURE)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME.
+	@hack/fuzz.sh '$(FUZZTIME)'
+
+.PHONY: bench-mint
+bench-mint: kube build bin/bench ## Measure minting against a raw loop of the same calls. BENCH_JSON=file writes the figures.
+	@$(WITH_K8S) exec bin/bench mint
+
+##@ Build
+
+.PHONY: build
+build: ## Build the operator into bin/manager.
+	$(GO_BUILD) -o bin/manager ./cmd
+
+# Go knows best what is up to date.
+.PHONY: bin/quickstart bin/bench
+bin/quickstart bin/bench:
+	@$(GO_BUILD) -o $@ ./hack/$(@F)
+
+.PHONY: kube
+kube: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/k8s.
+	@hack/kube/build.sh
+
+.PHONY: image
+image: ## Build the image IMG with CONTAINER_TOOL.
+	$(CONTAINER_TOOL) build -t '$(IMG)' .
+
+##@ Deploy to the current context of your kubeconfig
+
+.PHONY: install
+install: $(BUILT_KUBECTL) ## Install the CRDs.
+	$(KUBECTL) apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: $(BUILT_KUBECTL) ## Remove the CRDs, and with them every APIKey and its Secret.
+	$(KUBECTL) delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: $(BUILT_KUBECTL) ## Install the CRDs and run the operator from the image IMG.
+	$(KUBECTL) kustomize config/default | \
+		sed 's|^\( *image: \)ghcr.io/apikey-operator/apikey-operator:.*|\1$(IMG)|' | \
+		$(KUBECTL) apply --server-side -f -
+
+# Deleting the CRDs would delete every key in the cluster; that is for `make uninstall`.
+.PHONY: undeploy
+undeploy: $(BUILT_KUBECTL) ## Remove the operator. The CRDs, the APIKeys and their Secrets stay.
+	$(KUBECTL) delete --ignore-not-found -k config/default -l app.kubernetes.io/component!=crd
+
+bin/k8s/kubectl:
+	@hack/kube/build.sh
+
+# Tools, built from the versions in hack/tools/go.mod
+
+$(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,$@,sigs.k8s.io/controller-tools/cmd/controller-gen)
+
+# hack/kube/build.sh asks for it when bin/k8s is not complete.
+$(SETUP_ENVTEST): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,$@,sigs.k8s.io/controller-runtime/tools/setup-envtest)
+
+$(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,$@,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter, (golangci-lint with kube-api-linter: about 4 minutes on 2 cores the first time))
+
+# build-tool FILE,PACKAGE[,NOTE]
+define build-tool
+@echo 'building $(notdir $(1))$(3)'
+@start=$$SECONDS; (cd hack/tools && $(GO_BUILD) -o '$(CURDIR)/$(1)' '$(2)'); echo "built $(notdir $(1)) in $$((SECONDS - start)) s"
+endef
