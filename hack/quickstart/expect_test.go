@@ -1,0 +1,108 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// settled is an APIKey with its Secret, as the operator leaves them.
+func settled() observation {
+	o := observation{
+		apikey: &v1alpha1.APIKey{
+			ObjectMeta: metav1.ObjectMeta{Name: "web", Generation: 2, UID: "a", ResourceVersion: "7"},
+			Status: v1alpha1.APIKeyStatus{
+				ObservedGeneration: 2,
+				Phase:              v1alpha1.PhaseActive,
+				Keys:               []v1alpha1.KeyRecord{{State: v1alpha1.KeyActive}},
+				LastRotation:       &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated},
+				Conditions:         []metav1.Condition{{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue}},
+			},
+		},
+		secret: &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "s", ResourceVersion: "8"},
+			Data:       map[string][]byte{v1alpha1.SecretKeyDefault: []byte("ak_prod_" + strings.Repeat("0", 49))},
+		},
+	}
+	o.apikey.Status.Keys[0].Digest = o.digest()
+
+	return o
+}
+
+func TestExpectations(t *testing.T) {
+	before := settled()
+	for name, c := range map[string]struct {
+		expect expectation
+		change func(*observation) // that makes it unmet
+		want   string             // part of what is said then
+	}{
+		"reconciled: an older generation":    {reconciled, func(o *observation) { o.apikey.Generation = 3 }, "is 2, want 3"},
+		"reconciled: no APIKey":              {reconciled, func(o *observation) { o.apikey = nil }, "no such APIKey"},
+		"phaseIs: another":                   {phaseIs(v1alpha1.PhaseActive), func(o *observation) { o.apikey.Status.Phase = "Pending" }, "Pending"},
+		"conditionIs: none":                  {conditionIs(v1alpha1.ConditionActive, metav1.ConditionTrue), func(o *observation) { o.apikey.Status.Conditions = nil }, "no condition Active"},
+		"conditionIs: another":               {conditionIs(v1alpha1.ConditionActive, metav1.ConditionTrue), func(o *observation) { o.apikey.Status.Conditions[0].Status = "False" }, "is False"},
+		"looksLikeKey: no Secret":            {looksLikeKey, func(o *observation) { o.secret = nil }, "no API key"},
+		"looksLikeKey: something else":       {looksLikeKey, func(o *observation) { o.secret.Data["api-key"] = []byte("ak_prod_1") }, "no API key"},
+		"onlyKeyIsInSecret: another key":     {onlyKeyIsInSecret, func(o *observation) { o.secret.Data["api-key"] = []byte("x") }, "digest"},
+		"onlyKeyIsInSecret: not active":      {onlyKeyIsInSecret, func(o *observation) { o.apikey.Status.Keys[0].State = "Pending" }, "Active"},
+		"onlyKeyIsInSecret: a second record": {onlyKeyIsInSecret, func(o *observation) { o.apikey.Status.Keys = append(o.apikey.Status.Keys, v1alpha1.KeyRecord{}) }, "one"},
+		"noPlaintext: in the status":         {noPlaintext, func(o *observation) { o.apikey.Status.LastRotation.Value = o.key() }, "never"},
+		"secretIs: written":                  {secretIs(before.secret), func(o *observation) { o.secret.ResourceVersion = "9" }, "written"},
+		"secretIs: made again":               {secretIs(before.secret), func(o *observation) { o.secret.UID = "t" }, "written or deleted"},
+		"secretIs: gone":                     {secretIs(before.secret), func(o *observation) { o.secret = nil }, "deleted"},
+		"apikeyIs: written":                  {apikeyIs(before.apikey), func(o *observation) { o.apikey.ResourceVersion = "9" }, "written"},
+		"apikeyIs: gone":                     {apikeyIs(before.apikey), func(o *observation) { o.apikey = nil }, "deleted"},
+		"handedOut: never":                   {handedOut, func(o *observation) { o.apikey.Status.LastRotation = nil }, "no key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := settled()
+			if err := c.expect(o); err != nil {
+				t.Fatalf("not met before the change: %v", err)
+			}
+			c.change(&o)
+			if err := c.expect(o); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("said %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestExpectationsOfAbsence(t *testing.T) {
+	old := settled()
+	if err := meets(observation{}, []expectation{apikeyGone, secretGone}); err != nil {
+		t.Errorf("nothing is there, but: %v", err)
+	}
+	for name, expect := range map[string]expectation{"apikeyGone": apikeyGone, "secretGone": secretGone, "replaced": replaced(old)} {
+		if expect(settled()) == nil {
+			t.Errorf("%s is met, but nothing has changed", name)
+		}
+	}
+}
+
+func TestReplacedLooksForTheOldDigestToo(t *testing.T) {
+	old, now := settled(), settled()
+	now.secret.Data[v1alpha1.SecretKeyDefault] = []byte("another")
+	now.apikey.Status.Keys[0].Digest = now.digest()
+	if err := replaced(old)(now); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	now.apikey.Status.Keys = append(now.apikey.Status.Keys, v1alpha1.KeyRecord{Digest: old.digest(), State: v1alpha1.KeyRetiring})
+	if replaced(old)(now) == nil {
+		t.Error("the old digest is still in status.keys")
+	}
+}
+
+// The digest is computed here without the operator's own code: a mistake there must not hide itself.
+func TestDigestIsSHA256InBase64URL(t *testing.T) {
+	o := observation{secret: &corev1.Secret{Data: map[string][]byte{v1alpha1.SecretKeyDefault: []byte("abc")}}}
+	if want := "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"; o.digest() != want { // FIPS 180-4, example "abc"
+		t.Errorf("digest is %s, want %s", o.digest(), want)
+	}
+}

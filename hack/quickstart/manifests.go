@@ -1,0 +1,92 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+)
+
+// serviceAccount is who the operator is to the API server.
+type serviceAccount struct{ namespace, name string }
+
+// user is the user name of the service account.
+func (s serviceAccount) user() string { return "system:serviceaccount:" + s.namespace + ":" + s.name }
+
+// groups are those that the API server puts every token of the service account in.
+func (s serviceAccount) groups() []string {
+	return []string{"system:serviceaccounts", "system:serviceaccounts:" + s.namespace}
+}
+
+// manifests are rendered manifests, sorted out for a cluster without nodes.
+type manifests struct {
+	apply   []byte         // YAML documents
+	left    []string       // kinds that are not in apply
+	account serviceAccount // that the Deployment runs as
+}
+
+// leftOut are the kinds that mean nothing here: no node would run a Deployment, and the CRDs of the others are another operator's.
+func leftOut(kind string) bool {
+	return slices.Contains([]string{"Deployment", "ServiceMonitor", "PodMonitor"}, kind)
+}
+
+// sortOut reads rendered manifests.
+func sortOut(rendered io.Reader) (manifests, error) {
+	var found manifests
+	var apply bytes.Buffer
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(rendered))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return manifests{}, err
+		}
+		var kind metav1.TypeMeta
+		if err := utilyaml.Unmarshal(document, &kind); err != nil {
+			return manifests{}, err
+		}
+		if kind.Kind == "Deployment" {
+			if found.account, err = accountOf(document); err != nil {
+				return manifests{}, err
+			}
+		}
+		if leftOut(kind.Kind) {
+			found.left = append(found.left, kind.Kind)
+
+			continue
+		}
+		apply.WriteString("---\n")
+		apply.Write(document)
+	}
+	if found.account == (serviceAccount{}) {
+		return manifests{}, errors.New("there is no Deployment that says which service account the operator runs as")
+	}
+	found.apply = apply.Bytes()
+
+	return found, nil
+}
+
+// accountOf returns the service account of a Deployment.
+func accountOf(document []byte) (serviceAccount, error) {
+	var deployment appsv1.Deployment
+	if err := utilyaml.Unmarshal(document, &deployment); err != nil {
+		return serviceAccount{}, err
+	}
+	account := serviceAccount{namespace: deployment.Namespace, name: deployment.Spec.Template.Spec.ServiceAccountName}
+	if account.namespace == "" || account.name == "" {
+		return serviceAccount{}, fmt.Errorf("the Deployment %s has no namespace or no serviceAccountName", deployment.Name)
+	}
+
+	return account, nil
+}

@@ -1,0 +1,98 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// style is a way to print, as the parameters of an ANSI escape sequence.
+type style string
+
+const (
+	bold  style = "1"
+	faint style = "2"
+	green style = "32"
+	cyan  style = "36"
+)
+
+// narrator prints what the reader sees. A failed write is not an error: a reader who left gets no tour, but a clean end.
+type narrator struct {
+	out      io.Writer
+	coloured bool
+}
+
+// newNarrator returns a narrator that uses colours where the output is a terminal and nobody objects.
+func newNarrator(out io.Writer) narrator {
+	file, ok := out.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return narrator{out: out}
+	}
+	info, err := file.Stat()
+
+	return narrator{out: out, coloured: err == nil && info.Mode()&os.ModeCharDevice != 0}
+}
+
+// title says what this is about.
+func (n narrator) title(text string) { n.print(n.paint(bold, text) + "\n") }
+
+// heading opens a part: what it shows, and why.
+func (n narrator) heading(name, why string) {
+	n.print("\n" + n.paint(bold, name+": ") + why + "\n")
+}
+
+// command shows what one would type.
+func (n narrator) command(line string) { n.print("  " + n.paint(cyan, "$ "+line) + "\n") }
+
+// output shows what a command printed.
+func (n narrator) output(text string) { n.print("  " + strings.ReplaceAll(text, "\n", "\n  ") + "\n") }
+
+// note explains something on the way.
+func (n narrator) note(format string, args ...any) {
+	n.print("  " + n.paint(faint, "# "+fmt.Sprintf(format, args...)) + "\n")
+}
+
+// held says what was checked and found to be so.
+func (n narrator) held(format string, args ...any) {
+	n.print("  " + n.paint(green, "✓") + " " + fmt.Sprintf(format, args...) + "\n")
+}
+
+// farewell says how to go on from here.
+func (n narrator) farewell(c *cluster, operator *program) {
+	kubectl, err := filepath.Rel(c.root, c.kubectl.program)
+	if err != nil {
+		kubectl = c.kubectl.program
+	}
+	n.heading("Your turn", "this cluster stays up until you press Ctrl-C; then it is gone without a trace")
+	n.output("In another terminal, in " + c.root + ":")
+	n.print("\n")
+	n.output(strings.Join([]string{
+		"export KUBECONFIG=" + c.kubeconfig,
+		"export KUBECACHEDIR=" + c.kubectl.cache,
+		kubectl + " get " + resource + " --all-namespaces -o wide",
+		kubectl + " describe " + resource + " data-synchronizer -n " + namespace,
+		kubectl + " explain " + resource + ".spec",
+		"tail -f " + operator.log + "  # the operator's log",
+	}, "\n"))
+	n.print("\n")
+}
+
+// paint puts text into a style.
+func (n narrator) paint(s style, text string) string {
+	if !n.coloured {
+		return text
+	}
+
+	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+}
+
+func (n narrator) print(text string) { _, _ = io.WriteString(n.out, text) }
+
+// elapsed says how long ago something started, to a tenth of a second.
+func elapsed(started time.Time) string { return fmt.Sprintf("%.1fs", time.Since(started).Seconds()) }

@@ -1,0 +1,91 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+// quickstart starts everything, walks through the tour and stays up until ctx ends.
+// It returns nil if every step held. Whatever happens, it ends what it started and removes every file.
+func quickstart(ctx context.Context, say narrator, exitAfterTour bool) (err error) {
+	root, err := testkit.Root()
+	if err != nil {
+		return err
+	}
+	if err := checkPrograms(root); err != nil {
+		return err
+	}
+	folder, err := temporaryFolder()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+
+	say.title("The life of an API key, on a Kubernetes API server of its own.")
+	say.heading("Starting", "on loopback, with all files in "+folder)
+	cluster, err := startCluster(ctx, say, root, folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cluster.stop()) }()
+
+	operator, err := cluster.startOperator(ctx, say)
+	if err != nil {
+		return err
+	}
+	defer operator.stop()
+
+	return show(ctx, say, cluster, operator, exitAfterTour)
+}
+
+// show walks through the tour and stays up, for as long as the operator does.
+func show(ctx context.Context, say narrator, cluster *cluster, operator *program, exitAfterTour bool) error {
+	tourCtx, cancel := operator.whileRunning(ctx)
+	defer cancel()
+	if err := tour(tourCtx, say, cluster); err != nil {
+		return operator.explain(err)
+	}
+	if exitAfterTour {
+		return nil
+	}
+	say.farewell(cluster, operator)
+	<-tourCtx.Done()
+	if ctx.Err() != nil { // asked to end, after every step has held
+		return nil
+	}
+
+	return operator.explain(context.Cause(tourCtx))
+}
+
+// temporaryFolder makes the folder of all files and has every program that is started from here use it too,
+// so that removing it removes what a program that failed to start has left.
+func temporaryFolder() (string, error) {
+	folder, err := os.MkdirTemp("", "apikey-quickstart-")
+	if err != nil {
+		return "", err
+	}
+
+	return folder, os.Setenv("TMPDIR", folder)
+}
+
+// checkPrograms says what is missing before anything is started.
+func checkPrograms(root string) error {
+	programs := []string{
+		"bin/manager", "bin/k8s/etcd", "bin/k8s/kube-apiserver", "bin/k8s/kube-controller-manager", "bin/k8s/kubectl",
+	}
+	for _, program := range programs {
+		if _, err := os.Stat(filepath.Join(root, program)); err != nil {
+			return fmt.Errorf("%w: run `make quickstart`, which builds it", err)
+		}
+	}
+	// bin/k8s is complete; a KUBEBUILDER_ASSETS of setup-envtest has no kube-controller-manager.
+	return os.Setenv("KUBEBUILDER_ASSETS", filepath.Join(root, "bin", "k8s"))
+}

@@ -1,0 +1,222 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+const (
+	// resource is how to say "APIKeys" where other products have a plural of that name too.
+	resource = "apikeys.apikey-operator.io"
+	// namespace is where the tour puts the samples.
+	namespace = "storefront"
+)
+
+// applySamples shows how all samples are applied.
+func (g *guide) applySamples(ctx context.Context) error {
+	return g.show(ctx, "apply", "-n", namespace, "-k", "config/samples")
+}
+
+// sample is the APIKey that the tour follows.
+func sample() types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: "main-website"}
+}
+
+func minted(ctx context.Context, g *guide) error {
+	if err := g.showFile("config/samples/apikey_minimal.yaml"); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "create", "namespace", namespace); err != nil {
+		return err
+	}
+	if err := g.applySamples(ctx); err != nil {
+		return err
+	}
+	// Before `kubectl wait`, which says less about what is missing.
+	after, err := g.eventually(ctx, sample(), conditionIs(v1alpha1.ConditionReady, metav1.ConditionTrue),
+		phaseIs(v1alpha1.PhaseActive), looksLikeKey, onlyKeyIsInSecret, noPlaintext)
+	if err != nil {
+		return err
+	}
+	if err := g.show(ctx, "wait", resource, "--all", "-n", namespace, "--for=condition=Ready", "--timeout=30s"); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", resource, "-n", namespace); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", "secret", sample().Name, "-n", namespace,
+		"-o", `go-template={{index .data "api-key" | base64decode}}`); err != nil {
+		return err
+	}
+	g.held("the Secret holds the key; of it, the APIKey holds the SHA-256 in status.keys and no more: %s", after.digest())
+
+	return nil
+}
+
+func reapplied(ctx context.Context, g *guide) error {
+	before, err := g.observe(ctx, sample())
+	if err != nil {
+		return err
+	}
+	if err := g.applySamples(ctx); err != nil {
+		return err
+	}
+	if err := g.stays(ctx, sample(), before); err != nil {
+		return err
+	}
+	g.held("the APIKey still has resourceVersion %s and its Secret %s: nobody wrote to either",
+		before.apikey.ResourceVersion, before.secret.ResourceVersion)
+
+	return nil
+}
+
+func rotated(ctx context.Context, g *guide) error {
+	before, err := g.observe(ctx, sample())
+	if err != nil {
+		return err
+	}
+	if err := g.show(ctx, "annotate", resource, sample().Name, "-n", namespace,
+		"--overwrite", v1alpha1.RotateAnnotation+"=quickstart"); err != nil {
+		return err
+	}
+	after, err := g.eventually(ctx, sample(),
+		phaseIs(v1alpha1.PhaseActive), replaced(before), looksLikeKey, onlyKeyIsInSecret)
+	if err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", resource, sample().Name, "-n", namespace, "-o",
+		"custom-columns=KEY:.status.keys[*].id,STATE:.status.keys[*].state"); err != nil {
+		return err
+	}
+	g.held("the Secret holds another key; in status.keys, %s has taken the place of %s: the old key is refused from now on",
+		after.keyID(), before.keyID())
+
+	return nil
+}
+
+func suspended(ctx context.Context, g *guide) error {
+	before, err := g.observe(ctx, sample())
+	if err != nil {
+		return err
+	}
+	if err := g.patch(ctx, sample(), `{"suspend":true}`); err != nil {
+		return err
+	}
+	if _, err := g.eventually(ctx, sample(), phaseIs(v1alpha1.PhaseSuspended), conditionIs(v1alpha1.ConditionReady, metav1.ConditionTrue),
+		conditionIs(v1alpha1.ConditionActive, metav1.ConditionFalse), secretIs(before.secret)); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", resource, sample().Name, "-n", namespace); err != nil {
+		return err
+	}
+	g.held("phase Suspended, condition Active is False; the Secret is kept as it was")
+
+	if err := g.patch(ctx, sample(), `{"suspend":false}`); err != nil {
+		return err
+	}
+	if _, err := g.eventually(ctx, sample(), phaseIs(v1alpha1.PhaseActive),
+		conditionIs(v1alpha1.ConditionActive, metav1.ConditionTrue), secretIs(before.secret), onlyKeyIsInSecret); err != nil {
+		return err
+	}
+	g.held("Active again, with the same key")
+
+	return nil
+}
+
+// shortLivedFile is no sample: what ends after a few seconds is of use to nobody else.
+const shortLivedFile = "hack/quickstart/short-lived.yaml"
+
+// shortLived is the APIKey of shortLivedFile.
+func shortLived() types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: "short-lived"}
+}
+
+func expired(ctx context.Context, g *guide) error {
+	if err := g.showFile(shortLivedFile); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "apply", "-n", namespace, "-f", shortLivedFile); err != nil {
+		return err
+	}
+	if _, err := g.eventually(ctx, shortLived(), handedOut); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", resource, shortLived().Name, "-n", namespace); err != nil {
+		return err
+	}
+	g.note("a few seconds later")
+	if _, err := g.eventually(ctx, shortLived(), phaseIs(v1alpha1.PhaseExpired),
+		conditionIs(v1alpha1.ConditionActive, metav1.ConditionFalse), secretGone); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", resource, shortLived().Name, "-n", namespace); err != nil {
+		return err
+	}
+	g.held("phase Expired; the Secret is gone, the APIKey is kept")
+
+	if err := g.patchRefused(ctx, shortLived(), `{"validFor":"8760h"}`); err != nil {
+		return err
+	}
+	g.held("an expired key stays expired")
+
+	return nil
+}
+
+func revoked(ctx context.Context, g *guide) error {
+	if err := g.patch(ctx, sample(), `{"revoked":true}`); err != nil {
+		return err
+	}
+	if _, err := g.eventually(ctx, sample(), phaseIs(v1alpha1.PhaseRevoked),
+		conditionIs(v1alpha1.ConditionActive, metav1.ConditionFalse), secretGone, handedOut); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", resource, sample().Name, "-n", namespace); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "events", "--for", resource+"/"+sample().Name, "-n", namespace); err != nil {
+		return err
+	}
+	g.held("phase Revoked; the Secret is gone, the APIKey with its status and events is kept")
+
+	if err := g.patchRefused(ctx, sample(), `{"revoked":false}`); err != nil {
+		return err
+	}
+	g.held("a revoked key stays revoked")
+
+	return nil
+}
+
+// deletedSample is the APIKey that the tour deletes.
+func deletedSample() types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: "migration-of-the-day"}
+}
+
+func deleted(ctx context.Context, g *guide) error {
+	before, err := g.observe(ctx, deletedSample())
+	if err != nil {
+		return err
+	}
+	if before.secret == nil {
+		return errors.New("the Secret " + deletedSample().Name + " is gone already")
+	}
+	if err := g.show(ctx, "delete", resource, deletedSample().Name, "-n", namespace); err != nil {
+		return err
+	}
+	if _, err := g.await(ctx, deletedSample(), apikeyGone, secretGone); err != nil {
+		return err
+	}
+	if err := g.show(ctx, "get", resource+",secrets", "-n", namespace); err != nil {
+		return err
+	}
+	g.held("Kubernetes has collected the Secret %s, because its owner is gone", before.secret.Name)
+
+	return nil
+}
