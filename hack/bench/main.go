@@ -1,0 +1,125 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures the operator against a real etcd and kube-apiserver that it starts itself.
+// Each benchmark prints a table and, where BENCH_JSON names a file, writes the same figures into it as JSON.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/go-logr/logr"
+)
+
+// Exit codes. A figure that misses its aim is a result and no failure.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// errUsage is the error of a command line that makes no sense; what is wrong with it has been printed.
+var errUsage = errors.New("usage")
+
+// A command is one benchmark.
+type command struct {
+	name    string
+	summary string
+	run     func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+func commands() []command {
+	return []command{
+		{name: "mint", summary: "minting, API calls, memory and expiry of the operator", run: runMint},
+	}
+}
+
+func main() {
+	ctrllog.SetLogger(logr.Discard()) // controller-runtime warns when nobody chose a logger; errors reach us as errors
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// dispatch runs the benchmark that the arguments name and returns the exit code.
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		printUsage(stderr)
+
+		return exitUsage
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		printUsage(stdout)
+
+		return exitOK
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+
+		return exitCode(stderr, c.name, c.run(ctx, args[1:], stdout, stderr))
+	}
+	_, _ = fmt.Fprintf(stderr, "bench: there is no benchmark %q\n\n", args[0])
+	printUsage(stderr)
+
+	return exitUsage
+}
+
+func exitCode(stderr io.Writer, name string, err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		return exitUsage
+	default:
+		_, _ = fmt.Fprintf(stderr, "bench %s: %v\n", name, err)
+
+		return exitFailed
+	}
+}
+
+func printUsage(w io.Writer) {
+	_, _ = fmt.Fprint(w, "Usage: bench <benchmark> [flags]\n\nBenchmarks:\n")
+	for _, c := range commands() {
+		_, _ = fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
+	}
+	_, _ = fmt.Fprint(w, "\n'bench <benchmark> --help' lists the flags of a benchmark.\n"+
+		"BENCH_JSON=file writes the figures into that file as JSON too.\n")
+}
+
+// parseFlags parses the arguments of a benchmark, which are flags and nothing else.
+// It returns flag.ErrHelp when help was asked for and given, and errUsage when the arguments make no sense.
+func parseFlags(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) error {
+	flags.SetOutput(io.Discard) // so that help goes to stdout and mistakes go to stderr
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	out := stderr
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, flag.ErrHelp):
+		out = stdout
+	default:
+		_, _ = fmt.Fprintf(stderr, "bench %s: %v\n\n", flags.Name(), err)
+		err = errUsage
+	}
+	_, _ = fmt.Fprintf(out, "Flags of bench %s:\n", flags.Name())
+	flags.SetOutput(out)
+	flags.PrintDefaults()
+
+	return err
+}

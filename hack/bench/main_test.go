@@ -1,0 +1,133 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestDispatch(t *testing.T) {
+	for name, c := range map[string]struct {
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		"help is no mistake":                 {[]string{"--help"}, exitOK, "Benchmarks:", ""},
+		"help as a word":                     {[]string{"help"}, exitOK, "BENCH_JSON", ""},
+		"help of a benchmark":                {[]string{"mint", "--help"}, exitOK, "-settled", ""},
+		"no benchmark":                       {nil, exitUsage, "", "Usage:"},
+		"a benchmark that is not there":      {[]string{"mine"}, exitUsage, "", `no benchmark "mine"`},
+		"a flag that is not there":           {[]string{"mint", "--kyes=3"}, exitUsage, "", "kyes"},
+		"a flag that is no number":           {[]string{"mint", "--keys=many"}, exitUsage, "", "many"},
+		"an argument too many":               {[]string{"mint", "2000"}, exitUsage, "", `unexpected argument "2000"`},
+		"fewer keys than none":               {[]string{"mint", "--keys=-1"}, exitUsage, "", "--keys"},
+		"one key, of which there is no rate": {[]string{"mint", "--keys=1"}, exitUsage, "", "--keys"},
+		"nobody to work":                     {[]string{"mint", "--workers=0"}, exitUsage, "", "--workers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if code := dispatch(t.Context(), c.args, &stdout, &stderr); code != c.code {
+				t.Errorf("exit code: got %d, want %d", code, c.code)
+			}
+			for stream, want := range map[*bytes.Buffer]string{&stdout: c.stdout, &stderr: c.stderr} {
+				if !strings.Contains(stream.String(), want) || want == "" && stream.Len() > 0 {
+					t.Errorf("printed %q, want it to contain %q, or nothing", stream, want)
+				}
+			}
+		})
+	}
+}
+
+func TestInParallelDoesEachOnce(t *testing.T) {
+	var done [100]atomic.Int32
+	err := inParallel(t.Context(), 8, len(done), func(_ context.Context, i int) error {
+		done[i].Add(1)
+
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range done {
+		if n := done[i].Load(); n != 1 {
+			t.Errorf("%d was done %d times", i, n)
+		}
+	}
+}
+
+func TestInParallelStopsAtTheFirstError(t *testing.T) {
+	first := errors.New("first")
+	var calls atomic.Int32
+	err := inParallel(t.Context(), 4, 1000, func(ctx context.Context, i int) error {
+		calls.Add(1)
+		if i == 0 {
+			return first
+		}
+		<-ctx.Done()
+
+		return errors.New("a consequence")
+	})
+	if !errors.Is(err, first) {
+		t.Errorf("got error %v, want the first one", err)
+	}
+	if n := calls.Load(); n > 4 {
+		t.Errorf("%d calls were begun, want no more than there are workers", n)
+	}
+}
+
+func TestInParallelReturnsTheCauseOfACancelledContext(t *testing.T) {
+	why := errors.New("the operator ended")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	err := inParallel(ctx, 2, 10, func(context.Context, int) error { return nil })
+	if !errors.Is(err, why) {
+		t.Errorf("got error %v, want the cause", err)
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	got, err := parseStatus(strings.NewReader("Name:\tmanager\nVmPeak:\t 1300000 kB\nVmHWM:\t   61000 kB\nVmRSS:\t   52000 kB\nThreads:\t9\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (memory{resident: 52000 * kibi, peak: 61000 * kibi}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	for name, status := range map[string]string{
+		"a kernel thread, which has no memory": "Name:\tkthreadd\n",
+		"a size that is no number":             "VmRSS:\tmuch kB\n",
+	} {
+		if got, err := parseStatus(strings.NewReader(status)); err == nil {
+			t.Errorf("%s: got %+v, want an error", name, got)
+		}
+	}
+}
+
+func TestSteady(t *testing.T) {
+	level := make([]float64, steadyReadings)
+	for i := range level {
+		level[i] = 1000
+	}
+	for name, c := range map[string]struct {
+		readings []float64
+		want     bool
+	}{
+		"too few readings":           {level[1:], false},
+		"all the same":               {level, true},
+		"a peak, but long ago":       {append([]float64{5000}, level...), true},
+		"a fall within the readings": {append([]float64{1020}, level[1:]...), false},
+		"a little up and down":       {append([]float64{1009}, level[1:]...), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := steady(c.readings); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}

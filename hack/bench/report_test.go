@@ -1,0 +1,136 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func sampleReport() *report {
+	r := &report{
+		Benchmark: "sample",
+		Machine:   machine{Cores: 2, Platform: "linux/amd64", Go: "go1.26.8", Date: time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)},
+	}
+	r.add(figure{Key: "a.ratio", Name: "ratio", Value: 0.8734, Aim: &aim{atLeast, 0.9}, Note: "round by round 0.870, 0.877"})
+	r.add(figure{Key: "a.calls", Name: "writes per mint", Value: 3, Unit: "calls/key", Aim: &aim{exactly, 3}})
+	r.add(figure{Key: "a.size", Name: "heap", Value: 1234.567, Unit: "KiB"})
+	r.explain("How: measured %d times.", 3)
+
+	return r
+}
+
+func TestReportIsATableAndTheSameAsJSON(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "figures.json")
+	t.Setenv(jsonVariable, path)
+	var table bytes.Buffer
+	if err := sampleReport().finish(&table); err != nil {
+		t.Fatal(err)
+	}
+	figures, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.txt", table.Bytes())
+	golden(t, "report.json", figures)
+	if err := json.Unmarshal(figures, &report{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReportSaysWhereItCouldNotWrite(t *testing.T) {
+	t.Setenv(jsonVariable, filepath.Join(t.TempDir(), "no-such-folder", "figures.json"))
+	err := sampleReport().finish(&bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), jsonVariable) {
+		t.Errorf("got error %v, want one that names %s", err, jsonVariable)
+	}
+}
+
+// golden compares with a file under testdata, or writes it with -update.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o600); err != nil { //nolint:gosec // names of golden files are constants above
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got); if the change is wanted, run the test with -update:\n%s", path, diff)
+	}
+}
+
+func TestAim(t *testing.T) {
+	for name, c := range map[string]struct {
+		aim   *aim
+		value float64
+		want  bool
+	}{
+		"no aim is always met":             {nil, 7, true},
+		"at least: above":                  {&aim{atLeast, 0.9}, 0.91, true},
+		"at least: at the bound":           {&aim{atLeast, 0.9}, 0.9, true},
+		"at least: below":                  {&aim{atLeast, 0.9}, 0.89, false},
+		"at most: at the bound":            {&aim{atMost, 4}, 4, true},
+		"at most: above":                   {&aim{atMost, 4}, 4.01, false},
+		"exactly: one call in thousands":   {&aim{exactly, 3}, 3.0005, false},
+		"exactly: not a call more or less": {&aim{exactly, 3}, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := c.aim.met(c.value); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	values := []float64{50, 15, 40, 20, 35}
+	for name, c := range map[string]struct {
+		values []float64
+		p      float64
+		want   float64
+	}{
+		"of nothing":           {nil, 50, 0},
+		"of one value":         {[]float64{7}, 99, 7},
+		"0 is the smallest":    {values, 0, 15},
+		"30 is the second":     {values, 30, 20},
+		"40 still the second":  {values, 40, 20},
+		"50 is the middle":     {values, 50, 35},
+		"100 is the largest":   {values, 100, 50},
+		"100.1 stays in range": {values, 100.1, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := percentile(c.values, c.p); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+	if diff := cmp.Diff([]float64{50, 15, 40, 20, 35}, values); diff != "" {
+		t.Errorf("percentile changed its argument (-want +got):\n%s", diff)
+	}
+}
+
+func TestFormatValue(t *testing.T) {
+	for want, value := range map[string]float64{
+		"0": 0, "3": 3, "20000": 20000, "0.900": 0.9, "0.033": 0.0333, "12.35": 12.345, "123.5": 123.45, "-1.500": -1.5,
+	} {
+		if got := formatValue(value); got != want {
+			t.Errorf("%v: got %s, want %s", value, got, want)
+		}
+	}
+}
