@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"time"
@@ -34,11 +35,17 @@ import (
 const readyTimeout = 500 * time.Millisecond
 
 func main() {
-	if err := run(ctrl.SetupSignalHandler(), os.Args[1:]); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "manager:", err)
-			os.Exit(1)
-		}
+	o, err := parse(os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "manager: %v\nRun it with --help to see its flags.\n", err)
+		os.Exit(2)
+	}
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		fmt.Fprintln(os.Stderr, "manager:", err)
+		os.Exit(1)
 	}
 }
 
@@ -53,9 +60,8 @@ type options struct {
 	zap                             zap.Options
 }
 
-// parse reads the command line and says what is wrong with it.
-func parse(args []string) (options, error) {
-	var o options
+// flagSet is the command line that fills in options.
+func flagSet(o *options) *flag.FlagSet {
 	fs := flag.NewFlagSet("manager", flag.ContinueOnError)
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address of /metrics; 0 turns it off.")
 	fs.BoolVar(&o.metricsSecure, "metrics-secure", true, "Serve /metrics over TLS, only to those who may get the non-resource URL /metrics.")
@@ -69,7 +75,22 @@ func parse(args []string) (options, error) {
 		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
 	}
 	o.zap.BindFlags(fs)
-	if err := fs.Parse(args); err != nil {
+
+	return fs
+}
+
+// parse reads the command line and says what is wrong with it. It answers --help itself.
+func parse(args []string, help io.Writer) (options, error) {
+	var o options
+	fs := flagSet(&o)
+	fs.SetOutput(io.Discard) // the caller says what is wrong, once and without all the flags
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprint(help, "Runs the operator: it mints, rotates and ends the API keys that APIKey objects declare.\n\nFlags:\n")
+		fs.SetOutput(help)
+		fs.PrintDefaults()
+	}
+	if err != nil {
 		return o, err
 	}
 	if fs.NArg() > 0 {
@@ -86,11 +107,7 @@ func parse(args []string) (options, error) {
 }
 
 // run runs the operator until the context ends.
-func run(ctx context.Context, args []string) error {
-	o, err := parse(args)
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, o options) error {
 	log := zap.New(zap.UseFlagOptions(&o.zap))
 	ctrl.SetLogger(log)
 	klog.SetLogger(log) // of libraries that log by themselves; their verbosity stays 0

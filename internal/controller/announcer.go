@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,13 +36,15 @@ type Announcer struct {
 	metrics  metrics
 }
 
-// NewAnnouncer makes an Announcer and registers its metrics.
-func NewAnnouncer(recorder EventRecorder, registerer prometheus.Registerer) *Announcer {
-	return &Announcer{
+// NewAnnouncer makes an Announcer and registers its metrics. It fails when there are metrics of those names already.
+func NewAnnouncer(recorder EventRecorder, registerer prometheus.Registerer) (*Announcer, error) {
+	a := &Announcer{
 		recorder: recorder,
 		routine:  rate.NewLimiter(routineEventsPerSecond, routineEventsBurst),
-		metrics:  newMetrics(registerer),
+		metrics:  newMetrics(),
 	}
+
+	return a, a.metrics.register(registerer)
 }
 
 // statusChanged tells about a status that was written.
@@ -71,8 +74,8 @@ type metrics struct {
 	expiryDelay   prometheus.Histogram
 }
 
-func newMetrics(registerer prometheus.Registerer) metrics {
-	m := metrics{
+func newMetrics() metrics {
+	return metrics{
 		minted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "apikey_operator_keys_minted_total",
 			Help: "Keys that were handed out, by what made them necessary: Created, Annotation, Schedule, SecretDeleted, SecretModified, Recovered.",
@@ -87,7 +90,8 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
 		}),
 	}
-	registerer.MustRegister(m.minted, m.eventsDropped, m.expiryDelay)
+}
 
-	return m
+func (m metrics) register(registerer prometheus.Registerer) error {
+	return errors.Join(registerer.Register(m.minted), registerer.Register(m.eventsDropped), registerer.Register(m.expiryDelay))
 }

@@ -136,10 +136,10 @@ func (f *fixture) reconcilerFor(cfg *rest.Config) *controller.Reconciler {
 	cl, err := client.New(cfg, client.Options{Scheme: testkit.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 
-	return &controller.Reconciler{
-		APIKeys: cl, Metadata: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{},
-		Announcer: controller.NewAnnouncer(f, prometheus.NewRegistry()),
-	}
+	announcer, err := controller.NewAnnouncer(f, prometheus.NewRegistry())
+	Expect(err).NotTo(HaveOccurred())
+
+	return &controller.Reconciler{APIKeys: cl, Metadata: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{}, Announcer: announcer}
 }
 
 // Eventf implements controller.EventRecorder.

@@ -77,11 +77,14 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("make the client for Secrets: %w", err)
 	}
+	announcer, err := NewAnnouncer(mgr.GetEventRecorder(Name), opts.Registerer)
+	if err != nil {
+		return fmt.Errorf("register the metrics: %w", err)
+	}
 	watched := &Frontier{}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
-		Keys: opts.Keys, Clock: opts.Clock,
-		Announcer: NewAnnouncer(mgr.GetEventRecorder(Name), opts.Registerer),
+		Keys: opts.Keys, Clock: opts.Clock, Announcer: announcer,
 	}
 
 	return ctrl.NewControllerManagedBy(mgr).
