@@ -76,7 +76,7 @@ func render(t *testing.T) []byte {
 // as unprivileged as the README says.
 func TestDeployment(t *testing.T) {
 	var deployment *appsv1.Deployment
-	for _, document := range bytes.Split(render(t), []byte("\n---\n")) {
+	for document := range bytes.SplitSeq(render(t), []byte("\n---\n")) {
 		if bytes.Contains(document, []byte("kind: Deployment")) {
 			deployment = &appsv1.Deployment{}
 			if err := yaml.UnmarshalStrict(document, deployment); err != nil {

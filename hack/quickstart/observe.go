@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,10 +78,14 @@ func (g *guide) eventually(ctx context.Context, key types.NamespacedName, all ..
 
 // await waits until all expectations are met, and returns the observation that met them.
 func (g *guide) await(ctx context.Context, key types.NamespacedName, all ...expectation) (last observation, err error) {
-	var unmet error
+	unmet := errors.New("the API server has not answered")
 	err = wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		if last, unmet = g.observe(ctx, key); unmet == nil {
-			unmet = meets(last, all)
+		seen, err := g.observe(ctx, key)
+		if ctx.Err() != nil { // says nothing: what was unmet before does
+			return false, ctx.Err()
+		}
+		if last, unmet = seen, err; err == nil {
+			unmet = meets(seen, all)
 		}
 
 		return unmet == nil, nil

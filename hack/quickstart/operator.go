@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -55,9 +56,13 @@ func (p *program) awaitReady(ctx context.Context, url string) error {
 	ctx, cancel := p.whileRunning(ctx)
 	defer cancel()
 	probe := &http.Client{Timeout: time.Second}
-	last := fmt.Errorf("no answer")
+	last := errors.New("no answer")
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, operatorStart, true, func(ctx context.Context) (bool, error) {
-		last = get(ctx, probe, url)
+		err := get(ctx, probe, url)
+		if ctx.Err() != nil { // says nothing: the answer before does
+			return false, ctx.Err()
+		}
+		last = err
 
 		return last == nil, nil
 	})
