@@ -142,7 +142,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 		return fmt.Errorf("write the status of APIKey %s/%s: %w", before.Namespace, before.Name, err)
 	}
 	p.observed.Key = after
-	r.Announcer.statusChanged(ctx, before, after, p.now)
+	r.Announcer.statusChanged(ctx, before, after, r.Clock.Now())
 
 	return nil
 }
