@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -41,6 +42,14 @@ type operator struct {
 func startOperator(f *fixture, changes ...func(*ctrl.Options)) *operator {
 	GinkgoHelper()
 	o := &operator{wire: testkit.NewWire(testkit.Cut{})}
+	o.start(plane.Config, f, changes...)
+
+	return o
+}
+
+// start starts the operator with the rights of a user.
+func (o *operator) start(cfg *rest.Config, f *fixture, changes ...func(*ctrl.Options)) {
+	GinkgoHelper()
 	opts := ctrl.Options{
 		Scheme: testkit.Scheme(), Cache: controller.CacheOptions(), Client: controller.ClientOptions(),
 		Metrics:                metricsserver.Options{BindAddress: "0"},
@@ -51,7 +60,7 @@ func startOperator(f *fixture, changes ...func(*ctrl.Options)) *operator {
 	for _, change := range changes {
 		change(&opts)
 	}
-	mgr, err := ctrl.NewManager(o.wire.Attach(plane.Config), opts)
+	mgr, err := ctrl.NewManager(o.wire.Attach(cfg), opts)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(controller.Setup(mgr, controller.Options{
 		Concurrency: 8, Clock: clock.RealClock{}, Registerer: metricsOfSpecs(),
@@ -68,8 +77,6 @@ func startOperator(f *fixture, changes ...func(*ctrl.Options)) *operator {
 		}
 	}
 	DeferCleanup(func() { o.stop() })
-
-	return o
 }
 
 // registries are those of the operators that specs have started.
@@ -165,12 +172,8 @@ var _ = Describe("A running operator", Serial, func() {
 		By("applying the same again")
 		Expect(admin.Update(ctx, f.key())).To(Succeed())
 		By("changing a label")
-		afterPasses(1, func() {
-			f.edit(func(k *v1alpha1.APIKey) { metav1.SetMetaDataLabel(&k.ObjectMeta, "team", "web") })
-		})
-		Expect(o.wire.Calls()).To(BeEmpty())
-
-		By("changing the display name")
+		f.edit(func(k *v1alpha1.APIKey) { metav1.SetMetaDataLabel(&k.ObjectMeta, "team", "web") })
+		By("changing the display name, which sets off the next pass")
 		afterPasses(1, func() { f.edit(func(k *v1alpha1.APIKey) { k.Spec.DisplayName = "Main Website Integration" }) })
 		Expect(f.key().Status.ObservedGeneration).To(Equal(f.key().Generation))
 		Expect(o.wire.Calls()).To(Equal([]string{"GET secrets", "PUT apikeys/status"}), "the generation is observed, the Secret untouched")
@@ -182,6 +185,21 @@ var _ = Describe("A running operator", Serial, func() {
 		})
 		Expect(o.wire.Writes()).To(BeEmpty())
 		Expect(withoutLists(o.wire.Calls())).To(BeEmpty())
+	})
+
+	It("backs off when it is refused, and does not spin on its own reports", func(ctx context.Context) {
+		f := newFixture(ctx)
+		o := &operator{wire: testkit.NewWire(testkit.Cut{})}
+		f.allow("weak-operator", true, "get", "list", "watch")
+		cfg, err := plane.User("weak-operator")
+		Expect(err).NotTo(HaveOccurred())
+		started := time.Now()
+		o.start(cfg, f)
+		f.create()
+		const attempts = 5 // with 100, 200, 400 and 800 ms between them
+		Eventually(func() int { return countOf(o.wire.Calls(), "POST secrets") }).WithTimeout(patience).Should(BeNumerically(">=", attempts))
+		Expect(time.Since(started)).To(BeNumerically(">", 1500*time.Millisecond))
+		Expect(condition(f.key(), v1alpha1.ConditionReady)).To(HaveField("Reason", v1alpha1.ReasonRequestRefused))
 	})
 
 	It("ends a key at its expiry", func(ctx context.Context) {
@@ -260,6 +278,10 @@ var _ = Describe("Two operators without leader election", Serial, func() {
 		Expect(len(f.handedOut())).To(BeNumerically("<=", 21))
 	})
 })
+
+func countOf(calls []string, call string) int {
+	return len(calls) - len(slices.DeleteFunc(slices.Clone(calls), func(c string) bool { return c == call }))
+}
 
 // withoutLists are the calls but those that fill the caches.
 func withoutLists(calls []string) []string {

@@ -29,13 +29,13 @@ import (
 // this is for the case that it was delivered before the conflict was.
 const conflictDelay = 100 * time.Millisecond
 
-// Reconciler brings one APIKey at a time to what its spec declares.
-//
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys/status,verbs=update
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// Reconciler brings one APIKey at a time to what its spec declares.
 type Reconciler struct {
 	// APIKeys reads APIKeys, from a cache or not, and writes their status.
 	APIKeys client.Client

@@ -32,19 +32,14 @@ func notFound(name client.ObjectKey) error {
 	return apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name.Name)
 }
 
-// reconcilerWith is an operator in the fixture's namespace that may do nothing with Secrets but what is listed.
-func (f *fixture) reconcilerWith(status bool, secretVerbs ...string) *controller.Reconciler {
+// allow lets a user read APIKeys in the fixture's namespace, write their status or not, and use the verbs on Secrets.
+func (f *fixture) allow(user string, status bool, secretVerbs ...string) {
 	GinkgoHelper()
-	user := "operator-of-" + f.name.Namespace
-	cfg, err := plane.User(user)
-	Expect(err).NotTo(HaveOccurred())
-	rules := []rbacv1.PolicyRule{{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys"}, Verbs: []string{"get"}}}
+	rules := []rbacv1.PolicyRule{{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys"}, Verbs: []string{"get", "list", "watch"}}}
 	if status {
 		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys/status"}, Verbs: []string{"update"}})
 	}
-	if len(secretVerbs) > 0 {
-		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: secretVerbs})
-	}
+	rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: secretVerbs})
 	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: "operator"}, Rules: rules}
 	Expect(admin.Create(f.ctx, role)).To(Succeed())
 	Expect(admin.Create(f.ctx, &rbacv1.RoleBinding{
@@ -52,6 +47,15 @@ func (f *fixture) reconcilerWith(status bool, secretVerbs ...string) *controller
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	})).To(Succeed())
+}
+
+// reconcilerWith is an operator in the fixture's namespace that may do nothing with Secrets but what is listed.
+func (f *fixture) reconcilerWith(status bool, secretVerbs ...string) *controller.Reconciler {
+	GinkgoHelper()
+	user := "operator-of-" + f.name.Namespace
+	f.allow(user, status, secretVerbs...)
+	cfg, err := plane.User(user)
+	Expect(err).NotTo(HaveOccurred())
 
 	r := f.reconcilerFor(cfg)
 	full := f.reconciler(testkit.NewWire(testkit.Cut{}))

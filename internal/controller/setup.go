@@ -4,7 +4,6 @@
 package controller
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -89,7 +87,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
-		For(&v1alpha1.APIKey{}).
+		Watches(&v1alpha1.APIKey{}, handler.WithLowPriorityWhenUnchanged[client.Object, reconcile.Request](&apikeyHandler{})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(ownerOf(watched)), builder.OnlyMetadata).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: opts.Concurrency,
@@ -98,19 +96,6 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Complete(r)
-}
-
-// ownerOf maps a Secret to the APIKey that controls it, and notes how far the watch has come.
-func ownerOf(watched *Frontier) handler.MapFunc {
-	return func(_ context.Context, secret client.Object) []reconcile.Request {
-		watched.Observe(secret.GetResourceVersion())
-		owner := metav1.GetControllerOf(secret)
-		if owner == nil || owner.Kind != "APIKey" || owner.APIVersion != v1alpha1.GroupVersion.String() {
-			return nil
-		}
-
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}}}
-	}
 }
 
 // stripAPIKey takes off what no decision needs: together often more than the rest.

@@ -17,6 +17,9 @@ const conflictRetry = 30 * time.Second
 // an object that came and went while the watch was interrupted is never delivered.
 const behindRetry = 5 * time.Second
 
+// fenceRetry is how soon to go on after a fence, which no event follows that would be acted on at once.
+const fenceRetry = 100 * time.Millisecond
+
 // check is one step of a decision: it decides, or it leaves the decision to those after it.
 type check struct {
 	name   string
@@ -103,7 +106,7 @@ func whenBadOverlap(o Observed, now time.Time) (Plan, bool) {
 func whenCrowded(o Observed, now time.Time) (Plan, bool) {
 	records := remaining(o, now)
 
-	return Plan{Action: Fence}, due(o, now) && len(records) >= v1alpha1.MaxKeys && hasState(records, v1alpha1.KeyPending)
+	return Plan{Action: Fence, RetryAfter: fenceRetry}, due(o, now) && len(records) >= v1alpha1.MaxKeys && hasState(records, v1alpha1.KeyPending)
 }
 
 func whenDue(o Observed, now time.Time) (Plan, bool) {

@@ -1,0 +1,65 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// statusDelay is how long after a change of nothing but the status an APIKey is looked at again.
+//
+// Nearly all such changes are the operator's own. When a request is refused, the writes that announce a key and report
+// the refusal would set off the next attempt at once and again, past the queue's back-off. Somebody else's change
+// of a status, a backup that was restored for instance, is put right after this time.
+const statusDelay = time.Minute
+
+// apikeyHandler queues an APIKey that has changed.
+type apikeyHandler struct {
+	handler.EnqueueRequestForObject
+}
+
+// Update implements handler.EventHandler.
+func (h *apikeyHandler) Update(ctx context.Context, e ctrlevent.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	if changedForUs(e.ObjectOld, e.ObjectNew) {
+		h.EnqueueRequestForObject.Update(ctx, e, queue)
+
+		return
+	}
+	queue.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.ObjectNew)}, statusDelay)
+}
+
+// changedForUs says whether something changed that asks for an action, or nothing did: then it is a resync.
+func changedForUs(before, after client.Object) bool {
+	annotation := func(name string) bool { return before.GetAnnotations()[name] != after.GetAnnotations()[name] }
+
+	return before.GetResourceVersion() == after.GetResourceVersion() ||
+		before.GetUID() != after.GetUID() ||
+		before.GetGeneration() != after.GetGeneration() ||
+		before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
+		annotation(v1alpha1.RotateAnnotation) || annotation(v1alpha1.RotateOverlapAnnotation)
+}
+
+// ownerOf maps a Secret to the APIKey that controls it, and notes how far the watch has come.
+func ownerOf(watched *Frontier) handler.MapFunc {
+	return func(_ context.Context, secret client.Object) []reconcile.Request {
+		watched.Observe(secret.GetResourceVersion())
+		owner := metav1.GetControllerOf(secret)
+		if owner == nil || owner.Kind != "APIKey" || owner.APIVersion != v1alpha1.GroupVersion.String() {
+			return nil
+		}
+
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}}}
+	}
+}
