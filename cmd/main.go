@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,6 +31,10 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/controller"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
+
+// gcPercent is how much the heap grows between garbage collections where GOGC does not say. Nearly all of it is the cache,
+// which lives long: at Go's 100, 20,000 settled keys took 4.7 KiB each of resident memory, of which 2.5 KiB were in use.
+const gcPercent = 50
 
 // readyTimeout bounds one readiness check; the kubelet's own default is 1s.
 const readyTimeout = 500 * time.Millisecond
@@ -112,6 +117,9 @@ func run(ctx context.Context, o options) error {
 	ctrl.SetLogger(log)
 	klog.SetLogger(log) // of libraries that log by themselves; their verbosity stays 0
 
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	mgr, err := newManager(o)
 	if err != nil {
 		return err

@@ -29,9 +29,11 @@ func (f *fixture) expectEnded(phase v1alpha1.Phase) {
 		Expect(r.NotAfter.Time).NotTo(BeTemporally(">", f.clock.Now()))
 	}
 	Expect(condition(key, v1alpha1.ConditionActive).Status).To(Equal(metav1.ConditionFalse))
+	f.advance(time.Hour)
 	wire := testkit.NewWire(testkit.Cut{})
 	f.settleWith(wire)
-	Expect(wire.Writes()).To(BeEmpty())
+	Expect(wire.Writes()).To(BeEmpty(), "an hour later")
+	f.advance(-time.Hour)
 }
 
 func (f *fixture) advance(d time.Duration) { f.clock.SetTime(f.clock.Now().Add(d)) }

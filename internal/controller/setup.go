@@ -9,9 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -96,26 +94,4 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Complete(r)
-}
-
-// stripAPIKey takes off what no decision needs: together often more than the rest.
-func stripAPIKey(obj any) (any, error) {
-	if key, ok := obj.(*v1alpha1.APIKey); ok {
-		key.ManagedFields = nil
-		delete(key.Annotations, corev1.LastAppliedConfigAnnotation)
-	}
-
-	return obj, nil
-}
-
-// stripSecret leaves what tells one version of a Secret from another, and whose it is.
-func stripSecret(obj any) (any, error) {
-	if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
-		obj = tombstone.Obj
-	}
-	if secret, ok := obj.(*metav1.PartialObjectMetadata); ok {
-		secret.ManagedFields, secret.Labels, secret.Annotations = nil, nil, nil
-	}
-
-	return obj, nil
 }

@@ -69,9 +69,11 @@ func ended(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
 	w := writerFor(s, key, now)
 	w.set(v1alpha1.ConditionReady, ready, reason, message)
 	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
-	w.remove(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+	w.remove(v1alpha1.ConditionReconciling)
 	if s.Phase == v1alpha1.PhaseExpired {
 		w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
+	} else {
+		w.remove(v1alpha1.ConditionStalled)
 	}
 }
 

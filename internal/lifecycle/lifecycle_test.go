@@ -356,6 +356,11 @@ func TestClosed(t *testing.T) {
 			if got := format(status.ExpiresAt); got != c.expiresAt {
 				t.Errorf("expiresAt %s, want %s", got, c.expiresAt)
 			}
+			c.key.Status = status
+			again := lifecycle.Closed(lifecycle.Observed{Key: c.key, Secret: in(lifecycle.SecretAbsent)}, now.Add(time.Hour))
+			if diff := cmp.Diff(status, again); diff != "" {
+				t.Errorf("an hour later it is not the same (-before +after):\n%s", diff)
+			}
 		})
 	}
 }
