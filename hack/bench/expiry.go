@@ -25,7 +25,7 @@ const (
 func (b *mintBench) measureExpiry(ctx context.Context) error {
 	n := b.options.expiring
 	lead := expiryLead + time.Duration(n)*expiryLeadPerKey
-	ctx, cancel := withTimeout(ctx, lead+expiryTimeout, "expiry")
+	ctx, cancel := withTimeout(ctx, lead+expiryTimeout+restTimeout, "expiry")
 	defer cancel()
 	p, err := b.newPopulation(ctx, "expiry", b.options.workers)
 	if err != nil {
@@ -43,6 +43,11 @@ func (b *mintBench) measureExpiry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	restarted, _, err := b.countRestart(ctx, 0)
+	if err != nil {
+		return err
+	}
+	b.reportCalls("expiry.restart_writes", "writes after a restart, expired keys", &aim{exactly, 0}, restarted.only(onKeys, isWrite))
 
 	return p.remove(ctx)
 }

@@ -32,7 +32,9 @@ type report struct {
 
 // machine is where and of what a report was made.
 type machine struct {
-	Cores    int       `json:"cores"`
+	Cores int `json:"cores"`
+	// Load is the load average over a minute before the start: what else the machine had to do. 0 when unknown.
+	Load     float64   `json:"load"`
 	Platform string    `json:"platform"`
 	Go       string    `json:"go"`
 	Revision string    `json:"revision,omitempty"`
@@ -93,6 +95,7 @@ func newReport(benchmark string) *report {
 		Methods:   []string{},
 		Machine: machine{
 			Cores:    runtime.NumCPU(),
+			Load:     loadAverage(),
 			Platform: runtime.GOOS + "/" + runtime.GOARCH,
 			Go:       runtime.Version(),
 			Revision: revision(),
@@ -121,6 +124,21 @@ func revision() string {
 	}
 
 	return commit + suffix
+}
+
+// loadAverage is Linux's load average over a minute; 0 when unknown.
+func loadAverage() float64 {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	minute, _, _ := strings.Cut(string(data), " ")
+	load, err := strconv.ParseFloat(minute, 64)
+	if err != nil {
+		return 0
+	}
+
+	return load
 }
 
 // add puts a figure into the report and settles whether its aim is met.
@@ -168,8 +186,8 @@ func (r *report) writeTable(w io.Writer) error {
 		}
 	}
 	var out strings.Builder
-	heading := fmt.Sprintf("bench %s: %s, %d cores, %s, %s %s", r.Benchmark, r.Machine.Platform, r.Machine.Cores,
-		r.Machine.Go, r.Machine.Date.Format(time.RFC3339), r.Machine.Revision)
+	heading := fmt.Sprintf("bench %s: %s, %d cores, load %.1f, %s, %s %s", r.Benchmark, r.Machine.Platform, r.Machine.Cores,
+		r.Machine.Load, r.Machine.Go, r.Machine.Date.Format(time.RFC3339), r.Machine.Revision)
 	out.WriteString(strings.TrimSpace(heading) + "\n\n")
 	for _, row := range rows {
 		line := fmt.Sprintf("%-*s  %*s  %-*s  %-*s  %s",

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func sampleReport() *report {
 	r := &report{
 		Benchmark: "sample",
-		Machine:   machine{Cores: 2, Platform: "linux/amd64", Go: "go1.26.8", Date: time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)},
+		Machine:   machine{Cores: 2, Load: 0.25, Platform: "linux/amd64", Go: "go1.26.8", Date: time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)},
 	}
 	r.add(figure{Key: "a.ratio", Name: "ratio", Value: 0.8734, Aim: &aim{atLeast, 0.9}, Note: "round by round 0.870, 0.877"})
 	r.add(figure{Key: "a.calls", Name: "writes per mint", Value: 3, Unit: "calls/key", Aim: &aim{exactly, 3}})

@@ -11,35 +11,42 @@ import (
 // restTimeout is how long the operator may take to come to rest after a restart with settled keys.
 const restTimeout = 5 * time.Minute
 
-// measureRest starts the operator with keys that are settled, and counts what it asks of the API server
-// until it has come to rest, and then at rest.
+// measureRest reports what the operator asks of the API server when it starts with keys that are settled, and then at rest.
 func (b *mintBench) measureRest(ctx context.Context, p *population) error {
-	ctx, cancel := withTimeout(ctx, restTimeout+b.options.rest, "a restart with settled keys")
-	defer cancel()
 	b.log.printf("restart with %d settled keys, then %s of rest", b.options.keys, b.options.rest)
-	before, err := b.requests(ctx)
+	started, rested, err := b.countRestart(ctx, b.options.rest)
 	if err != nil {
 		return err
 	}
-	var started, rested requests
+	b.reportRest("restart", "after a restart", started)
+	b.reportRest("rest", "at rest, "+b.options.rest.String(), rested)
+
+	return p.remove(ctx)
+}
+
+// countRestart starts the operator and counts requests: until it has come to rest, and then at rest.
+func (b *mintBench) countRestart(ctx context.Context, rest time.Duration) (started, rested calls, err error) {
+	ctx, cancel := withTimeout(ctx, restTimeout+rest, "a restart with settled keys")
+	defer cancel()
+	before, err := b.requests(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, _ *operator) error {
-		if started, err = b.quietRequests(ctx); err != nil {
+		quiet, err := b.quietRequests(ctx)
+		if err != nil {
 			return err
 		}
-		if err = pause(ctx, b.options.rest); err != nil {
+		if err := pause(ctx, rest); err != nil {
 			return err
 		}
-		rested, err = b.requests(ctx)
+		after, err := b.requests(ctx)
+		started, rested = quiet.calls.since(before.calls), after.calls.since(quiet.calls)
 
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	b.reportRest("restart", "after a restart", started.calls.since(before.calls))
-	b.reportRest("rest", "at rest, "+b.options.rest.String(), rested.calls.since(started.calls))
 
-	return p.remove(ctx)
+	return started, rested, err
 }
 
 // reportRest reports a stretch in which nothing had to be done.
