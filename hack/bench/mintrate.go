@@ -205,6 +205,12 @@ func (b *mintBench) reportMint(operator, raw rounds) {
 		Key: "mint.ratio", Name: "mint rate, operator / raw loop", Value: operator.rate() / raw.rate(),
 		Aim: &aim{atLeast, 0.9}, Note: "round by round " + strings.Join(pairs, ", "),
 	})
+	operatorCPU, operatorServer := operator.cpuPerKey()
+	rawCPU, rawServer := raw.cpuPerKey()
+	b.report.add(figure{
+		Key: "mint.cpu_ratio", Name: "CPU per mint, raw loop / operator", Value: (rawCPU + rawServer) / (operatorCPU + operatorServer),
+		Note: "with kube-apiserver's; what the ratio above tends to when a busy machine blurs it",
+	})
 	b.reportRounds("mint.operator", "operator", operator)
 	b.reportRounds("mint.raw", "raw loop", raw)
 	b.report.explain("Mint rate: %d rounds each, in turns, of %d keys that were created while the operator was down; %d at once.\n"+
