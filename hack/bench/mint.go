@@ -58,13 +58,9 @@ func runMint(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
 func parseMintFlags(args []string, stdout, stderr io.Writer) (mintOptions, error) {
-	root, err := testkit.Root()
-	if err != nil {
-		return mintOptions{}, err
-	}
 	var o mintOptions
 	flags := flag.NewFlagSet("mint", flag.ContinueOnError)
-	flags.StringVar(&o.program, "manager", filepath.Join(root, "bin", "manager"), "`path` of the operator")
+	flags.StringVar(&o.program, "manager", "", "`path` of the operator (default bin/manager of this checkout)")
 	flags.IntVar(&o.workers, "workers", 16, "how many keys the operator, and the raw loop, have under way at once")
 	flags.IntVar(&o.keys, "keys", 2000, "how many keys to mint in each round; 0 skips rate and API calls")
 	flags.IntVar(&o.rounds, "rounds", 3, "how many rounds of operator and raw loop")
@@ -80,8 +76,13 @@ func parseMintFlags(args []string, stdout, stderr io.Writer) (mintOptions, error
 
 		return mintOptions{}, errUsage
 	}
+	if o.program != "" {
+		return o, nil
+	}
+	root, err := testkit.Root()
+	o.program = filepath.Join(root, "bin", "manager")
 
-	return o, nil
+	return o, err
 }
 
 // run measures what the options ask for. The empty operator comes first: later the API server holds history.

@@ -209,7 +209,7 @@ func (b *mintBench) reportMint(operator, raw rounds) {
 	rawCPU, rawServer := raw.cpuPerKey()
 	b.report.add(figure{
 		Key: "mint.cpu_ratio", Name: "CPU per mint, raw loop / operator", Value: (rawCPU + rawServer) / (operatorCPU + operatorServer),
-		Note: "with kube-apiserver's; what the ratio above tends to when a busy machine blurs it",
+		Note: "with kube-apiserver's; a busy machine blurs it less than the rates",
 	})
 	b.reportRounds("mint.operator", "operator", operator)
 	b.reportRounds("mint.raw", "raw loop", raw)
