@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -176,21 +175,6 @@ func (c *ControlPlane) StartControllerManager(context.Context) error {
 	c.manager = cmd
 
 	return nil
-}
-
-// GrantAll gives a user every right. For tests that are not about RBAC.
-func (c *ControlPlane) GrantAll(ctx context.Context, user string) error {
-	cl, err := c.Client()
-	if err != nil {
-		return err
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
-	}
-	binding.GenerateName = "grant-all-"
-
-	return cl.Create(ctx, binding)
 }
 
 // Stop ends all programs and removes all files.
