@@ -1,0 +1,79 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package access
+
+// Reason is why a request was decided as it was. The zero value denies.
+type Reason uint8
+
+// The reasons. Allowed is the only one that lets a request pass.
+const (
+	// Unknown: no APIKey has this key, or more than one claims it.
+	Unknown Reason = iota
+	// Misconfigured: the gateway did not say which environment the endpoint belongs to, or said something that makes no sense.
+	Misconfigured
+	// Missing: the request brought no credential.
+	Missing
+	// Ambiguous: the request brought more than one credential.
+	Ambiguous
+	// Malformed: the credential is no API key: its shape, its checksum or a byte in it is wrong.
+	Malformed
+	// Revoked: spec.revoked is true, or the APIKey is being deleted.
+	Revoked
+	// Expired: the expiry has come, or this key was replaced and its overlap is over.
+	Expired
+	// Suspended: spec.suspend is true.
+	Suspended
+	// WrongEnvironment: the endpoint belongs to another environment than the key.
+	WrongEnvironment
+	// PermissionDenied: the endpoint needs a permission that the key does not have.
+	PermissionDenied
+	// CustomerDenied: the endpoint serves a customer that is not in the key's list.
+	CustomerDenied
+	// RateLimited: the key has used up its limit.
+	RateLimited
+	// Allowed: the request may pass.
+	Allowed
+
+	// Reasons is how many there are: every reason is smaller.
+	Reasons
+)
+
+// String is the reason as headers, logs and metrics spell it.
+func (r Reason) String() string { return r.meaning().spelling }
+
+// Code is the HTTP status code of the answer (RFC 9110, section 15; RFC 6585, section 4 for 429).
+func (r Reason) Code() int { return r.meaning().code }
+
+// Detail is the reason in a sentence for the one who sent the request: what was wrong, and what to do.
+func (r Reason) Detail() string { return r.meaning().detail }
+
+// meaning is what a reason says to those outside.
+type meaning struct {
+	spelling string
+	code     int
+	detail   string
+}
+
+func (r Reason) meaning() meaning {
+	if r >= Reasons {
+		r = Unknown
+	}
+
+	return [Reasons]meaning{
+		Unknown:       {"unknown", 401, "This API key is not known here. It may have been replaced or deleted."},
+		Misconfigured: {"misconfigured", 500, "The gateway does not say correctly what this endpoint needs. The verifier's log has the details."},
+		Missing:       {"missing", 401, "No API key was sent. Send it as 'Authorization: Bearer <key>' or as 'X-API-Key: <key>'."},
+		Ambiguous:     {"ambiguous", 401, "More than one credential was sent. Send one API key, in one header, once."},
+		Malformed:     {"malformed", 401, "What was sent is no API key. Send it whole, as 'Authorization: Bearer <key>' or as 'X-API-Key: <key>'."},
+		Revoked:       {"revoked", 401, "This API key was revoked. Ask for a new one."},
+		Expired:       {"expired", 401, "This API key has expired or was replaced. Use the one that took its place, or ask for a new one."},
+		Suspended:     {"suspended", 401, "This API key is disabled for now. Ask whoever manages it."},
+		WrongEnvironment: {"wrong_environment", 401,
+			"This API key belongs to another environment than this endpoint. Use a key of this environment."},
+		PermissionDenied: {"permission_denied", 403, "This API key does not have the permission that this endpoint needs."},
+		CustomerDenied:   {"customer_denied", 403, "This API key is not for this customer."},
+		RateLimited:      {"rate_limited", 429, "This API key has reached its rate limit. Retry after the time in Retry-After."},
+		Allowed:          {"allowed", 200, ""},
+	}[r]
+}
