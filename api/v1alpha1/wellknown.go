@@ -45,6 +45,9 @@ const (
 	// MaxKeys is how many key records status.keys holds at most.
 	MaxKeys = 4
 
+	// MaxPermissionLength is how many characters a permission has at most.
+	MaxPermissionLength = 64
+
 	// MaxOverlap is the longest time for which a replaced key stays valid: 30 days.
 	MaxOverlap = 720 * time.Hour
 

@@ -17,8 +17,15 @@ const idLength = 12
 // is a way to take the verifier down.
 type Digest [sha256.Size]byte
 
-// DigestOf is the digest of a text as it stands, also of one that is no key.
-func DigestOf(text string) Digest { return sha256.Sum256([]byte(text)) }
+// DigestOf is the digest of a text as it stands, also of one that is no key. That of a key allocates nothing.
+func DigestOf(text string) Digest {
+	if len(text) > MaxLength {
+		return sha256.Sum256([]byte(text))
+	}
+	var buf [MaxLength]byte
+
+	return sha256.Sum256(buf[:copy(buf[:], text)])
+}
 
 // ParseDigest reads what String writes.
 func ParseDigest(text string) (Digest, bool) {

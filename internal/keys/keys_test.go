@@ -5,6 +5,7 @@ package keys_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
@@ -232,6 +233,45 @@ func TestCheckAllocatesNothing(t *testing.T) {
 	plain := newKey(t, v1alpha1.EnvironmentProduction).Reveal()
 	if allocs := testing.AllocsPerRun(100, func() { _ = keys.Check(plain) }); allocs != 0 {
 		t.Errorf("Check allocates %.0f times", allocs)
+	}
+}
+
+func TestDigestOfAKeyAllocatesNothing(t *testing.T) {
+	plain := newKey(t, v1alpha1.EnvironmentProduction).Reveal()
+	if allocs := testing.AllocsPerRun(100, func() { _ = keys.DigestOf(plain) }); allocs != 0 {
+		t.Errorf("DigestOf allocates %.0f times", allocs)
+	}
+}
+
+func TestDigestOfLongerTexts(t *testing.T) {
+	for _, length := range []int{0, 1, keys.MaxLength - 1, keys.MaxLength, keys.MaxLength + 1, 1000} {
+		text := strings.Repeat("x", length)
+		if got := keys.DigestOf(text); got != keys.Digest(sha256.Sum256([]byte(text))) {
+			t.Errorf("%d characters: digest %s", length, got)
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	key := newKey(t, v1alpha1.EnvironmentStaging).Reveal()
+	for name, c := range map[string]struct{ text, want string }{
+		"a text without a key":               {"/customers/42_products", "/customers/42_products"},
+		"nothing":                            {"", ""},
+		"a key alone":                        {key, "[redacted]"},
+		"a key in a path":                    {"/a/" + key + "/b", "/a/[redacted]/b"},
+		"two keys":                           {key + "," + key, "[redacted],[redacted]"},
+		"a key with one character too many":  {"/" + key + "x", "/[redacted]"},
+		"a key with a wrong character":       {"/" + key[:30] + "0" + key[31:], "/[redacted]"},
+		"most of a key":                      {"/" + key[:40], "/[redacted]"},
+		"a word with an environment in it":   {"/main_prod_eu-west", "/main_prod_eu-west"},
+		"a table of an environment":          {"/db_dev_customers", "/db_dev_customers"},
+		"an environment in vain, then a key": {"/x_stg_y/" + key, "/x_stg_y/[redacted]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := keys.Redact(c.text); got != c.want {
+				t.Errorf("redacted to %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 

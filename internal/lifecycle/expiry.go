@@ -32,8 +32,12 @@ func ExpiresAt(key *v1alpha1.APIKey) *metav1.Time {
 // Expiry is final, so that a later edit of the spec or a clock that steps back does not undo it: what the status has
 // recorded counts beside what the spec says now.
 func Expired(key *v1alpha1.APIKey, now time.Time) bool {
-	return key.Status.Phase == v1alpha1.PhaseExpired ||
-		reached(key.Status.ExpiresAt, now) || reached(ExpiresAt(key), now)
+	return key.Status.Phase == v1alpha1.PhaseExpired || reached(Deadline(key), now)
+}
+
+// Deadline is when a key stops by its expiry: the earlier of what the status has recorded and what the spec says now; nil: never.
+func Deadline(key *v1alpha1.APIKey) *metav1.Time {
+	return earlier(key.Status.ExpiresAt, ExpiresAt(key), false)
 }
 
 // Ended says whether a key has ended for good, and how. What has been reported first stays.

@@ -1,0 +1,142 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyindex
+
+import (
+	"slices"
+	"time"
+	"unique"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/access"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// entry is what is kept of an APIKey. It does not change, except that subject.Roles is filled in when it enters the index.
+type entry struct {
+	subject access.Subject
+	claims  []claim
+	roles   []v1alpha1.RoleName
+}
+
+// claim is one key that an APIKey has a record of.
+type claim struct {
+	digest keys.Digest
+	grant  access.Grant
+}
+
+// newEntry keeps of an APIKey what a decision needs.
+func newEntry(key *v1alpha1.APIKey) *entry {
+	phase := key.Status.Phase
+	e := &entry{
+		subject: access.Subject{
+			Namespace:   shared(key.Namespace),
+			Name:        key.Name,
+			UID:         string(key.UID),
+			Owner:       shared(key.Spec.Owner),
+			Environment: shared(key.Spec.Environment),
+			Permissions: sharedEach(key.Spec.Permissions),
+			Customers:   sharedEach(key.Spec.Customers),
+			Limit:       limitOf(key.Spec.RateLimit),
+			ExpiresAt:   seconds(lifecycle.Deadline(key), access.Never),
+			LastUsedAt:  seconds(key.Status.LastUsedAt, 0),
+			// What was reported first is final: an expired key that is declared revoked later stays an expired one.
+			Revoked:   phase == v1alpha1.PhaseRevoked || !key.DeletionTimestamp.IsZero() || key.Spec.Revoked && phase != v1alpha1.PhaseExpired,
+			Expired:   phase == v1alpha1.PhaseExpired,
+			Suspended: key.Spec.Suspend,
+		},
+		claims: make([]claim, 0, len(key.Status.Keys)),
+		roles:  sharedEach(key.Spec.Roles),
+	}
+	for i := range key.Status.Keys {
+		e.add(&key.Status.Keys[i])
+	}
+	for i := range e.claims {
+		e.claims[i].grant.Subject = &e.subject
+	}
+
+	return e
+}
+
+// add claims the key of a record. A digest that is none, which the schema lets nobody store, is no key that anybody could send.
+func (e *entry) add(record *v1alpha1.KeyRecord) {
+	digest, ok := keys.ParseDigest(record.Digest)
+	if !ok {
+		return
+	}
+	c := claim{digest: digest, grant: access.Grant{ID: record.ID, NotAfter: access.Never}}
+	if id := digest.ID(); id != c.grant.ID {
+		c.grant.ID = id // a forged id must not name another key
+	}
+	if record.State == v1alpha1.KeyRetiring {
+		c.grant.NotAfter = seconds(record.NotAfter, 0) // one without a time has ended, as the operator sees it
+	}
+	if twin := e.claimOf(digest); twin != nil { // under two ids: the stricter one counts
+		twin.grant.NotAfter = min(twin.grant.NotAfter, c.grant.NotAfter)
+
+		return
+	}
+	e.claims = append(e.claims, c)
+}
+
+// claimOf is the entry's claim to a key; nil: it has none.
+func (e *entry) claimOf(digest keys.Digest) *claim {
+	if i := slices.IndexFunc(e.claims, func(c claim) bool { return c.digest == digest }); i >= 0 {
+		return &e.claims[i]
+	}
+
+	return nil
+}
+
+func (e *entry) name() types.NamespacedName {
+	return types.NamespacedName{Namespace: e.subject.Namespace, Name: e.subject.Name}
+}
+
+func (e *entry) sameName(other *entry) bool { return e.name() == other.name() }
+
+// longestPeriod is the largest period of a rate limit that admission lets through.
+const longestPeriod = 24 * time.Hour
+
+// limitOf is a declared rate limit. A period that cannot be read, which admission lets nobody store, counts as the longest
+// one: a mistake never gives a key more than it was meant to have.
+func limitOf(declared *v1alpha1.RateLimit) access.Limit {
+	if declared == nil {
+		return access.Limit{}
+	}
+	per, err := time.ParseDuration(string(declared.Per))
+	if err != nil || per <= 0 {
+		per = longestPeriod
+	}
+
+	return access.Limit{Requests: max(declared.Requests, 1), Burst: declared.Burst, Per: per}
+}
+
+// seconds is a time in seconds since 1970, or what to say where there is none.
+func seconds(at *metav1.Time, none int64) int64 {
+	if at == nil {
+		return none
+	}
+
+	return at.Unix()
+}
+
+// shared is one copy of a string for all entries that have it.
+func shared[T ~string](s T) T { return unique.Make(s).Value() }
+
+// sharedEach is a copy without room to spare, of strings that are shared; nil for none.
+func sharedEach[T ~string](all []T) []T {
+	if len(all) == 0 {
+		return nil
+	}
+	each := make([]T, len(all))
+	for i, s := range all {
+		each[i] = shared(s)
+	}
+
+	return each
+}

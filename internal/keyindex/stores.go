@@ -1,0 +1,190 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package keyindex
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// store is what a watch writes to: the part of an informer's store that matters here.
+type store struct {
+	index *Index
+	// convert makes of an object what the index keeps, as soon as it is decoded; of what it has made already, the same.
+	convert cache.TransformFunc
+	put     func(converted any) error
+	remove  func(name types.NamespacedName)
+	replace func(converted []any) error
+	// delivered says that everything was seen once.
+	delivered bool
+}
+
+// Transformer implements cache.TransformingStore: the first list, too, is converted object by object as it streams in.
+func (s *store) Transformer() cache.TransformFunc { return s.convert }
+
+// Add implements cache.ReflectorStore.
+func (s *store) Add(obj any) error {
+	converted, err := s.convert(obj)
+	if err != nil {
+		return err
+	}
+	s.begin()
+	defer s.end()
+
+	return s.put(converted)
+}
+
+// Update implements cache.ReflectorStore.
+func (s *store) Update(obj any) error { return s.Add(obj) }
+
+// Delete implements cache.ReflectorStore.
+func (s *store) Delete(obj any) error {
+	object, ok := obj.(metav1.Object)
+	if !ok {
+		return fmt.Errorf("%T was deleted, which has no name", obj)
+	}
+	s.begin()
+	defer s.end()
+	s.remove(types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()})
+
+	return nil
+}
+
+// Replace implements cache.ReflectorStore: this is all there is now.
+func (s *store) Replace(objects []any, _ string) error {
+	for i := range objects {
+		var err error
+		if objects[i], err = s.convert(objects[i]); err != nil {
+			return err
+		}
+	}
+	s.begin()
+	defer s.end()
+	if err := s.replace(objects); err != nil {
+		return err
+	}
+	if !s.delivered {
+		s.delivered = true
+		if s.index.pending--; s.index.pending == 0 {
+			close(s.index.synced)
+		}
+	}
+
+	return nil
+}
+
+// Resync implements cache.ReflectorStore: there is nothing to repeat.
+func (s *store) Resync() error { return nil }
+
+// Bookmark implements cache.ReflectorBookmarkStore: nothing has changed, but the watch lives.
+func (s *store) Bookmark(string) error {
+	s.index.metrics.event()
+
+	return nil
+}
+
+// begin takes the index for a change, and end gives it back.
+func (s *store) begin() {
+	s.index.metrics.event()
+	s.index.mu.Lock()
+}
+
+func (s *store) end() { s.index.mu.Unlock() }
+
+// apiKeyStore keeps the entries up to date.
+func (x *Index) apiKeyStore() *store {
+	return &store{
+		index: x,
+		convert: func(obj any) (any, error) {
+			if key, ok := obj.(*v1alpha1.APIKey); ok {
+				return newEntry(key), nil
+			}
+
+			return as[*entry](obj)
+		},
+		put: func(converted any) error {
+			e, err := as[*entry](converted)
+			if err == nil {
+				x.put(e)
+			}
+
+			return err
+		},
+		remove:  x.remove,
+		replace: x.replaceEntries,
+	}
+}
+
+// replaceEntries makes these the only entries. Every key that stays has a grant all the while.
+func (x *Index) replaceEntries(converted []any) error {
+	stay := make(sets.Set[types.NamespacedName], len(converted))
+	for _, obj := range converted {
+		e, err := as[*entry](obj)
+		if err != nil {
+			return err
+		}
+		stay.Insert(e.name())
+		x.put(e)
+	}
+	for name := range x.entries {
+		if !stay.Has(name) {
+			x.remove(name)
+		}
+	}
+
+	return nil
+}
+
+// roleStore keeps the roles up to date. Roles are few, so the objects are kept until they are replaced.
+func (x *Index) roleStore() *store {
+	put := func(converted any) error {
+		role, err := as[*v1alpha1.APIKeyRole](converted)
+		if err == nil {
+			x.roles.set(v1alpha1.RoleName(role.Name), role.Spec.Permissions)
+		}
+
+		return err
+	}
+
+	return &store{
+		index:   x,
+		convert: func(obj any) (any, error) { return as[*v1alpha1.APIKeyRole](obj) },
+		put:     put,
+		remove:  func(name types.NamespacedName) { x.roles.unset(v1alpha1.RoleName(name.Name)) },
+		replace: func(converted []any) error {
+			stay := sets.Set[v1alpha1.RoleName]{}
+			for _, obj := range converted {
+				if err := put(obj); err != nil {
+					return err
+				}
+				if role, ok := obj.(*v1alpha1.APIKeyRole); ok {
+					stay.Insert(v1alpha1.RoleName(role.Name))
+				}
+			}
+			for name := range x.roles {
+				if !stay.Has(name) {
+					x.roles.unset(name)
+				}
+			}
+
+			return nil
+		},
+	}
+}
+
+// as is an object as what it should be.
+func as[T any](obj any) (T, error) {
+	converted, ok := obj.(T)
+	if !ok {
+		return converted, fmt.Errorf("a watch delivered %T, and not %T", obj, converted)
+	}
+
+	return converted, nil
+}

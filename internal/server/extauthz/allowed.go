@@ -1,0 +1,92 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package extauthz
+
+import (
+	"slices"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+
+	"github.com/apikey-operator/apikey-operator/internal/server"
+)
+
+// headers are what allowed requests lose.
+type headers struct {
+	names [server.IdentityHeaders]string
+	// unseen are to be removed where the gateway has shown only a list of headers: every look-alike of those that the verifier sets.
+	unseen []string
+}
+
+func newHeaders() headers {
+	h := headers{names: server.IdentityNames()}
+	for _, name := range append(h.names[:], server.HeaderAPIKey) {
+		h.unseen = append(h.unseen, server.LookAlikes(name)...)
+	}
+
+	return h
+}
+
+// allowance is the parts of an answer in one piece, so that it is one allocation.
+type allowance struct {
+	response authv3.CheckResponse
+	status   statuspb.Status
+	inner    authv3.CheckResponse_OkResponse
+	ok       authv3.OkHttpResponse
+	options  [server.IdentityHeaders]corev3.HeaderValueOption
+	values   [server.IdentityHeaders]corev3.HeaderValue
+	set      [server.IdentityHeaders]*corev3.HeaderValueOption
+}
+
+// allowed lets the request pass with the headers that say whose key it has. Those that the key has no value for are removed,
+// and so are the credential and what a server could mistake for the verifier's headers. Envoy removes after it sets,
+// so no header may be among both.
+func (h *headers) allowed(answer *server.Answer, seen *sight) *authv3.CheckResponse {
+	a := &allowance{}
+	set, remove := a.set[:0], make([]string, 0, 4+len(seen.forged))
+	for i, value := range server.Identity(answer.Grant) {
+		if value == "" {
+			remove = append(remove, h.names[i])
+
+			continue
+		}
+		a.values[i].Key, a.values[i].Value = h.names[i], value
+		a.options[i].Header = &a.values[i]
+		a.options[i].AppendAction = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
+		set = append(set, &a.options[i])
+	}
+	if seen.authorization || !seen.path {
+		remove = append(remove, server.HeaderAuthorization)
+	}
+	if seen.apiKey || !seen.path {
+		remove = append(remove, server.HeaderAPIKey)
+	}
+	for _, name := range seen.forged {
+		if !slices.Contains(h.names[:], name) { // ours are set or removed above
+			remove = append(remove, name)
+		}
+	}
+	if !seen.path {
+		remove = append(remove, h.unseen...)
+	}
+	a.ok.Headers, a.ok.HeadersToRemove = set, remove
+	if policy, left, _ := answer.RateLimits(); policy != "" {
+		a.ok.ResponseHeadersToAdd = []*corev3.HeaderValueOption{
+			header(server.HeaderRateLimitPolicy, policy), header(server.HeaderRateLimit, left),
+		}
+	}
+	a.inner.OkResponse = &a.ok
+	a.response.Status, a.response.HttpResponse = &a.status, &a.inner
+
+	return &a.response
+}
+
+// header replaces a header by one with this value.
+func header(name, value string) *corev3.HeaderValueOption {
+	return &corev3.HeaderValueOption{
+		Header:       &corev3.HeaderValue{Key: name, Value: value},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}
+}

@@ -1,0 +1,148 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package forwardauth answers gateways that ask over HTTP whether a request may pass: nginx's auth_request, Caddy's and
+// Traefik's forward authentication, HAProxy, and Envoy's or Gateway API's HTTP form of external authorization.
+// Success is exactly 200.
+//
+// What an endpoint needs is part of the URL that the gateway's own configuration names, in one of two forms:
+//
+//	/verify?environment=Production&permission=customers:read                     the gateway asks for this URL
+//	/verify/environment=Production&permission=customers:read/the/path?the=query  the gateway puts the first part before the client's
+//
+// In the second form everything from the slash on is the client's, and decides nothing.
+package forwardauth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/apikey-operator/apikey-operator/internal/server"
+)
+
+// Path is where the handler answers.
+const Path = "/verify"
+
+// Parameter "mode" and its only value: answer only what nginx's auth_request lets through.
+const (
+	modeParameter = "mode"
+	modeNginx     = "nginx"
+)
+
+// Verifier decides requests.
+type Verifier interface {
+	// Verify decides a request.
+	Verify(ctx context.Context, request *server.Request) server.Answer
+}
+
+// Handler answers gateways.
+type Handler struct {
+	verifier Verifier
+	bodies   bodies
+	headers  headers
+}
+
+// New makes a Handler. It looks at paths itself: a mux would clean them, and clean paths are not what the client sent.
+func New(verifier Verifier) *Handler {
+	return &Handler{verifier: verifier, bodies: newBodies(), headers: newHeaders()}
+}
+
+// ServeHTTP decides one request. Paths other than the two forms are not found: a gateway takes that for a refusal.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	needs, own, found := parts(r.URL)
+	if !found {
+		http.NotFound(w, r)
+
+		return
+	}
+	request := server.Request{Method: r.Method, Host: r.Host, Path: own}
+	if own == "" {
+		forwarded(&request, r.Header)
+	}
+	nginx := parse(&request.Needs, needs)
+	credential(&request.Credential, r.Header)
+
+	answer := h.verifier.Verify(r.Context(), &request)
+	if answer.Allowed() {
+		h.headers.allow(w, &answer)
+
+		return
+	}
+	h.refuse(w, &answer, nginx)
+}
+
+// parts takes a URL apart into what the endpoint needs and the client's own path, which is empty in the first form.
+func parts(u *url.URL) (needs, own string, found bool) {
+	path := u.EscapedPath()
+	if path == Path {
+		return u.RawQuery, "", true
+	}
+	rest, found := strings.CutPrefix(path, Path+"/")
+	if !found {
+		return "", "", false
+	}
+	slash := strings.IndexByte(rest, '/')
+	if slash < 0 { // not from a gateway that puts a prefix before a path: every path begins with a slash
+		return "", "", false
+	}
+
+	return rest[:slash], rest[slash:], true
+}
+
+// parse reads what the endpoint needs, and says whether it is nginx that asks.
+func parse(needs *server.Needs, query string) (nginx bool) {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		decoded, err := url.QueryUnescape(value)
+		switch {
+		case err != nil:
+			needs.Complain("the value of " + name + " is not encoded as a query must be")
+		case name == modeParameter && decoded == modeNginx && !nginx:
+			nginx = true
+		default:
+			needs.Set(name, decoded)
+		}
+	}
+
+	return nginx
+}
+
+// credential reads the headers that carry one, and those that some servers take for them.
+func credential(c *server.Credential, headers http.Header) {
+	for name, values := range headers {
+		switch server.KindOf(name) {
+		case server.Authorization:
+			for _, value := range values {
+				c.Authorization(value)
+			}
+		case server.APIKey:
+			for _, value := range values {
+				c.APIKey(value)
+			}
+		case server.APIKeyLookAlike:
+			c.LookAlike()
+		default: // says nothing here: the gateway takes the client's identity headers off
+		}
+	}
+}
+
+// forwarded reads what the gateway says about the client's request. It is only logged: some gateways pass on what the
+// client has put there.
+func forwarded(request *server.Request, headers http.Header) {
+	first := func(names ...string) string {
+		for _, name := range names {
+			if value := headers.Get(name); value != "" {
+				return value
+			}
+		}
+
+		return ""
+	}
+	request.Method = first("X-Forwarded-Method", "X-Original-Method")
+	request.Host = first("X-Forwarded-Host", "X-Original-Host")
+	request.Path = first("X-Forwarded-Uri", "X-Original-Uri")
+}

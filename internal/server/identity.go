@@ -1,0 +1,177 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/access"
+)
+
+// Names of the headers in which clients send a key.
+const (
+	HeaderAuthorization = "authorization"
+	HeaderAPIKey        = "x-api-key"
+)
+
+// IdentityHeaders is how many headers say whose key a request was allowed with.
+const IdentityHeaders = 7
+
+// maxPermissions is how many bytes of permissions x-apikey-permissions holds at most. Gateways and servers refuse long
+// headers, mostly from 8 KiB on for all together; a key with many roles could have 34 KiB. Whole permissions are left out.
+const maxPermissions = 4 << 10
+
+// IdentityNames are the names of the headers that say whose key a request was allowed with, in the order of Identity.
+func IdentityNames() [IdentityHeaders]string {
+	return [...]string{
+		"x-apikey-id", "x-apikey-name", "x-apikey-namespace", "x-apikey-environment", "x-apikey-permissions",
+		"x-apikey-owner", "x-apikey-customers",
+	}
+}
+
+// Identity is the values of IdentityNames, empty where there is none. Lists are joined by commas: no value holds one.
+func Identity(grant *access.Grant) [IdentityHeaders]string {
+	s := grant.Subject
+
+	return [...]string{
+		grant.ID, s.Name, s.Namespace, string(s.Environment), permissions(s), s.Owner, joined(s.Customers),
+	}
+}
+
+// permissions are those of the subject and of its roles, each once.
+func permissions(s *access.Subject) string {
+	if len(s.Roles) == 0 && len(s.Permissions)*(v1alpha1.MaxPermissionLength+1) <= maxPermissions {
+		return joined(s.Permissions)
+	}
+	all := slices.Clone(s.Permissions)
+	for _, role := range s.Roles {
+		all = append(all, role.Permissions()...)
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	size := 0
+	for i, permission := range all {
+		if size += len(permission) + 1; size > maxPermissions {
+			all = all[:i]
+
+			break
+		}
+	}
+
+	return joined(all)
+}
+
+func joined[T ~string](all []T) string {
+	switch len(all) {
+	case 0:
+		return ""
+	case 1:
+		return string(all[0])
+	}
+	size := len(all) - 1
+	for _, s := range all {
+		size += len(s)
+	}
+	var list strings.Builder
+	list.Grow(size)
+	for i, s := range all {
+		if i > 0 {
+			list.WriteByte(',')
+		}
+		list.WriteString(string(s))
+	}
+
+	return list.String()
+}
+
+// Kind is what a header is to the verifier.
+type Kind uint8
+
+// The kinds of headers.
+const (
+	// Other headers mean nothing here.
+	Other Kind = iota
+	// Authorization carries a credential.
+	Authorization
+	// APIKey carries a credential.
+	APIKey
+	// APIKeyLookAlike is read as X-API-Key by some servers and not by others.
+	APIKeyLookAlike
+	// ClientIdentity is, or is read by some servers as, one that only the verifier may set.
+	ClientIdentity
+)
+
+// KindOf says what a header is. Servers behind gateways see names in forms where letters have no case, and '-', '_' and '.'
+// are the same: CGI (RFC 3875, section 4.1.18) and what has followed it turn the first into the second, some the third too.
+func KindOf(name string) Kind {
+	switch len(name) {
+	case len(HeaderAuthorization):
+		if strings.EqualFold(name, HeaderAuthorization) {
+			return Authorization
+		}
+
+		return identityOrOther(name)
+	case len(HeaderAPIKey):
+		switch {
+		case strings.EqualFold(name, HeaderAPIKey):
+			return APIKey
+		case looksLike(name, HeaderAPIKey):
+			return APIKeyLookAlike
+		}
+	}
+
+	return identityOrOther(name)
+}
+
+func identityOrOther(name string) Kind {
+	const prefix = "x-apikey-"
+	if len(name) >= len(prefix) && looksLike(name[:len(prefix)], prefix) {
+		return ClientIdentity
+	}
+
+	return Other
+}
+
+// looksLike says whether a name is another but for case and separators.
+func looksLike(name, lower string) bool {
+	if len(name) != len(lower) {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		case c == '_', c == '.':
+			c = '-'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+
+	return true
+}
+
+// LookAlikes are all ways to spell a header with '-', '_' and '.', without the header itself.
+func LookAlikes(name string) []string {
+	spellings := []string{""}
+	for _, c := range name {
+		forms := string(c)
+		if c == '-' {
+			forms = "-_."
+		}
+		var longer []string
+		for _, spelling := range spellings {
+			for _, form := range forms {
+				longer = append(longer, spelling+string(form))
+			}
+		}
+		spellings = longer
+	}
+
+	return spellings[1:]
+}

@@ -1,0 +1,68 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/access"
+)
+
+// environments are the values of the label of that name: what exists, and none.
+const environments = 4
+
+// metrics are the counts of decisions. Every series is there from the start, so that rates are right from the first
+// decision on, and is found by two small numbers: looking it up by its labels would take longer than the decision.
+type metrics struct {
+	decisions [access.Reasons][environments]prometheus.Counter
+	duration  prometheus.Histogram
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "apikey_verifier_decisions_total",
+		Help: "Requests that were decided, by status code, reason and the environment that the endpoint belongs to.",
+	}, []string{"code", "reason", "environment"})
+	m := &metrics{
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "apikey_verifier_decision_duration_seconds",
+			Help:    "How long decisions took, without the network between gateway and verifier.",
+			Buckets: prometheus.ExponentialBuckets(0.000_001, 4, 10), // 1 µs to 0.26 s
+		}),
+	}
+	for reason := range access.Reasons {
+		for _, environment := range []v1alpha1.Environment{
+			"", v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment,
+		} {
+			m.decisions[reason][number(environment)] =
+				decisions.WithLabelValues(strconv.Itoa(reason.Code()), reason.String(), string(environment))
+		}
+	}
+
+	return m, errors.Join(registerer.Register(decisions), registerer.Register(m.duration))
+}
+
+func (m *metrics) observe(reason access.Reason, environment v1alpha1.Environment, took time.Duration) {
+	m.decisions[reason][number(environment)].Inc()
+	m.duration.Observe(took.Seconds())
+}
+
+// number is the place of an environment among the series.
+func number(environment v1alpha1.Environment) int {
+	switch environment {
+	case v1alpha1.EnvironmentProduction:
+		return 1
+	case v1alpha1.EnvironmentStaging:
+		return 2
+	case v1alpha1.EnvironmentDevelopment:
+		return 3
+	default:
+		return 0
+	}
+}

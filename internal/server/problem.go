@@ -1,0 +1,72 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/access"
+)
+
+// Names of the headers of answers.
+const (
+	HeaderReason          = "x-apikey-reason"
+	HeaderChallenge       = "www-authenticate"
+	HeaderContentType     = "content-type"
+	HeaderCacheControl    = "cache-control"
+	HeaderRetryAfter      = "retry-after"
+	HeaderRateLimit       = "ratelimit"
+	HeaderRateLimitPolicy = "ratelimit-policy"
+)
+
+// ProblemType is the media type of a Problem.
+const ProblemType = "application/problem+json"
+
+// NoStore keeps caches from answering for the verifier.
+const NoStore = "no-store"
+
+// Problem is the body of a refusal (RFC 9457). It says nothing that the client does not know but why it was refused.
+func Problem(reason access.Reason) string {
+	return fmt.Sprintf(`{"type":"about:blank","title":%q,"status":%d,"detail":%q,"reason":%q}`+"\n",
+		http.StatusText(reason.Code()), reason.Code(), reason.Detail(), reason.String())
+}
+
+// Challenge is the value of WWW-Authenticate for a refusal with 401 (RFC 9110, section 11.6.1; RFC 6750, section 3);
+// empty for others. A request without a credential is told no error, as section 3.1 of the latter asks.
+func Challenge(reason access.Reason) string {
+	const scheme = `Bearer realm="apikey-operator"`
+	switch {
+	case reason.Code() != http.StatusUnauthorized:
+		return ""
+	case reason == access.Missing:
+		return scheme
+	case reason == access.Ambiguous:
+		return scheme + `, error="invalid_request", error_description="` + reason.Detail() + `"`
+	default:
+		return scheme + `, error="invalid_token", error_description="` + reason.Detail() + `"`
+	}
+}
+
+// RateLimits are the headers that say what is left of a limit: RateLimit-Policy, RateLimit (draft-ietf-httpapi-ratelimit-headers-10)
+// and, for a refusal, Retry-After (RFC 9110, section 10.2.3), all in whole seconds, rounded up.
+func (a *Answer) RateLimits() (policy, left, retryAfter string) {
+	if a.Grant == nil || a.Grant.Subject == nil || a.Grant.Subject.Limit.IsZero() || !a.Allowed() && a.Reason != access.RateLimited {
+		return "", "", ""
+	}
+	limit := a.Grant.Subject.Limit
+	policy = `"default";q=` + strconv.FormatInt(int64(limit.Requests), 10) + ";w=" + wholeSeconds(limit.Per)
+	left = `"default";r=` + strconv.FormatInt(a.Quota.Remaining, 10) + ";t=" + wholeSeconds(a.Quota.Reset)
+	if a.Reason == access.RateLimited {
+		retryAfter = wholeSeconds(max(a.Quota.RetryAfter, 1))
+	}
+
+	return policy, left, retryAfter
+}
+
+func wholeSeconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}

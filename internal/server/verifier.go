@@ -1,0 +1,122 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package server answers requests: it looks a credential up, decides, asks the rate limit, notes the use, and logs and
+// counts the answer. The packages below it translate between this and what gateways speak.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"github.com/apikey-operator/apikey-operator/internal/access"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+)
+
+// Index knows the keys.
+type Index interface {
+	// Find returns the grant of a key; nil: there is none. It is asked on every request.
+	Find(digest keys.Digest) *access.Grant
+}
+
+// Limiter keeps the rate limits.
+type Limiter interface {
+	// Take takes one request from the limit of the APIKey with this uid. It answers within about 10 ms whatever happens.
+	Take(ctx context.Context, uid string, limit access.Limit) access.Quota
+}
+
+// Uses keeps when keys were used.
+type Uses interface {
+	// Used notes that a key was used. It must not wait.
+	Used(subject *access.Subject, at time.Time)
+}
+
+// Options of a Verifier. All are required, except where a zero value says something.
+type Options struct {
+	Index   Index
+	Limiter Limiter
+	Uses    Uses
+	Clock   clock.PassiveClock
+	// Log takes the access log: a line for each request that was refused.
+	Log *slog.Logger
+	// LogAllowed is how many allowed requests there are for each one in the access log; 0: none is in it.
+	LogAllowed uint64
+	// Registerer takes the metrics.
+	Registerer prometheus.Registerer
+}
+
+// Verifier answers requests, many at once.
+type Verifier struct {
+	index   Index
+	limiter Limiter
+	uses    Uses
+	clock   clock.PassiveClock
+	log     accessLog
+	metrics *metrics
+}
+
+// New makes a Verifier and registers its metrics.
+func New(opts Options) (*Verifier, error) {
+	m, err := newMetrics(opts.Registerer)
+
+	return &Verifier{
+		index: opts.Index, limiter: opts.Limiter, uses: opts.Uses, clock: opts.Clock,
+		log: accessLog{to: opts.Log, allowed: opts.LogAllowed}, metrics: m,
+	}, err
+}
+
+// Request is one request to decide, as an interface has read it.
+type Request struct {
+	// Credential is what the client brought.
+	Credential Credential
+	// Needs is what the endpoint needs.
+	Needs Needs
+	// Method, Host and Path are those of the client's request, for the log alone. The path may have a query.
+	Method, Host, Path string
+}
+
+// Answer is what to tell the gateway. The zero value denies.
+type Answer struct {
+	access.Decision
+
+	// Grant is that of the key; nil where none was found.
+	Grant *access.Grant
+}
+
+// Verify decides a request, counts it against the key's limit and reports it.
+func (v *Verifier) Verify(ctx context.Context, request *Request) Answer {
+	started := v.clock.Now()
+	answer := v.decide(ctx, request, started)
+	took := v.clock.Since(started)
+	v.metrics.observe(answer.Reason, request.Needs.known(), took)
+	v.log.write(ctx, request, &answer, took)
+
+	return answer
+}
+
+func (v *Verifier) decide(ctx context.Context, request *Request, now time.Time) Answer {
+	var answer Answer
+	if request.Credential.state == access.Presented {
+		answer.Grant = v.index.Find(request.Credential.digest)
+	}
+	asked := access.Request{
+		Credential:  request.Credential.state,
+		Environment: request.Needs.known(),
+		Permission:  request.Needs.permission,
+		Customer:    request.Needs.customer,
+	}
+	answer.Decision = access.Decide(&asked, answer.Grant, now)
+	if answer.Allowed() && !answer.Grant.Subject.Limit.IsZero() {
+		subject := answer.Grant.Subject
+		answer.Decision = answer.Limited(v.limiter.Take(ctx, subject.UID, subject.Limit))
+	}
+	if answer.Allowed() {
+		v.uses.Used(answer.Grant.Subject, now)
+	}
+
+	return answer
+}
