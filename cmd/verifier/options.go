@@ -1,0 +1,117 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // adds --kubeconfig to flag.CommandLine
+)
+
+// memoryStore is the value of --rate-limit-store that keeps limits in the memory of each replica.
+const memoryStore = "memory"
+
+// options are the command line.
+type options struct {
+	grpcAddress, httpAddress     string
+	metricsAddress, probeAddress string
+	certDir, clientCAFile        string
+	selfSigned                   bool
+	rateLimitStore               string
+	lastUsedWrites               float64
+	logAllowed                   uint64
+	logLevel                     slog.Level
+	drainDelay, drainTimeout     time.Duration
+}
+
+// flagSet is the command line that fills in options.
+func flagSet(o *options) *flag.FlagSet {
+	fs := flag.NewFlagSet("verifier", flag.ContinueOnError)
+	fs.StringVar(&o.grpcAddress, "grpc-bind-address", "127.0.0.1:9001", "Address for Envoy's external authorization over gRPC; 0 turns it off. Other than on loopback it needs --tls-cert-dir.")
+	fs.StringVar(&o.httpAddress, "http-bind-address", "127.0.0.1:9002", "Address for forward authentication over HTTP/1.1 and HTTP/2; 0 turns it off. Other than on loopback it needs --tls-cert-dir.")
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "Address of /metrics, over plain HTTP; 0 turns it off.")
+	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
+	fs.StringVar(&o.certDir, "tls-cert-dir", "", "Folder with tls.crt and tls.key for gRPC and HTTP, taken over when they change; empty: no TLS, which only loopback addresses are allowed to go without.")
+	fs.BoolVar(&o.selfSigned, "tls-self-signed", false, "Use a self-signed certificate for as long as --tls-cert-dir has none.")
+	fs.StringVar(&o.clientCAFile, "client-ca-file", "", "PEM file of authorities: gateways must show a certificate of one of them. Needs --tls-cert-dir.")
+	fs.StringVar(&o.rateLimitStore, "rate-limit-store", memoryStore, "Where rate limits are kept: memory, for each replica by itself, or a Valkey or Redis that replicas share: redis://, rediss:// (TLS) or unix://. It can also come from RATE_LIMIT_STORE, so that a password need not be on the command line.")
+	fs.Float64Var(&o.lastUsedWrites, "last-used-writes", 10, "How many status.lastUsedAt are written a second at most, from 0.1 to 1000.")
+	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one in this many allowed requests; 1: all, 0: none. Refused requests are always logged.")
+	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "Least level that is logged: DEBUG, INFO, WARN or ERROR. Above INFO there is no access log.")
+	fs.DurationVar(&o.drainDelay, "drain-delay", 5*time.Second, "How long requests are still taken after the order to stop, while /readyz says no: gateways need that long to notice.")
+	fs.DurationVar(&o.drainTimeout, "drain-timeout", 15*time.Second, "How long requests that have begun, and the last writes, may then take.")
+	if kubeconfig := flag.Lookup("kubeconfig"); kubeconfig != nil { // controller-runtime reads it where it has put it
+		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
+	}
+
+	return fs
+}
+
+// parse reads the command line and says what is wrong with it. It answers --help itself.
+func parse(args []string, help io.Writer) (options, error) {
+	var o options
+	fs := flagSet(&o)
+	fs.SetOutput(io.Discard) // the caller says what is wrong, once and without all the flags
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprint(help, "Answers gateways whether a request with an API key may pass.\n\nFlags:\n")
+		fs.SetOutput(help)
+		fs.PrintDefaults()
+	}
+	if err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("argument %q: there are only flags, see --help", fs.Arg(0))
+	}
+
+	return o, errors.Join(
+		plaintextOnlyOnLoopback("--grpc-bind-address", o.grpcAddress, o.certDir),
+		plaintextOnlyOnLoopback("--http-bind-address", o.httpAddress, o.certDir),
+		o.check())
+}
+
+// check says what does not fit together.
+func (o *options) check() error {
+	switch {
+	case o.grpcAddress == off && o.httpAddress == off:
+		return errors.New("--grpc-bind-address and --http-bind-address are both 0: then no gateway can ask")
+	case o.clientCAFile != "" && o.certDir == "":
+		return errors.New("--client-ca-file needs --tls-cert-dir: without TLS clients show no certificates")
+	case o.selfSigned && o.certDir == "":
+		return errors.New("--tls-self-signed needs --tls-cert-dir: the folder where a real certificate is going to be")
+	case o.lastUsedWrites < 0.1 || o.lastUsedWrites > 1000:
+		return fmt.Errorf("--last-used-writes=%g: must be from 0.1 to 1000", o.lastUsedWrites)
+	case o.drainDelay < 0 || o.drainTimeout <= 0:
+		return fmt.Errorf("--drain-delay=%s --drain-timeout=%s: must not be negative, and the latter not 0", o.drainDelay, o.drainTimeout)
+	default:
+		return nil
+	}
+}
+
+// off is the address that turns a server off.
+const off = "0"
+
+// plaintextOnlyOnLoopback refuses an address at which keys would cross a network in plaintext.
+func plaintextOnlyOnLoopback(name, address, certDir string) error {
+	if address == off {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%s=%s: must be host:port, such as 127.0.0.1:9001 or :9001: %w", name, address, err)
+	}
+	if ip, err := netip.ParseAddr(host); certDir != "" || host == "localhost" || err == nil && ip.IsLoopback() {
+		return nil
+	}
+
+	return fmt.Errorf("%s=%s: API keys would cross the network in plaintext; set --tls-cert-dir, or listen on a loopback address such as 127.0.0.1", name, address)
+}
