@@ -116,9 +116,10 @@ func (f *fixture) follow(cfg *rest.Config) {
 
 // listen opens both interfaces on loopback.
 func (f *fixture) listen(core *server.Verifier) {
-	overGRPC, err := net.Listen("tcp", "127.0.0.1:0")
+	var listen net.ListenConfig
+	overGRPC, err := listen.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
-	overHTTP, err := net.Listen("tcp", "127.0.0.1:0")
+	overHTTP, err := listen.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
 	g := grpc.NewServer()
 	authv3.RegisterAuthorizationServer(g, extauthz.New(core))

@@ -1,0 +1,77 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package testkit
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/access"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/server"
+)
+
+// ForeignKey is a key with a right checksum that no operator has drawn.
+func ForeignKey() string {
+	key, err := keys.Generator{}.New(v1alpha1.EnvironmentProduction)
+	if err != nil {
+		panic(err) // the system has no randomness
+	}
+
+	return key.Reveal()
+}
+
+// NewVerifier makes the core of a verifier that knows one live key, of Production and with neither permissions nor limit,
+// and logs nothing: for tests of how an interface translates.
+func NewVerifier(t testing.TB, key string) *server.Verifier {
+	t.Helper()
+	digest := keys.DigestOf(key)
+	v, err := server.New(server.Options{
+		Index: only{digest, &access.Grant{ID: digest.ID(), NotAfter: access.Never, Subject: &access.Subject{
+			Namespace: "default", Name: "only", UID: "u", Environment: v1alpha1.EnvironmentProduction, ExpiresAt: access.Never,
+		}}},
+		Limiter: unlimited{}, Uses: unnoted{}, Clock: clock.RealClock{},
+		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return v
+}
+
+// only is an index with one key.
+type only struct {
+	digest keys.Digest
+	grant  *access.Grant
+}
+
+// Find implements server.Index.
+func (o only) Find(digest keys.Digest) *access.Grant {
+	if digest != o.digest {
+		return nil
+	}
+
+	return o.grant
+}
+
+// unlimited is a limiter that has room for everything.
+type unlimited struct{}
+
+// Take implements server.Limiter.
+func (unlimited) Take(context.Context, string, access.Limit) access.Quota {
+	return access.Quota{Granted: true}
+}
+
+// unnoted forgets uses.
+type unnoted struct{}
+
+// Used implements server.Uses.
+func (unnoted) Used(*access.Subject, time.Time) {}
