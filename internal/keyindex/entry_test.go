@@ -17,7 +17,7 @@ import (
 
 func TestWhatIsKeptOfAnAPIKey(t *testing.T) {
 	index := newIndex(t)
-	apiKeys, _ := index.Stores()
+	apiKeys := index.APIKeys()
 	digest, other := keys.DigestOf("a"), keys.DigestOf("b")
 	if err := apiKeys.Add(&v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "storefront", Name: "main-website", UID: "u"},
@@ -73,7 +73,7 @@ func TestLimitsThatMakeNoSense(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			index := newIndex(t)
-			apiKeys, _ := index.Stores()
+			apiKeys := index.APIKeys()
 			if err := apiKeys.Add(&v1alpha1.APIKey{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "k", UID: "u"}, Spec: v1alpha1.APIKeySpec{RateLimit: c.declared},
 			}); err != nil {
@@ -88,7 +88,7 @@ func TestLimitsThatMakeNoSense(t *testing.T) {
 
 func TestFindAllocatesNothing(t *testing.T) {
 	m, index := newModel(1), newIndex(t)
-	apiKeys, roles := index.Stores()
+	apiKeys, roles := index.APIKeys(), index.Roles()
 	for range 100 {
 		m.change(t, 50, apiKeys, roles)
 	}

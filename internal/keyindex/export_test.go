@@ -3,13 +3,6 @@
 
 package keyindex
 
-import "k8s.io/client-go/tools/cache"
-
-// Stores are what the watches write to.
-func (x *Index) Stores() (apiKeys, roles cache.TransformingStore) {
-	return x.apiKeyStore(), x.roleStore()
-}
-
 // Sizes are how much the index keeps besides the grants.
 func (x *Index) Sizes() (entries, roles, disputes int) {
 	x.mu.Lock()

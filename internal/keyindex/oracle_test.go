@@ -38,7 +38,7 @@ func newIndex(t testing.TB) *keyindex.Index {
 func TestIndexAgreesWithTheContractAfterEveryChange(t *testing.T) {
 	for seed := range uint64(20) {
 		m, index := newModel(seed), newIndex(t)
-		apiKeys, roles := index.Stores()
+		apiKeys, roles := index.APIKeys(), index.Roles()
 		for range 300 {
 			m.change(t, 12, apiKeys, roles)
 			for _, text := range m.texts[max(0, len(m.texts)-40):] {
@@ -68,7 +68,7 @@ const decisions = 10_000_000
 func TestTenMillionDecisionsAgreeWithTheContract(t *testing.T) {
 	const rounds = 10
 	m, index := newModel(4711), newIndex(t)
-	apiKeys, roles := index.Stores()
+	apiKeys, roles := index.APIKeys(), index.Roles()
 	reasons := map[string]int{}
 	for range rounds {
 		for range 2_000 {

@@ -98,8 +98,8 @@ func (s *store) begin() {
 
 func (s *store) end() { s.index.mu.Unlock() }
 
-// apiKeyStore keeps the entries up to date.
-func (x *Index) apiKeyStore() *store {
+// APIKeys is what a watch of APIKeys writes to.
+func (x *Index) APIKeys() cache.TransformingStore {
 	return &store{
 		index: x,
 		convert: func(obj any) (any, error) {
@@ -142,8 +142,8 @@ func (x *Index) replaceEntries(converted []any) error {
 	return nil
 }
 
-// roleStore keeps the roles up to date. Roles are few, so the objects are kept until they are replaced.
-func (x *Index) roleStore() *store {
+// Roles is what a watch of APIKeyRoles writes to. Roles are few: they are kept as they are delivered.
+func (x *Index) Roles() cache.TransformingStore {
 	put := func(converted any) error {
 		role, err := as[*v1alpha1.APIKeyRole](converted)
 		if err == nil {

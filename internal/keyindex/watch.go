@@ -35,12 +35,12 @@ const (
 // project. While the API server cannot be reached, the index stays as it is.
 func (x *Index) Run(ctx context.Context, client cache.Getter) {
 	var running sync.WaitGroup
-	running.Go(func() { x.follow(ctx, client, "apikeys", &v1alpha1.APIKey{}, x.apiKeyStore()) })
-	running.Go(func() { x.follow(ctx, client, "apikeyroles", &v1alpha1.APIKeyRole{}, x.roleStore()) })
+	running.Go(func() { x.follow(ctx, client, "apikeys", &v1alpha1.APIKey{}, x.APIKeys()) })
+	running.Go(func() { x.follow(ctx, client, "apikeyroles", &v1alpha1.APIKeyRole{}, x.Roles()) })
 	running.Wait()
 }
 
-func (x *Index) follow(ctx context.Context, client cache.Getter, resource string, kind runtime.Object, into *store) {
+func (x *Index) follow(ctx context.Context, client cache.Getter, resource string, kind runtime.Object, into cache.ReflectorStore) {
 	log := logr.FromSlogHandler(x.log.Handler())
 	source := &reported{
 		ListWatch: cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything()),
@@ -55,34 +55,64 @@ func (x *Index) follow(ctx context.Context, client cache.Getter, resource string
 	}).RunWithContext(ctx)
 }
 
-// reported is a source of objects that says whether it could be reached the last time.
+// reported is a source of objects that says whether it is being followed.
 type reported struct {
 	*cache.ListWatch
 
 	up prometheus.Gauge
 }
 
-// ListWithContext implements cache.ListerWatcherWithContext.
-func (r *reported) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-	list, err := r.ListWatch.ListWithContext(ctx, options)
-	r.report(err)
-
-	return list, err
-}
-
 // WatchWithContext implements cache.ListerWatcherWithContext.
 func (r *reported) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	events, err := r.ListWatch.WatchWithContext(ctx, options)
-	r.report(err)
-
-	return events, err
-}
-
-func (r *reported) report(err error) {
 	if err != nil {
 		r.up.Set(0)
 
-		return
+		return nil, err
 	}
-	r.up.Set(1)
+	reporting := &reportedWatch{Interface: events, up: r.up, passed: make(chan watch.Event)}
+	go reporting.pass(ctx)
+
+	return reporting, nil
+}
+
+// reportedWatch is a watch that says when it ends. client-go makes an empty one of an API server that cannot be reached,
+// so that a watch has begun does not mean that there is one.
+type reportedWatch struct {
+	watch.Interface
+
+	up     prometheus.Gauge
+	passed chan watch.Event
+}
+
+// ResultChan implements watch.Interface.
+func (w *reportedWatch) ResultChan() <-chan watch.Event { return w.passed }
+
+func (w *reportedWatch) pass(ctx context.Context) {
+	defer close(w.passed)
+	defer w.up.Set(0)
+	events := w.Interface.ResultChan()
+	select {
+	case event, open := <-events:
+		if !open || !w.hand(ctx, event) {
+			return
+		}
+	default: // open, and silent so far
+	}
+	w.up.Set(1)
+	for event := range events {
+		if !w.hand(ctx, event) {
+			return
+		}
+	}
+}
+
+// hand hands an event on; false: nobody takes it any more.
+func (w *reportedWatch) hand(ctx context.Context, event watch.Event) bool {
+	select {
+	case w.passed <- event:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
