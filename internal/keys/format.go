@@ -73,10 +73,8 @@ func Check(text string) error {
 	if !found || (env != "prod" && env != "stg" && env != "dev") || len(random) != secretLength+checksumLength {
 		return ErrShape
 	}
-	for i := range len(random) {
-		if !isBase62(random[i]) {
-			return ErrShape
-		}
+	if !allBase62(random) {
+		return ErrShape
 	}
 	body := text[:len(text)-checksumLength]
 	if sum := checksum(body); string(sum[:]) != text[len(body):] {
@@ -122,6 +120,18 @@ func validPrefix(prefix string) bool {
 	}
 
 	return true
+}
+
+// allBase62 looks every character up in a set of bits. Comparing them would take twice as long: in a random text the
+// processor guesses wrong at every other one.
+func allBase62(text string) bool {
+	set := [4]uint64{0x3ff << '0', 0x3ffffff<<('A'-64) | 0x3ffffff<<('a'-64)}
+	valid := uint64(1)
+	for i := range len(text) {
+		valid &= set[text[i]>>6] >> (text[i] & 63)
+	}
+
+	return valid == 1
 }
 
 func isBase62(c byte) bool {

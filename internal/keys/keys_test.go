@@ -229,6 +229,19 @@ func TestScrubTakesAKeyOutOfForeignText(t *testing.T) {
 	}
 }
 
+func BenchmarkCheck(b *testing.B) {
+	plain := make([]string, 1000)
+	for i := range plain {
+		plain[i] = newKey(b, v1alpha1.EnvironmentProduction).Reveal()
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if keys.Check(plain[i%len(plain)]) != nil {
+			b.Fatal("refused")
+		}
+	}
+}
+
 func TestCheckAllocatesNothing(t *testing.T) {
 	plain := newKey(t, v1alpha1.EnvironmentProduction).Reveal()
 	if allocs := testing.AllocsPerRun(100, func() { _ = keys.Check(plain) }); allocs != 0 {
