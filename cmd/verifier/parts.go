@@ -160,7 +160,9 @@ func (u uses) Used(subject *access.Subject, at time.Time) {
 // mapper knows the one kind that is written.
 func mapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1alpha1.GroupVersion})
-	m.Add(v1alpha1.GroupVersion.WithKind("APIKey"), meta.RESTScopeNamespace)
+	// Not Add: it guesses the plural, wrongly.
+	m.AddSpecific(v1alpha1.GroupVersion.WithKind("APIKey"), v1alpha1.GroupVersion.WithResource("apikeys"),
+		v1alpha1.GroupVersion.WithResource("apikey"), meta.RESTScopeNamespace)
 
 	return m
 }

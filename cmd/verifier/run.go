@@ -7,34 +7,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"runtime/debug"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/apikey-operator/apikey-operator/internal/certs"
 )
 
-// gcPercent is how much the heap grows between garbage collections where GOGC does not say. Nearly all of it is the index,
-// which lives long.
-const gcPercent = 50
-
 // run runs the verifier until the context ends, and then until what has begun is done.
-func run(ctx context.Context, o options, stdout io.Writer) error {
-	log := slog.New(slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: o.logLevel}))
-	klog.SetSlogLogger(log) // of libraries that log by themselves
-	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+func run(ctx context.Context, o options, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	if err := errors.Join(
 		registry.Register(collectors.NewGoCollector()),
