@@ -1,8 +1,8 @@
 # Copyright The apikey-operator Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# A static program on an image without a shell: it runs as a user that is not root, on a root filesystem
-# that is read-only, and writes no files. Other platforms need no emulation: Go compiles for them.
+# Two static programs on an image without a shell, the operator (/manager) and the verifier (/verifier): they run as a user
+# that is not root, on a root filesystem that is read-only, and write no files. Other platforms need no emulation: Go compiles for them.
 #   docker build -t IMAGE .
 #   docker buildx build --platform linux/amd64,linux/arm64 -t IMAGE .
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
@@ -19,10 +19,12 @@ COPY internal/ internal/
 ARG TARGETOS
 ARG TARGETARCH
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -trimpath -ldflags '-s -w' -o /out/manager ./cmd
+    go build -trimpath -ldflags '-s -w' -o /out/manager ./cmd && \
+    CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
+    go build -trimpath -ldflags '-s -w' -o /out/verifier ./cmd/verifier
 
 # 65532 is the user "nonroot" of this image. By number, so that runAsNonRoot can be checked without reading /etc/passwd.
 FROM gcr.io/distroless/static:nonroot
-COPY --from=build /out/manager /manager
+COPY --from=build /out/manager /out/verifier /
 USER 65532:65532
 ENTRYPOINT ["/manager"]

@@ -51,7 +51,7 @@ help: ## Show this list.
 		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: quickstart
-quickstart: kube build bin/quickstart ## See a key live: a control plane, the operator and a tour. QUICKSTART_EXIT=1 ends it after the tour.
+quickstart: kube build bin/quickstart ## See a key live: a control plane, the operator, the verifier, an API and a tour. QUICKSTART_EXIT=1 ends it after the tour.
 	@$(WITH_K8S) exec bin/quickstart
 
 .PHONY: clean
@@ -109,8 +109,9 @@ bench-mint: kube build bin/bench ## Measure minting against a raw loop of the sa
 ##@ Build
 
 .PHONY: build
-build: ## Build the operator into bin/manager.
+build: ## Build the operator into bin/manager and the verifier into bin/verifier.
 	$(GO_BUILD) -o bin/manager ./cmd
+	$(GO_BUILD) -o bin/verifier ./cmd/verifier
 
 # Go knows best what is up to date.
 .PHONY: bin/quickstart bin/bench
@@ -136,14 +137,14 @@ uninstall: $(BUILT_KUBECTL) ## Remove the CRDs, and with them every APIKey and i
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: $(BUILT_KUBECTL) ## Install the CRDs and run the operator from the image IMG.
+deploy: $(BUILT_KUBECTL) ## Install the CRDs and run the operator and the verifier from the image IMG.
 	$(KUBECTL) kustomize config/default | \
 		sed 's|^\( *image: \)ghcr.io/apikey-operator/apikey-operator:.*|\1$(IMG)|' | \
 		$(KUBECTL) apply --server-side -f -
 
 # Deleting the CRDs would delete every key in the cluster; that is for `make uninstall`.
 .PHONY: undeploy
-undeploy: $(BUILT_KUBECTL) ## Remove the operator. The CRDs, the APIKeys and their Secrets stay.
+undeploy: $(BUILT_KUBECTL) ## Remove the operator and the verifier. The CRDs, the APIKeys and their Secrets stay.
 	$(KUBECTL) delete --ignore-not-found -k config/default -l app.kubernetes.io/component!=crd
 
 bin/k8s/kubectl:

@@ -77,15 +77,19 @@ func render(t *testing.T) []byte {
 func TestDeployment(t *testing.T) {
 	var deployment *appsv1.Deployment
 	for document := range bytes.SplitSeq(render(t), []byte("\n---\n")) {
-		if bytes.Contains(document, []byte("kind: Deployment")) {
-			deployment = &appsv1.Deployment{}
-			if err := yaml.UnmarshalStrict(document, deployment); err != nil {
-				t.Fatal(err)
-			}
+		if !bytes.Contains(document, []byte("kind: Deployment")) {
+			continue
+		}
+		var found appsv1.Deployment
+		if err := yaml.UnmarshalStrict(document, &found); err != nil {
+			t.Fatal(err)
+		}
+		if found.Name == "apikey-operator-controller-manager" {
+			deployment = &found
 		}
 	}
 	if deployment == nil {
-		t.Fatal("config/default has no Deployment")
+		t.Fatal("config/default has no Deployment of the manager")
 	}
 	pod := deployment.Spec.Template.Spec
 	container := pod.Containers[0]

@@ -88,7 +88,7 @@ func (o *options) check() error {
 		return errors.New("--client-ca-file needs --tls-cert-dir: without TLS clients show no certificates")
 	case o.selfSigned && o.certDir == "":
 		return errors.New("--tls-self-signed needs --tls-cert-dir: the folder where a real certificate is going to be")
-	case o.lastUsedWrites < 0.1 || o.lastUsedWrites > 1000:
+	case !(o.lastUsedWrites >= 0.1 && o.lastUsedWrites <= 1000): // also what is no number
 		return fmt.Errorf("--last-used-writes=%g: must be from 0.1 to 1000", o.lastUsedWrites)
 	case o.drainDelay < 0 || o.drainTimeout <= 0:
 		return fmt.Errorf("--drain-delay=%s --drain-timeout=%s: must not be negative, and the latter not 0", o.drainDelay, o.drainTimeout)
