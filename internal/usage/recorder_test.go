@@ -1,0 +1,163 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package usage_test
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+	testclock "k8s.io/utils/clock/testing"
+
+	"github.com/apikey-operator/apikey-operator/internal/usage"
+)
+
+// storedUntil is what the status of every key says, so that older uses have been written already.
+const storedUntil = 1000
+
+// settled are Statuses of that kind.
+type settled struct{}
+
+// Known implements usage.Statuses.
+func (settled) Known(usage.Subject) (lastUsedAt time.Time, live bool) {
+	return time.Unix(storedUntil, 0), true
+}
+
+// newSettled makes a Recorder that never writes: its clock stands so that every use is old, and every status is recent.
+func newSettled(tb testing.TB) *usage.Recorder {
+	tb.Helper()
+	r, err := usage.New(usage.Options{
+		Statuses: settled{}, Clock: testclock.NewFakeClock(time.Unix(storedUntil/2, 0)),
+		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return r
+}
+
+func TestRecordOfAKnownKeyDoesNotAllocate(t *testing.T) {
+	r := newSettled(t)
+	subject := usage.Subject{UID: "4d1bba1c-9b04-4a16-8b4e-0d0c9c9d2a3e", Namespace: "storefront", Name: "main-website"}
+	now := time.Unix(1, 0)
+	r.Record(subject, now)
+	if allocations := testing.AllocsPerRun(1000, func() { now = now.Add(time.Second); r.Record(subject, now) }); allocations != 0 {
+		t.Errorf("Record makes %v allocations, want none", allocations)
+	}
+}
+
+func TestRecordKeepsTheNewestUse(t *testing.T) {
+	r := newSettled(t)
+	for _, at := range []int64{5, 9, 7} {
+		r.Record(usage.Subject{UID: "a"}, time.Unix(at, 999_999_999))
+	}
+	if got := r.Newest("a"); got != 9 {
+		t.Errorf("the newest use is at %d, want 9", got)
+	}
+}
+
+func TestMetricsOfTwoRecordersDoNotFitOneRegistry(t *testing.T) {
+	opts := usage.Options{Registerer: prometheus.NewRegistry()}
+	if _, err := usage.New(opts); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := usage.New(opts); err == nil {
+		t.Error("a second one was registered")
+	}
+}
+
+func TestStateOfIdleKeysGoes(t *testing.T) {
+	r := newSettled(t)
+	r.Record(usage.Subject{UID: "idle"}, time.Unix(1, 0))
+	r.Record(usage.Subject{UID: "busy"}, time.Unix(storedUntil/2, 0))
+	r.Record(usage.Subject{UID: "pending"}, time.Unix(storedUntil+1, 0))
+	r.Pass(t.Context()) // learns what has been written
+	r.Pass(t.Context())
+	got := map[types.UID]bool{"idle": r.Newest("idle") != 0, "busy": r.Newest("busy") != 0, "pending": r.Newest("pending") != 0}
+	if diff := cmp.Diff(map[types.UID]bool{"idle": false, "busy": true, "pending": true}, got); diff != "" {
+		t.Errorf("keys with state (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoUseIsLostWhileIdleKeysAreRetired(t *testing.T) {
+	const rounds, keys, pending = 20, 1000, storedUntil + 1
+	for range rounds {
+		r := newSettled(t)
+		record := func(at int64) {
+			for k := range keys {
+				r.Record(usage.Subject{UID: types.UID(fmt.Sprint(k))}, time.Unix(at, 0))
+			}
+		}
+		record(1)
+		r.Pass(t.Context()) // learns what has been written
+		var retiring sync.WaitGroup
+		retiring.Go(func() { r.Pass(t.Context()) })
+		record(pending)
+		retiring.Wait()
+		for k := range keys {
+			if got := r.Newest(types.UID(fmt.Sprint(k))); got != pending {
+				t.Fatalf("the newest use of key %d is at %d, want %d", k, got, pending)
+			}
+		}
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	const keys = 10_000
+	subjects := make([]usage.Subject, keys)
+	for i := range subjects {
+		subjects[i] = usage.Subject{
+			UID: types.UID(fmt.Sprintf("4d1bba1c-9b04-4a16-8b4e-%012d", i)), Namespace: "storefront", Name: fmt.Sprintf("key-%d", i),
+		}
+	}
+	now := time.Unix(1_700_000_000, 0)
+	filled := func(b *testing.B) *usage.Recorder {
+		r := newSettled(b)
+		for _, s := range subjects {
+			r.Record(s, now)
+		}
+
+		return r
+	}
+	b.Run("one key", func(b *testing.B) {
+		r := filled(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			r.Record(subjects[0], now)
+		}
+	})
+	b.Run("10000 keys", func(b *testing.B) {
+		r := filled(b)
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			i = (i + 1) % keys
+			r.Record(subjects[i], now)
+		}
+	})
+	b.Run("one key, all processors, the second changes every 1000 uses", func(b *testing.B) {
+		r := filled(b)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for i := 0; pb.Next(); i++ {
+				r.Record(subjects[0], now.Add(time.Duration(i/1000)*time.Second))
+			}
+		})
+	})
+	b.Run("first use", func(b *testing.B) {
+		r := newSettled(b)
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			i++
+			r.Record(usage.Subject{UID: types.UID(fmt.Sprint(i))}, now)
+		}
+	})
+}
