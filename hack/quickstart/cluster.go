@@ -17,18 +17,18 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// cluster is a control plane with the manifests of the operator applied.
+// cluster is a control plane with the manifests of the project applied.
 type cluster struct {
-	root       string // of the checkout; commands run here
-	folder     string // where files are put
-	kubeconfig string // of an administrator
-	account    serviceAccount
+	root       string                    // of the checkout; commands run here
+	folder     string                    // where files are put
+	kubeconfig string                    // of an administrator
+	accounts   map[string]serviceAccount // of the components
 	kubectl    kubectl
 	client     client.Client // of an administrator
 	plane      *testkit.ControlPlane
 }
 
-// startCluster starts the control plane and installs the operator's manifests.
+// startCluster starts the control plane and installs the manifests.
 func startCluster(ctx context.Context, say narrator, root, folder string) (_ *cluster, err error) {
 	started := time.Now()
 	plane, err := testkit.Start(testkit.Options{WithoutCRDs: true})
@@ -90,7 +90,7 @@ func (c *cluster) install(ctx context.Context, say narrator) error {
 	if err != nil {
 		return fmt.Errorf("config/default: %w", err)
 	}
-	c.account = parts.account
+	c.accounts = parts.accounts
 	if _, err := c.kubectl.with(parts.apply).run(ctx, "apply", "--server-side", "-f", "-"); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (c *cluster) install(ctx context.Context, say narrator) error {
 		return err
 	}
 	say.held("config/default is applied (%s): CRDs, namespace, RBAC", elapsed(started))
-	say.note("but not its %s: this cluster has no nodes, so bin/manager runs right here", strings.Join(parts.left, " and "))
+	say.note("but not its %s: this cluster has no nodes, so bin/manager and bin/verifier run right here", strings.Join(parts.left, " and "))
 
 	return nil
 }

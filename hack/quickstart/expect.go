@@ -111,6 +111,32 @@ func replaced(old observation) expectation {
 	}
 }
 
+// retiring checks that another key has taken the place of an old one, which is still accepted for a while.
+func retiring(old observation) expectation {
+	return func(o observation) error {
+		stillKnown := func(r v1alpha1.KeyRecord) bool {
+			return r.Digest == old.digest() && r.State == v1alpha1.KeyRetiring && r.NotAfter != nil
+		}
+		switch {
+		case o.key() == old.key():
+			return errors.New("the Secret still holds the old key")
+		case !slices.ContainsFunc(o.apikey.Status.Keys, stillKnown):
+			return errors.New("status.keys does not have the old key as Retiring, with the time until which it is accepted")
+		default:
+			return nil
+		}
+	}
+}
+
+// used checks that the APIKey says when its key was last used.
+func used(o observation) error {
+	if o.apikey.Status.LastUsedAt == nil {
+		return errors.New("status.lastUsedAt is not set, but the key was used")
+	}
+
+	return nil
+}
+
 func secretGone(o observation) error {
 	if o.secret != nil {
 		return fmt.Errorf("the Secret %s is still there", o.secret.Name)

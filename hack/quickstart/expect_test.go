@@ -22,6 +22,7 @@ func settled() observation {
 				ObservedGeneration: 2,
 				Phase:              v1alpha1.PhaseActive,
 				Keys:               []v1alpha1.KeyRecord{{State: v1alpha1.KeyActive}},
+				LastUsedAt:         new(metav1.Unix(1, 0)),
 				LastRotation:       &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated},
 				Conditions:         []metav1.Condition{{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue}},
 			},
@@ -59,6 +60,7 @@ func TestExpectations(t *testing.T) {
 		"secretIs: gone":                     {secretIs(before.secret), func(o *observation) { o.secret = nil }, "deleted"},
 		"apikeyIs: written":                  {apikeyIs(before.apikey), func(o *observation) { o.apikey.ResourceVersion = "9" }, "written"},
 		"apikeyIs: gone":                     {apikeyIs(before.apikey), func(o *observation) { o.apikey = nil }, "deleted"},
+		"used: never":                        {used, func(o *observation) { o.apikey.Status.LastUsedAt = nil }, "lastUsedAt"},
 		"handedOut: never":                   {handedOut, func(o *observation) { o.apikey.Status.LastRotation = nil }, "no key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,6 +98,25 @@ func TestReplacedLooksForTheOldDigestToo(t *testing.T) {
 	now.apikey.Status.Keys = append(now.apikey.Status.Keys, v1alpha1.KeyRecord{Digest: old.digest(), State: v1alpha1.KeyRetiring})
 	if replaced(old)(now) == nil {
 		t.Error("the old digest is still in status.keys")
+	}
+}
+
+func TestRetiringLooksForTheOldRecordAndItsEnd(t *testing.T) {
+	old, now := settled(), settled()
+	if retiring(old)(now) == nil {
+		t.Error("it is met, but nothing has changed")
+	}
+	now.secret.Data[v1alpha1.SecretKeyDefault] = []byte("another")
+	if retiring(old)(now) == nil {
+		t.Error("it is met, but the old key is still Active")
+	}
+	now.apikey.Status.Keys[0].State = v1alpha1.KeyRetiring
+	if retiring(old)(now) == nil {
+		t.Error("it is met, but nobody knows when the old key stops")
+	}
+	now.apikey.Status.Keys[0].NotAfter = new(metav1.Unix(1, 0))
+	if err := retiring(old)(now); err != nil {
+		t.Errorf("the old key is retiring: %v", err)
 	}
 }
 

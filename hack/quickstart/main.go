@@ -1,8 +1,9 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command quickstart shows the operator at work on a real API server of its own: it starts one, starts the operator,
-// walks through the life of an API key, checks every step, and stays up for the reader to try more.
+// Command quickstart shows the project at work on a real API server of its own: it starts one, starts the operator, the
+// verifier and a demo API behind a gateway, walks through the life of an API key, checks every step, and stays up for the
+// reader to try more.
 //
 // Run it with `make quickstart`, which builds what it needs.
 package main
@@ -33,9 +34,9 @@ const (
 
 const usage = `Usage: make quickstart
 
-Starts etcd, kube-apiserver, kube-controller-manager and the operator on loopback, with free ports, fresh
-certificates and all files in one temporary folder. Then it walks through the life of an API key, checks
-that every step holds, prints the kubeconfig to use, and stays up until Ctrl-C.
+Starts etcd, kube-apiserver, kube-controller-manager, the operator, the verifier and a demo API on loopback,
+with free ports, fresh certificates and all files in one temporary folder. Then it walks through the life of
+an API key, checks that every step holds, prints what to try next, and stays up until Ctrl-C.
 When it ends, for whatever reason, no process and no file is left behind.
 
 Environment:
@@ -43,7 +44,7 @@ Environment:
   NO_COLOR=1          no colours (there are none either where the output is not a terminal)
   TMPDIR              where the temporary folder is made
 
-It needs bin/manager and the programs that ` + "`make kube`" + ` puts into bin/k8s.
+It needs bin/manager, bin/verifier and the programs that ` + "`make kube`" + ` puts into bin/k8s.
 `
 
 func main() {

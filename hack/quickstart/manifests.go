@@ -16,7 +16,16 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// serviceAccount is who the operator is to the API server.
+// componentLabel on the pods of a Deployment says which of the programs below it runs.
+const componentLabel = "app.kubernetes.io/component"
+
+// The components.
+const (
+	operatorComponent = "manager"
+	verifierComponent = "verifier"
+)
+
+// serviceAccount is who a program is to the API server.
 type serviceAccount struct{ namespace, name string }
 
 // user is the user name of the service account.
@@ -29,9 +38,9 @@ func (s serviceAccount) groups() []string {
 
 // manifests are rendered manifests, sorted out for a cluster without nodes.
 type manifests struct {
-	apply   []byte         // YAML documents
-	left    []string       // kinds that are not in apply
-	account serviceAccount // that the Deployment runs as
+	apply    []byte                    // YAML documents
+	left     []string                  // kinds that are not in apply, each once
+	accounts map[string]serviceAccount // that the Deployments run as, by component
 }
 
 // leftOut are the kinds that mean nothing here: no node would run a Deployment, and the CRDs of the others are another operator's.
@@ -41,7 +50,7 @@ func leftOut(kind string) bool {
 
 // sortOut reads rendered manifests.
 func sortOut(rendered io.Reader) (manifests, error) {
-	var found manifests
+	found := manifests{accounts: map[string]serviceAccount{}}
 	var apply bytes.Buffer
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(rendered))
 	for {
@@ -57,36 +66,43 @@ func sortOut(rendered io.Reader) (manifests, error) {
 			return manifests{}, err
 		}
 		if kind.Kind == "Deployment" {
-			if found.account, err = accountOf(document); err != nil {
+			if err := found.addAccount(document); err != nil {
 				return manifests{}, err
 			}
 		}
 		if leftOut(kind.Kind) {
-			found.left = append(found.left, kind.Kind)
+			if !slices.Contains(found.left, kind.Kind) {
+				found.left = append(found.left, kind.Kind)
+			}
 
 			continue
 		}
 		apply.WriteString("---\n")
 		apply.Write(document)
 	}
-	if found.account == (serviceAccount{}) {
-		return manifests{}, errors.New("there is no Deployment that says which service account the operator runs as")
+	for _, component := range []string{operatorComponent, verifierComponent} {
+		if _, there := found.accounts[component]; !there {
+			return manifests{}, fmt.Errorf("there is no Deployment whose pods have the label %s=%s: it says which service account that program runs as",
+				componentLabel, component)
+		}
 	}
 	found.apply = apply.Bytes()
 
 	return found, nil
 }
 
-// accountOf returns the service account of a Deployment.
-func accountOf(document []byte) (serviceAccount, error) {
+// addAccount notes the service account of a Deployment.
+func (m *manifests) addAccount(document []byte) error {
 	var deployment appsv1.Deployment
 	if err := utilyaml.Unmarshal(document, &deployment); err != nil {
-		return serviceAccount{}, err
+		return err
 	}
-	account := serviceAccount{namespace: deployment.Namespace, name: deployment.Spec.Template.Spec.ServiceAccountName}
+	pod := deployment.Spec.Template
+	account := serviceAccount{namespace: deployment.Namespace, name: pod.Spec.ServiceAccountName}
 	if account.namespace == "" || account.name == "" {
-		return serviceAccount{}, fmt.Errorf("the Deployment %s has no namespace or no serviceAccountName", deployment.Name)
+		return fmt.Errorf("the Deployment %s has no namespace or no serviceAccountName", deployment.Name)
 	}
+	m.accounts[pod.Labels[componentLabel]] = account
 
-	return account, nil
+	return nil
 }

@@ -22,8 +22,22 @@ metadata:
   namespace: system
 spec:
   template:
+    metadata:
+      labels: {app.kubernetes.io/component: manager}
     spec:
       serviceAccountName: worker
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: verifier
+  namespace: system
+spec:
+  template:
+    metadata:
+      labels: {app.kubernetes.io/component: verifier}
+    spec:
+      serviceAccountName: reader
 ---
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
@@ -41,8 +55,12 @@ func TestSortOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (serviceAccount{namespace: "system", name: "worker"}); got.account != want {
-		t.Errorf("account is %v, want %v", got.account, want)
+	want := map[string]serviceAccount{
+		operatorComponent: {namespace: "system", name: "worker"},
+		verifierComponent: {namespace: "system", name: "reader"},
+	}
+	if diff := cmp.Diff(want, got.accounts, cmp.AllowUnexported(serviceAccount{})); diff != "" {
+		t.Errorf("accounts (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"Deployment", "ServiceMonitor"}, got.left); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
@@ -56,7 +74,12 @@ func TestSortOut(t *testing.T) {
 
 func TestSortOutWithoutAccount(t *testing.T) {
 	for name, c := range map[string]struct{ manifest, want string }{
-		"no Deployment":                      {"kind: Namespace\n", "no Deployment"},
+		"no Deployment": {"kind: Namespace\n", "no Deployment whose pods have the label app.kubernetes.io/component=manager"},
+		"no Deployment of the verifier": {
+			"kind: Deployment\nmetadata: {name: op, namespace: a}\n" +
+				"spec: {template: {metadata: {labels: {app.kubernetes.io/component: manager}}, spec: {serviceAccountName: a}}}\n",
+			"component=verifier",
+		},
 		"a Deployment without the account":   {"kind: Deployment\nmetadata: {name: op, namespace: a}\n", "the Deployment op has no namespace or no"},
 		"a Deployment without the namespace": {"kind: Deployment\nspec: {template: {spec: {serviceAccountName: a}}}\n", "no namespace"},
 	} {

@@ -64,21 +64,26 @@ func (n narrator) held(format string, args ...any) {
 }
 
 // farewell says how to go on from here.
-func (n narrator) farewell(c *cluster, operator *program) {
-	kubectl, err := filepath.Rel(c.root, c.kubectl.program)
+func (n narrator) farewell(s *stage) {
+	kubectl, err := filepath.Rel(s.cluster.root, s.cluster.kubectl.program)
 	if err != nil {
-		kubectl = c.kubectl.program
+		kubectl = s.cluster.kubectl.program
 	}
-	n.heading("Your turn", "this cluster stays up until you press Ctrl-C; then it is gone without a trace")
-	n.output("In another terminal, in " + c.root + ":")
+	n.heading("Your turn", "all this stays up until you press Ctrl-C; then it is gone without a trace")
+	n.output("In another terminal, in " + s.cluster.root + ":")
 	n.print("\n")
 	n.output(strings.Join([]string{
-		"export KUBECONFIG=" + c.kubeconfig,
-		"export KUBECACHEDIR=" + c.kubectl.cache,
+		"export KUBECONFIG=" + s.cluster.kubeconfig,
+		"export KUBECACHEDIR=" + s.cluster.kubectl.cache,
 		kubectl + " get " + resource + " --all-namespaces -o wide",
-		kubectl + " describe " + resource + " data-synchronizer -n " + namespace,
+		kubectl + " describe " + resource + " " + overlapping().Name + " -n " + namespace,
 		kubectl + " explain " + resource + ".spec",
-		"tail -f " + operator.log + "  # the operator's log",
+		"",
+		"KEY=$(" + kubectl + strings.TrimPrefix(commandLine(readKeyArgs(overlapping())), "kubectl") + ")",
+		request{path: "/customers", headers: []string{withKey}, whole: true}.line(s.api.url.String()),
+		"",
+		"tail -f " + s.operator.log + "  # the operator's log",
+		"tail -f " + s.verifier.log + "  # the verifier's log: each request, and why it was refused",
 	}, "\n"))
 	n.print("\n")
 }

@@ -43,27 +43,51 @@ func quickstart(ctx context.Context, say narrator, exitAfterTour bool) (err erro
 	}
 	defer operator.stop()
 
-	return show(ctx, say, cluster, operator, exitAfterTour)
+	verifier, asked, err := cluster.startVerifier(ctx, say)
+	if err != nil {
+		return err
+	}
+	defer verifier.stop() // before the API server: its last act is to write what was used
+
+	api, err := startDemo(ctx, say, asked)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, api.stop(ctx)) }()
+
+	return show(ctx, say, &stage{cluster: cluster, operator: operator, verifier: verifier, api: api}, exitAfterTour)
 }
 
-// show walks through the tour and stays up, for as long as the operator does.
-func show(ctx context.Context, say narrator, cluster *cluster, operator *program, exitAfterTour bool) error {
-	tourCtx, cancel := operator.whileRunning(ctx)
+// stage is all that the tour plays on.
+type stage struct {
+	cluster            *cluster
+	operator, verifier *program
+	api                *demo
+}
+
+// show walks through the tour and stays up, for as long as the programs do.
+func show(ctx context.Context, say narrator, s *stage, exitAfterTour bool) error {
+	tourCtx, cancel := s.operator.whileRunning(ctx)
 	defer cancel()
-	if err := tour(tourCtx, say, cluster); err != nil {
-		return operator.explain(err)
+	tourCtx, cancelVerifier := s.verifier.whileRunning(tourCtx)
+	defer cancelVerifier()
+	if err := tour(tourCtx, say, s); err != nil {
+		return s.explain(err)
 	}
 	if exitAfterTour {
 		return nil
 	}
-	say.farewell(cluster, operator)
+	say.farewell(s)
 	<-tourCtx.Done()
 	if ctx.Err() != nil { // asked to end, after every step has held
 		return nil
 	}
 
-	return operator.explain(context.Cause(tourCtx))
+	return s.explain(context.Cause(tourCtx))
 }
+
+// explain adds the end of the logs to an error.
+func (s *stage) explain(err error) error { return s.verifier.explain(s.operator.explain(err)) }
 
 // temporaryFolder makes the folder of all files and has every program that is started from here use it too,
 // so that removing it removes what a program that failed to start has left.
@@ -79,7 +103,7 @@ func temporaryFolder() (string, error) {
 // checkPrograms says what is missing before anything is started.
 func checkPrograms(root string) error {
 	programs := []string{
-		"bin/manager", "bin/k8s/etcd", "bin/k8s/kube-apiserver", "bin/k8s/kube-controller-manager", "bin/k8s/kubectl",
+		"bin/manager", "bin/verifier", "bin/k8s/etcd", "bin/k8s/kube-apiserver", "bin/k8s/kube-controller-manager", "bin/k8s/kubectl",
 	}
 	for _, program := range programs {
 		if _, err := os.Stat(filepath.Join(root, program)); err != nil {

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -96,8 +95,18 @@ func rotated(ctx context.Context, g *guide) error {
 		"custom-columns=KEY:.status.keys[*].id,STATE:.status.keys[*].state"); err != nil {
 		return err
 	}
-	g.held("the Secret holds another key; in status.keys, %s has taken the place of %s: the old key is refused from now on",
-		after.keyID(), before.keyID())
+	g.held("the Secret holds another key; in status.keys, %s has taken the place of %s", after.keyID(), before.keyID())
+	g.note("$KEY is still the old one")
+	if err := g.refused(ctx, "unknown", "the old key is not accepted any more"); err != nil {
+		return err
+	}
+	if err := g.readKey(ctx, sample()); err != nil {
+		return err
+	}
+	if err := g.askEventually(ctx, customers(withKey), admitted(sample())); err != nil {
+		return err
+	}
+	g.held("the new one is")
 
 	return nil
 }
@@ -105,6 +114,9 @@ func rotated(ctx context.Context, g *guide) error {
 func suspended(ctx context.Context, g *guide) error {
 	before, err := g.observe(ctx, sample())
 	if err != nil {
+		return err
+	}
+	if err := g.readKey(ctx, sample()); err != nil {
 		return err
 	}
 	if err := g.patch(ctx, sample(), `{"suspend":true}`); err != nil {
@@ -118,6 +130,9 @@ func suspended(ctx context.Context, g *guide) error {
 		return err
 	}
 	g.held("phase Suspended, condition Active is False; the Secret is kept as it was")
+	if err := g.refused(ctx, "suspended", "and only for now"); err != nil {
+		return err
+	}
 
 	if err := g.patch(ctx, sample(), `{"suspend":false}`); err != nil {
 		return err
@@ -126,97 +141,10 @@ func suspended(ctx context.Context, g *guide) error {
 		conditionIs(v1alpha1.ConditionActive, metav1.ConditionTrue), secretIs(before.secret), onlyKeyIsInSecret); err != nil {
 		return err
 	}
+	if err := g.askEventually(ctx, customers(withKey), admitted(sample())); err != nil {
+		return err
+	}
 	g.held("Active again, with the same key")
-
-	return nil
-}
-
-// shortLivedFile is no sample: what ends after a few seconds is of use to nobody else.
-const shortLivedFile = "hack/quickstart/short-lived.yaml"
-
-// shortLived is the APIKey of shortLivedFile.
-func shortLived() types.NamespacedName {
-	return types.NamespacedName{Namespace: namespace, Name: "short-lived"}
-}
-
-func expired(ctx context.Context, g *guide) error {
-	if err := g.showFile(shortLivedFile); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "apply", "-n", namespace, "-f", shortLivedFile); err != nil {
-		return err
-	}
-	if _, err := g.eventually(ctx, shortLived(), handedOut); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "get", resource, shortLived().Name, "-n", namespace); err != nil {
-		return err
-	}
-	g.note("a few seconds later")
-	if _, err := g.eventually(ctx, shortLived(), phaseIs(v1alpha1.PhaseExpired),
-		conditionIs(v1alpha1.ConditionActive, metav1.ConditionFalse), secretGone); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "get", resource, shortLived().Name, "-n", namespace); err != nil {
-		return err
-	}
-	g.held("phase Expired; the Secret is gone, the APIKey is kept")
-
-	if err := g.patchRefused(ctx, shortLived(), `{"validFor":"8760h"}`); err != nil {
-		return err
-	}
-	g.held("an expired key stays expired")
-
-	return nil
-}
-
-func revoked(ctx context.Context, g *guide) error {
-	if err := g.patch(ctx, sample(), `{"revoked":true}`); err != nil {
-		return err
-	}
-	if _, err := g.eventually(ctx, sample(), phaseIs(v1alpha1.PhaseRevoked),
-		conditionIs(v1alpha1.ConditionActive, metav1.ConditionFalse), secretGone, handedOut); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "get", resource, sample().Name, "-n", namespace); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "events", "--for", resource+"/"+sample().Name, "-n", namespace); err != nil {
-		return err
-	}
-	g.held("phase Revoked; the Secret is gone, the APIKey with its status and events is kept")
-
-	if err := g.patchRefused(ctx, sample(), `{"revoked":false}`); err != nil {
-		return err
-	}
-	g.held("a revoked key stays revoked")
-
-	return nil
-}
-
-// deletedSample is the APIKey that the tour deletes.
-func deletedSample() types.NamespacedName {
-	return types.NamespacedName{Namespace: namespace, Name: "migration-of-the-day"}
-}
-
-func deleted(ctx context.Context, g *guide) error {
-	before, err := g.observe(ctx, deletedSample())
-	if err != nil {
-		return err
-	}
-	if before.secret == nil {
-		return errors.New("the Secret " + deletedSample().Name + " is gone already")
-	}
-	if err := g.show(ctx, "delete", resource, deletedSample().Name, "-n", namespace); err != nil {
-		return err
-	}
-	if _, err := g.await(ctx, deletedSample(), apikeyGone, secretGone); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "get", resource+",secrets", "-n", namespace); err != nil {
-		return err
-	}
-	g.held("Kubernetes has collected the Secret %s, because its owner is gone", before.secret.Name)
 
 	return nil
 }

@@ -27,8 +27,11 @@ type step struct {
 func steps() []step {
 	return []step{
 		{"Minted", "apply an APIKey, and the operator puts a fresh key into a Secret", minted},
+		{"Asked", "a gateway asks the verifier about each request, and the API behind it learns whose key it was", asked},
 		{"Re-applied", "pipelines apply the same manifests all day, and nothing changes", reapplied},
-		{"Rotated", "a new value of one annotation asks for a new key", rotated},
+		{"Rotated", "a new value of one annotation asks for a new key, and the old one stops", rotated},
+		{"Overlapped", "or the old key works on for a while, so that nobody has to hurry", overlapped},
+		{"Limited", "a key that may be used so often, and no more", limited},
 		{"Suspended", "the key is refused for a while, and then it is the same key again", suspended},
 		{"Expired", "a key that ends by itself, and cannot be brought back", expired},
 		{"Revoked", "the key is dead for good, and its history stays", revoked},
@@ -37,9 +40,15 @@ func steps() []step {
 }
 
 // tour walks through all steps, and stops at the first that does not hold.
-func tour(ctx context.Context, say narrator, c *cluster) error {
+func tour(ctx context.Context, say narrator, s *stage) error {
 	started := time.Now()
-	g := &guide{narrator: say, kubectl: c.kubectl, client: c.client}
+	g := &guide{
+		narrator: say, kubectl: s.cluster.kubectl, client: s.cluster.client,
+		curl: findCurl(), demo: s.api.url.String(),
+	}
+	if g.curl.program == "" {
+		g.note("there is no curl on this machine, so Go sends the requests that are shown as curl's")
+	}
 	all := steps()
 	for i, s := range all {
 		g.heading(fmt.Sprintf("%d/%d %s", i+1, len(all), s.name), s.why)
@@ -62,6 +71,9 @@ type guide struct {
 
 	kubectl kubectl
 	client  client.Client
+	curl    curl
+	demo    string // the URL of the demo API
+	key     string // what $KEY is, in the shell that the reader imagines
 }
 
 // show shows a command, runs it and shows what it printed.

@@ -1,0 +1,134 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// verifyTimeout is how long the verifier may take to answer: it takes well under a millisecond.
+const verifyTimeout = 5 * time.Second
+
+// needs is what the endpoints of the demo API need of a key, as the query of the verifier's URL.
+// What is not listed is not served.
+func needs() map[string]string {
+	return map[string]string{
+		"/customers": "environment=Production&permission=customers:read",
+		"/admin":     "environment=Production&permission=admin:write",
+		"/staging":   "environment=Staging&permission=customers:read",
+	}
+}
+
+// identityHeaders are what the verifier says of the key; it always says all of them.
+func identityHeaders() []string {
+	return []string{
+		"X-Apikey-Id", "X-Apikey-Name", "X-Apikey-Namespace", "X-Apikey-Environment",
+		"X-Apikey-Permissions", "X-Apikey-Owner", "X-Apikey-Customers",
+	}
+}
+
+// gateway stands before the demo API, as nginx, Caddy or Envoy would: it asks the verifier about every request. Only
+// the answer 200 lets one through.
+type gateway struct {
+	api      *url.URL
+	verifier *url.URL
+	client   *http.Client
+}
+
+// newGateway makes a gateway before an API.
+func newGateway(api, verifier *url.URL) *gateway {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+	return &gateway{api: api, verifier: verifier, client: &http.Client{Timeout: verifyTimeout, CheckRedirect: stay}}
+}
+
+// ServeHTTP implements http.Handler.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	needed, listed := needs()[r.URL.EscapedPath()]
+	if !listed {
+		http.NotFound(w, r)
+
+		return
+	}
+	verdict, err := g.ask(r, needed)
+	if err != nil { // nobody knows, so nobody passes
+		http.Error(w, "the gateway cannot reach the verifier", http.StatusServiceUnavailable)
+
+		return
+	}
+	defer func() { _ = verdict.Body.Close() }()
+	switch {
+	case verdict.StatusCode == http.StatusOK:
+		g.pass(w, r, verdict.Header)
+	case verdict.StatusCode < http.StatusBadRequest:
+		http.Error(w, fmt.Sprintf("the gateway does not know what the verifier means by %s", verdict.Status), http.StatusBadGateway)
+	default:
+		verdict.Header.Del("Connection") // is about the connection to the verifier
+		maps.Copy(w.Header(), verdict.Header)
+		w.WriteHeader(verdict.StatusCode)
+		_, _ = io.Copy(w, verdict.Body)
+	}
+}
+
+// ask sends the verifier the credentials of a request, with what looks like them, and for its log what it was about.
+func (g *gateway) ask(r *http.Request, needed string) (*http.Response, error) {
+	question := g.verifier.JoinPath("verify")
+	question.RawQuery = needed
+	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, question.String(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range r.Header {
+		if isCredential(name) {
+			ask.Header[name] = values
+		}
+	}
+	ask.Header.Set("X-Forwarded-Method", r.Method)
+	ask.Header.Set("X-Forwarded-Host", r.Host)
+	ask.Header.Set("X-Forwarded-Uri", r.URL.RequestURI())
+
+	return g.client.Do(ask)
+}
+
+// pass lets a request through to the API, without its credential, and with what the verifier says of the key.
+func (g *gateway) pass(w http.ResponseWriter, r *http.Request, verdict http.Header) {
+	for _, name := range []string{"Ratelimit", "Ratelimit-Policy"} {
+		if left, limited := verdict[name]; limited {
+			w.Header()[name] = left
+		}
+	}
+	proxy := httputil.ReverseProxy{
+		// Here headers that the client has listed in Connection, to have them taken off, are off already.
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(g.api)
+			maps.DeleteFunc(p.Out.Header, func(name string, _ []string) bool { return isCredential(name) || isIdentity(name) })
+			for _, name := range identityHeaders() {
+				p.Out.Header.Set(name, verdict.Get(name))
+			}
+		},
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+// isCredential says whether a header carries a key, or some server could take it for one that does.
+func isCredential(name string) bool {
+	folded := fold(name)
+
+	return folded == "authorization" || folded == "x-api-key"
+}
+
+// isIdentity says whether a header is, or some server could take it for, one that only the verifier may set.
+func isIdentity(name string) bool { return strings.HasPrefix(fold(name), "x-apikey-") }
+
+// fold is the name of a header as CGI and its heirs compare it: case, '-', '_' and '.' make no difference.
+func fold(name string) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
+}
