@@ -19,8 +19,8 @@ import (
 // Routine events are told at 5 a second after the first 50: an event is one more write beside the three of a mint,
 // which would cost a quarter of the mint rate when thousands of keys are made at once. The status says the same.
 const (
-	routineEventsPerSecond = 5
-	routineEventsBurst     = 50
+	routineEventsPerSecond = 1
+	routineEventsBurst     = 25
 )
 
 // EventRecorder is the one method that is needed of an event recorder of events.k8s.io/v1.
