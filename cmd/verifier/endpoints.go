@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -50,7 +51,7 @@ type endpoint struct {
 }
 
 // listen opens both addresses.
-func (p *parts) listen() ([]*endpoint, error) {
+func (p *parts) listen(ctx context.Context) ([]*endpoint, error) {
 	var endpoints []*endpoint
 	for _, open := range []struct {
 		address string
@@ -62,7 +63,7 @@ func (p *parts) listen() ([]*endpoint, error) {
 		if open.address == off {
 			continue
 		}
-		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", open.address)
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", open.address)
 		if err != nil {
 			return nil, fmt.Errorf("listen for gateways: %w", err)
 		}
@@ -117,6 +118,7 @@ func (p *parts) overHTTP(listener net.Listener) *endpoint {
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelWarn), // handshakes that fail, mostly
 	}
 	if p.certs != nil {
 		s.TLSConfig = p.certs.Config("h2", "http/1.1")

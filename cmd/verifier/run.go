@@ -75,7 +75,7 @@ func (p *parts) startBackground(ctx context.Context, group *errgroup.Group) {
 // serve answers gateways until the context ends, then goes out in order: no longer ready, a while for gateways to notice,
 // the requests that have begun, the last uses.
 func (p *parts) serve(ctx context.Context) error {
-	servers, err := p.listen()
+	servers, err := p.listen(ctx)
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,6 @@ func TestTenMillionDecisionsAgreeWithTheContract(t *testing.T) {
 func (m *model) decideMany(t *testing.T, index *keyindex.Index, count int, reasons map[string]int) {
 	t.Helper()
 	type holder struct {
-		digest  keys.Digest
 		key     *v1alpha1.APIKey
 		records []v1alpha1.KeyRecord
 	}

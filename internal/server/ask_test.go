@@ -172,6 +172,7 @@ func (f *fixture) get(ctx SpecContext, target string, headers [][2]string) reply
 	}
 	if response.StatusCode == http.StatusOK { // of the answer to the gateway, not to the client
 		delete(told, "cache-control")
+		delete(told, "x-envoy-auth-headers-to-remove")
 	}
 
 	return reply{Code: response.StatusCode, Headers: told, Body: string(body)}

@@ -30,9 +30,9 @@ func TestKindOf(t *testing.T) {
 	for want, names := range map[server.Kind][]string{
 		server.Authorization:   {"authorization", "Authorization", "AUTHORIZATION"},
 		server.APIKey:          {"x-api-key", "X-API-Key", "X-Api-Key"},
-		server.APIKeyLookAlike: {"x_api_key", "X_API_KEY", "x-api_key", "x.api.key", "X_Api.Key"},
+		server.APIKeyLookAlike: {"x_api_key", "X_API_KEY", "x-api_key", "x.api.key", "X_Api.Key", "x~api|key"},
 		server.ClientIdentity: {
-			"x-apikey-id", "X-Apikey-Name", "x_apikey_id", "x.apikey.owner", "X_APIKEY-customers", "x-apikey-", "x-apikey-reason", "x-apikey-status",
+			"x-apikey-id", "X-Apikey-Name", "x_apikey_id", "x.apikey.owner", "X_APIKEY-customers", "x-apikey-", "x~apikey!id", "x%apikey^owner", "x-apikey-reason", "x-apikey-status",
 			"x-apikey-permissions-and-more",
 		},
 		server.Other: {"", "x", "x-api-keys", "x-api-ke", "xapikey", "x-apikey", "authorizatio_", "proxy-authorization", "my-x-apikey-id", "host", ":path", "ｘ-apikey-id"},

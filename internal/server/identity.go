@@ -104,8 +104,8 @@ const (
 	ClientIdentity
 )
 
-// KindOf says what a header is. Servers behind gateways see names in forms where letters have no case, and '-', '_' and '.'
-// are the same: CGI (RFC 3875, section 4.1.18) and what has followed it turn the first into the second, some the third too.
+// KindOf says what a header is. Servers behind gateways see names in forms where letters have no case, and all that is neither
+// letter nor digit is the same: CGI (RFC 3875, section 4.1.18) turns '-' into '_', and what has followed it the rest, too.
 func KindOf(name string) Kind {
 	switch len(name) {
 	case len(HeaderAuthorization):
@@ -141,14 +141,7 @@ func looksLike(name, lower string) bool {
 		return false
 	}
 	for i := range len(name) {
-		c := name[i]
-		switch {
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		case c == '_', c == '.':
-			c = '-'
-		}
-		if c != lower[i] {
+		if folded(name[i]) != lower[i] {
 			return false
 		}
 	}
@@ -156,7 +149,20 @@ func looksLike(name, lower string) bool {
 	return true
 }
 
-// LookAlikes are all ways to spell a header with '-', '_' and '.', without the header itself.
+// folded is a character without case, and '-' for all that is neither letter nor digit.
+func folded(c byte) byte {
+	switch {
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	default:
+		return '-'
+	}
+}
+
+// LookAlikes are all ways to spell a header with '-', '_' and '.', without the header itself: those that are read as it by most
+// servers that read any so.
 func LookAlikes(name string) []string {
 	spellings := []string{""}
 	for _, c := range name {

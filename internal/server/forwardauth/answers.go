@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/server"
@@ -27,14 +28,27 @@ func newBodies() bodies {
 	return b
 }
 
-// headers are the names of the identity headers as net/http spells them.
-type headers [server.IdentityHeaders]string
+// removeHeader tells Envoy, which asks in the second form, what to take off the request. Other gateways do not know it.
+const removeHeader = "X-Envoy-Auth-Headers-To-Remove"
+
+// headers are what allowed requests gain and lose.
+type headers struct {
+	// identity are the names of the identity headers as net/http spells them.
+	identity [server.IdentityHeaders]string
+	// removed is the value of removeHeader: the credential, and every look-alike.
+	removed string
+}
 
 func newHeaders() headers {
-	h := headers(server.IdentityNames())
-	for i, name := range h {
-		h[i] = http.CanonicalHeaderKey(name)
+	h := headers{identity: server.IdentityNames()}
+	removed := []string{server.HeaderAuthorization, server.HeaderAPIKey}
+	for _, name := range append(h.identity[:], server.HeaderAPIKey) {
+		removed = append(removed, server.LookAlikes(name)...)
 	}
+	for i, name := range h.identity {
+		h.identity[i] = http.CanonicalHeaderKey(name)
+	}
+	h.removed = strings.Join(removed, ",")
 
 	return h
 }
@@ -44,7 +58,7 @@ func newHeaders() headers {
 func (h *headers) allow(w http.ResponseWriter, answer *server.Answer) {
 	values := server.Identity(answer.Grant) // one array for all the slices that a header map wants
 	to := w.Header()
-	for i, name := range h {
+	for i, name := range h.identity {
 		to[name] = values[i : i+1 : i+1]
 	}
 	to["Cache-Control"] = []string{server.NoStore}

@@ -66,6 +66,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	answer := h.verifier.Verify(r.Context(), &request)
 	if answer.Allowed() {
+		if own != "" {
+			w.Header().Set(removeHeader, h.headers.removed)
+		}
 		h.headers.allow(w, &answer)
 
 		return

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func TestPaths(t *testing.T) {
 		"/":                                                            404,
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions, "BREW"} {
-			r := httptest.NewRequest(method, target, http.NoBody)
+			r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 			r.Header.Set("X-Api-Key", key)
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
@@ -76,7 +77,7 @@ func TestModeNginx(t *testing.T) {
 		"/verify?mode=nginx":                        {"500", ""},
 	} {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, http.NoBody))
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody))
 		if w.Result().Status[:3] != want[0] || w.Header().Get("X-Apikey-Status") != want[1] {
 			t.Errorf("%s: %s with status %q, want %v", target, w.Result().Status, w.Header().Get("X-Apikey-Status"), want)
 		}
@@ -85,7 +86,7 @@ func TestModeNginx(t *testing.T) {
 
 func TestAllowedRequestsHaveEveryIdentityHeader(t *testing.T) {
 	key := testkit.ForeignKey()
-	r := httptest.NewRequest(http.MethodGet, "/verify?environment=Production", http.NoBody)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/verify?environment=Production", http.NoBody)
 	r.Header.Set("Authorization", "Bearer "+key)
 	w := httptest.NewRecorder()
 	forwardauth.New(testkit.NewVerifier(t, key)).ServeHTTP(w, r)
@@ -96,6 +97,29 @@ func TestAllowedRequestsHaveEveryIdentityHeader(t *testing.T) {
 	}
 	if w.Body.Len() != 0 {
 		t.Errorf("there is a body: %s", w.Body)
+	}
+}
+
+// Envoy takes off what it is told to; the other form is for gateways whose configuration says it.
+func TestEnvoyIsToldWhatToRemove(t *testing.T) {
+	key := testkit.ForeignKey()
+	handler := forwardauth.New(testkit.NewVerifier(t, key))
+	for target, told := range map[string]bool{"/verify/environment=Production/": true, "/verify?environment=Production": false} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
+		r.Header.Set("X-Api-Key", key)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		removed := strings.Split(w.Header().Get("X-Envoy-Auth-Headers-To-Remove"), ",")
+		for _, name := range []string{"authorization", "x-api-key", "x_api_key", "x_apikey_id", "x.apikey.owner"} {
+			if slices.Contains(removed, name) != told {
+				t.Errorf("%s: %s is removed: %t, want %t", target, name, !told, told)
+			}
+		}
+		for _, name := range server.IdentityNames() {
+			if slices.Contains(removed, name) {
+				t.Errorf("%s: %s is set and removed", target, name)
+			}
+		}
 	}
 }
 

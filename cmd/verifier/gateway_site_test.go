@@ -1,0 +1,278 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	command "github.com/apikey-operator/apikey-operator/cmd/verifier"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+// patience is how long something that starts or answers by itself may take.
+const patience = 30 * time.Second
+
+// site is a cluster with the operator, some keys and the verifier, for gateways to be put in front of an API.
+type site struct {
+	address    string            // of the verifier's HTTP interface, which has TLS
+	ca         []byte            // what signed its certificate
+	otherCA    []byte            // an authority that did not
+	impostor   string            // a folder with a certificate of ca for another name
+	keys       map[string]string // by the names of their APIKeys
+	ids        map[string]string // of those keys, from the statuses of their APIKeys
+	identities map[string]map[string]string
+}
+
+// apiKeys are the keys of a site, by name. Those with a limit are for one gateway each.
+func apiKeys() map[string]v1alpha1.APIKeySpec {
+	production := func(permissions ...v1alpha1.Permission) v1alpha1.APIKeySpec {
+		return v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction, Permissions: permissions}
+	}
+	specs := map[string]v1alpha1.APIKeySpec{
+		"reader":    production("customers:read"),
+		"owned":     production("customers:read", "telemetry:write"),
+		"writer":    production("customers:write"),
+		"suspended": production("customers:read"),
+		"staging":   {Environment: v1alpha1.EnvironmentStaging, Permissions: []v1alpha1.Permission{"customers:read"}},
+	}
+	owned, suspended := specs["owned"], specs["suspended"]
+	owned.Owner, owned.Customers, suspended.Suspend = "jane@example.com", []v1alpha1.Customer{"acme", "globex"}, true
+	specs["owned"], specs["suspended"] = owned, suspended
+	for name := range programs {
+		limited := production("customers:read")
+		limited.RateLimit = &v1alpha1.RateLimit{Requests: 1, Per: "24h"}
+		specs[limitedFor(name)] = limited
+	}
+
+	return specs
+}
+
+func limitedFor(program string) string { return "limited-" + strings.ToLower(program) }
+
+// newSite starts all of it. It ends with the test, which then looks for keys in what the verifier has logged.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	plane, err := testkit.Start(testkit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	install(t, plane)
+	ours, other := newAuthority(t), newAuthority(t)
+	s := &site{
+		address: freeAddress(t), ca: ours.pem, otherCA: other.pem, impostor: ours.issue(t, "api.default.svc"),
+		keys: map[string]string{}, ids: map[string]string{}, identities: map[string]map[string]string{},
+	}
+	// The verifier sets the logger of libraries, which must not be in use yet: it comes before the operator.
+	s.startVerifier(t, plane, ours.issue(t, verifierName))
+	stop, err := plane.RunOperator(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.mint(t, plane)
+
+	return s
+}
+
+// inBackground runs something until the test ends. It fails the test with what it returns.
+func inBackground(t *testing.T, run func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// mint creates the APIKeys, reads what the operator has put into their Secrets, and waits until the verifier knows them.
+func (s *site) mint(t *testing.T, plane *testkit.ControlPlane) {
+	t.Helper()
+	admin, err := plane.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, spec := range apiKeys() {
+		key := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, Spec: spec}
+		if err := admin.Create(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range apiKeys() {
+		at := client.ObjectKey{Namespace: "default", Name: name}
+		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+			key, secret := &v1alpha1.APIKey{}, &corev1.Secret{}
+			if err := admin.Get(ctx, at, key); err != nil || key.Status.SecretRef == nil {
+				return false, err
+			}
+			if err := admin.Get(ctx, at, secret); err != nil {
+				return false, err
+			}
+			s.keys[name], s.ids[name] = string(secret.Data[v1alpha1.SecretKeyDefault]), key.Status.Keys[0].ID
+			// In an environment that none of them is for, so that no request counts against a limit.
+			_, header := s.ask(ctx, t, "/verify?environment=Development", s.keys[name])
+
+			return header.Get("X-Apikey-Reason") != "unknown", nil
+		})
+		if err != nil {
+			t.Fatalf("no key for %s: %v", name, err)
+		}
+	}
+}
+
+// install applies config/verifier. Its Deployment stays an object; what counts here are the rights.
+func install(t *testing.T, plane *testkit.ControlPlane) {
+	t.Helper()
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig, err := plane.Kubeconfig("installer", "system:masters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arguments := range [][]string{{"create", "namespace", "system"}, {"apply", "--server-side", "-k", root + "/config/verifier"}} {
+		kubectl := exec.CommandContext(t.Context(), plane.Program("kubectl"), append(arguments, "--kubeconfig="+kubeconfig)...)
+		if out, err := kubectl.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+}
+
+// startVerifier runs the verifier with the rights of its manifests, and waits until it is ready.
+func (s *site) startVerifier(t *testing.T, plane *testkit.ControlPlane, certificates string) {
+	t.Helper()
+	const namespace = "system" // in config/verifier, before config/default renames it
+	kubeconfig, err := plane.Kubeconfig("system:serviceaccount:"+namespace+":verifier", "system:serviceaccounts", "system:serviceaccounts:"+namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
+	said, probes := &transcript{}, freeAddress(t)
+	t.Cleanup(func() { // runs after the verifier has ended
+		if text := said.String(); s.blank(text) != text {
+			t.Error("there is a key in the log of the verifier")
+		} else if strings.Contains(text, "forbidden") {
+			t.Errorf("the verifier lacks a right:\n%s", text)
+		}
+	})
+	inBackground(t, func(ctx context.Context) error {
+		return command.Run(ctx, []string{
+			"--grpc-bind-address=0", "--http-bind-address=" + s.address, "--tls-cert-dir=" + certificates,
+			"--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--log-allowed=1", "--drain-delay=0s",
+		}, said)
+	})
+	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+probes+"/readyz", http.NoBody)
+		if err != nil {
+			return false, err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false, nil //nolint:nilerr // not yet
+		}
+
+		// Reading the log makes sure that what the verifier did before it wrote there is over, to Go's memory model too.
+		return resp.StatusCode == http.StatusOK && said.String() != "", resp.Body.Close()
+	})
+	if err != nil {
+		t.Fatalf("the verifier did not become ready: %v; it said\n%s", err, s.blank(said.String()))
+	}
+}
+
+// transcript is a log that can be read while it is written.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *transcript) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.text.Write(p)
+}
+
+// String is what was logged so far.
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.text.String()
+}
+
+// startImpostor starts a server that allows everything. Its certificate is of the right authority, for another name.
+func (s *site) startImpostor(t *testing.T) (address string) {
+	t.Helper()
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(s.impostor, "tls.crt"), filepath.Join(s.impostor, "tls.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, name := range identityHeaders {
+			w.Header().Set(name, "evil")
+		}
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // gateways are to hang up on it
+	server.StartTLS()
+	t.Cleanup(server.Close)
+
+	return server.Listener.Addr().String()
+}
+
+// foreignKey is one with the right shape and checksum that the operator has not made.
+func foreignKey(t *testing.T) string {
+	t.Helper()
+	key, err := keys.Generator{}.New(v1alpha1.EnvironmentProduction)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return key.Reveal()
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+
+	return listener.Addr().String()
+}

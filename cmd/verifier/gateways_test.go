@@ -1,0 +1,266 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// identityHeaders are what the API learns about a key.
+var identityHeaders = []string{
+	"x-apikey-id", "x-apikey-name", "x-apikey-namespace", "x-apikey-environment", "x-apikey-permissions", "x-apikey-owner", "x-apikey-customers",
+}
+
+// TestGateways runs nginx, Caddy and HAProxy from the samples, in front of an API, with the verifier and the operator.
+func TestGateways(t *testing.T) {
+	s := newSite(t)
+	t.Run("the verifier says whose a key is", s.saysWhose)
+	t.Run("the verifier understands the manifests", s.understandsManifests)
+	for name, p := range programs {
+		t.Run(name, func(t *testing.T) {
+			t.Run("lets keys through and refuses as the verifier says", func(t *testing.T) { s.behaves(t, p, limitedFor(name)) })
+			t.Run("lets no client forge what the API believes", func(t *testing.T) { s.resistsSmuggling(t, p) })
+			t.Run("refuses all when it cannot ask", func(t *testing.T) { s.failsClosed(t, p) })
+		})
+	}
+}
+
+// saysWhose checks what the verifier says about keys. What gateways hand on is compared with that.
+func (s *site) saysWhose(t *testing.T) {
+	for name, want := range map[string][]string{
+		"reader": {s.ids["reader"], "reader", "default", "Production", "customers:read", "", ""},
+		"owned":  {s.ids["owned"], "owned", "default", "Production", "customers:read,telemetry:write", "jane@example.com", "acme,globex"},
+	} {
+		var got []string
+		for _, header := range identityHeaders {
+			got = append(got, s.identity(t, s.keys[name])[header])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("identity of %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// behaves checks the answers to well-formed requests.
+func (s *site) behaves(t *testing.T, p program, limitedKey string) {
+	g := startGateway(t, p, s.address, s.ca, nil)
+	for sentence, c := range map[string]struct {
+		key    string // the APIKey; empty: none is sent
+		text   string // instead of a key
+		status int
+		reason string
+	}{
+		"a key with the permission":            {key: "reader", status: http.StatusOK},
+		"a key with an owner and customers":    {key: "owned", status: http.StatusOK},
+		"no key":                               {status: http.StatusUnauthorized, reason: "missing"},
+		"something that is no key":             {text: "secret", status: http.StatusUnauthorized, reason: "malformed"},
+		"a key that the operator did not make": {text: foreignKey(t), status: http.StatusUnauthorized, reason: "unknown"},
+		"a key of another environment":         {key: "staging", status: http.StatusUnauthorized, reason: "wrong_environment"},
+		"a suspended key":                      {key: "suspended", status: http.StatusUnauthorized, reason: "suspended"},
+		"a key without the permission":         {key: "writer", status: http.StatusForbidden, reason: "permission_denied"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			key := c.text
+			if c.key != "" {
+				key = s.keys[c.key]
+			}
+			for _, form := range []string{"Authorization: Bearer ", "X-API-Key: "} {
+				line := form + key
+				if key == "" {
+					line = "Accept: */*"
+				}
+				answer := exchange(t, g.address, get(line))
+				answer.is(t, c.status, c.reason)
+				s.reached(t, g, key, c.status)
+			}
+		})
+	}
+	t.Run("a key with a limit, twice", func(t *testing.T) {
+		limited := s.keys[limitedKey]
+		exchange(t, g.address, get("X-API-Key: "+limited)).is(t, http.StatusOK, "")
+		if calls := g.api.take(); len(calls) != 1 {
+			t.Errorf("%d requests got to the API, want 1", len(calls))
+		}
+		answer := exchange(t, g.address, get("X-API-Key: "+limited))
+		answer.is(t, http.StatusTooManyRequests, "rate_limited")
+		for _, name := range []string{"Retry-After", "RateLimit", "RateLimit-Policy"} {
+			if len(answer.header.Values(name)) != 1 || answer.header.Get(name) == "" {
+				t.Errorf("%s is %q, want one value", name, answer.header.Values(name))
+			}
+		}
+		s.reached(t, g, limited, http.StatusTooManyRequests)
+	})
+}
+
+// reached checks that a request got to the API if it was allowed, and only then.
+func (s *site) reached(t *testing.T, g *gateway, key string, status int) {
+	t.Helper()
+	calls := g.api.take()
+	want := 0
+	if status == http.StatusOK {
+		want = 1
+	}
+	if len(calls) != want {
+		t.Fatalf("%d requests got to the API, want %d", len(calls), want)
+	}
+	for _, call := range calls {
+		s.isOf(t, call, key)
+	}
+}
+
+// failsClosed checks that without an answer of the verifier nothing gets to the API.
+func (s *site) failsClosed(t *testing.T, p program) {
+	type failure struct {
+		verifier string
+		ca       []byte
+		changes  edit
+	}
+	failures := map[string]failure{
+		"the verifier is not there":                    {verifier: freeAddress(t), ca: s.ca},
+		"the verifier's certificate is by another":     {verifier: s.address, ca: s.otherCA},
+		"another server of the same authority answers": {verifier: s.startImpostor(t), ca: s.ca},
+		"the route names an environment that is not":   {verifier: s.address, ca: s.ca, changes: edit{"environment=Production": "environment=Nowhere"}},
+		"the route does not say what it needs":         {verifier: s.address, ca: s.ca, changes: edit{"environment=Production&permission=customers:read": ""}},
+	}
+	for sentence, changes := range p.failures {
+		failures[sentence] = failure{verifier: s.address, ca: s.ca, changes: changes}
+	}
+	for sentence, c := range failures {
+		t.Run(sentence, func(t *testing.T) {
+			g := startGateway(t, p, c.verifier, c.ca, c.changes)
+			if answer := exchange(t, g.address, get("X-API-Key: "+s.keys["reader"])); answer.status/100 != 5 {
+				t.Errorf("a valid key is answered %d, want a failure of the server", answer.status)
+			}
+			if answer := exchange(t, g.address, get()); answer.status < http.StatusBadRequest {
+				t.Errorf("no key is answered %d", answer.status)
+			}
+			for _, call := range g.api.take() {
+				t.Errorf("it reached the API: %q", s.blank(call.raw))
+			}
+		})
+	}
+}
+
+// answer is what a gateway said.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// exchange sends bytes to a gateway and returns its first answer. It waits until the gateway has closed the connection,
+// so that also what follows the first request has been dealt with.
+func exchange(t *testing.T, address, request string) answer {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	reader := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(reader, nil)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return answer{} // it just closed the connection
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, reader)
+
+	return answer{resp.StatusCode, resp.Header, string(body)}
+}
+
+// is checks an answer, and that a refusal is told as the verifier told it.
+func (a answer) is(t *testing.T, status int, reason string) {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("answered %d, want %d; it said %q", a.status, status, a.body)
+	}
+	if status == http.StatusOK {
+		if a.body != "hello" {
+			t.Errorf("the answer is %q, want that of the API", a.body)
+		}
+
+		return
+	}
+	want := map[string]string{"Content-Type": "application/problem+json", "X-Apikey-Reason": reason, "Cache-Control": "no-store"}
+	for name, value := range want {
+		if got := a.header.Values(name); len(got) != 1 || got[0] != value {
+			t.Errorf("%s is %q, want %q", name, got, value)
+		}
+	}
+	if !strings.Contains(a.body, `"reason":"`+reason+`"`) {
+		t.Errorf("the body is %q, want the reason %s", a.body, reason)
+	}
+	challenge := a.header.Values("WWW-Authenticate")
+	if told := len(challenge) == 1 && strings.HasPrefix(challenge[0], "Bearer "); told != (status == http.StatusUnauthorized) {
+		t.Errorf("WWW-Authenticate is %q", challenge)
+	}
+}
+
+// ask puts a request to the verifier itself. An empty key is not sent.
+func (s *site) ask(ctx context.Context, t *testing.T, uri, key string) (status int, header http.Header) {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(s.ca)
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: verifierName, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.address+uri, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key != "" {
+		req.Header.Set("X-API-Key", key)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+
+	return resp.StatusCode, resp.Header
+}
+
+// identity is what the verifier says about a key.
+func (s *site) identity(t *testing.T, key string) map[string]string {
+	t.Helper()
+	if known, ok := s.identities[key]; ok {
+		return known
+	}
+	status, header := s.ask(t.Context(), t, "/verify?environment=Production&permission=customers:read", key)
+	if status != http.StatusOK {
+		t.Fatalf("the verifier says %d", status)
+	}
+	said := map[string]string{}
+	for _, name := range identityHeaders {
+		said[name] = header.Get(name)
+	}
+	s.identities[key] = said
+
+	return said
+}
