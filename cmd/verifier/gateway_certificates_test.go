@@ -41,11 +41,22 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
+// file writes the authority into a file.
+func (a *authority) file(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(path, a.pem, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	return path
+}
+
 // issue writes tls.crt and tls.key for a name into a folder, as a Secret would have them.
 func (a *authority) issue(t *testing.T, name string) (folder string) {
 	t.Helper()
 	template := certificate(name)
-	template.DNSNames, template.ExtKeyUsage = []string{name}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	template.DNSNames, template.ExtKeyUsage = []string{name}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	key := newKey(t)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
 	if err != nil {
