@@ -106,6 +106,10 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 bench-mint: kube build bin/bench ## Measure minting against a raw loop of the same calls. BENCH_JSON=file writes the figures.
 	@$(WITH_K8S) exec bin/bench mint
 
+.PHONY: bench-verify
+bench-verify: kube build bin/bench ## Measure the verifier: decisions, gRPC, HTTP, memory, propagation. BENCH_JSON=file writes the figures.
+	@$(WITH_K8S) exec bin/bench verify
+
 ##@ Build
 
 .PHONY: build

@@ -31,7 +31,7 @@ func (b *mintBench) measureExpiry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, _ *operator) error {
+	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, _ *program) error {
 		at := metav1.NewTime(time.Now().Add(lead).Truncate(time.Second))
 		b.log.printf("%d keys expire together in %s", n, lead)
 		if err := b.mintUntil(ctx, p, at, n); err != nil {

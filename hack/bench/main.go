@@ -1,7 +1,7 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures the operator against a real etcd and kube-apiserver that it starts itself.
+// Command bench measures the operator and the verifier against a real etcd and kube-apiserver that it starts itself.
 // Each benchmark prints a table and, where BENCH_JSON names a file, writes the same figures into it as JSON.
 package main
 
@@ -34,12 +34,16 @@ var errUsage = errors.New("usage")
 type command struct {
 	name    string
 	summary string
-	run     func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+	// hidden commands are for benchmarks that start this program as a child.
+	hidden bool
+	run    func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
 func commands() []command {
 	return []command{
 		{name: "mint", summary: "minting, API calls, memory and expiry of the operator", run: runMint},
+		{name: "verify", summary: "decisions, gRPC, HTTP, memory and propagation of the verifier", run: runVerify},
+		{name: baselineCommand, summary: "servers that let every request pass", run: runBaseline, hidden: true},
 	}
 }
 
@@ -93,6 +97,9 @@ func exitCode(stderr io.Writer, name string, err error) int {
 func printUsage(w io.Writer) {
 	_, _ = fmt.Fprint(w, "Usage: bench <benchmark> [flags]\n\nBenchmarks:\n")
 	for _, c := range commands() {
+		if c.hidden {
+			continue
+		}
 		_, _ = fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
 	}
 	_, _ = fmt.Fprint(w, "\n'bench <benchmark> --help' lists the flags of a benchmark.\n"+

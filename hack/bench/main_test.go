@@ -29,6 +29,14 @@ func TestDispatch(t *testing.T) {
 		"fewer keys than none":               {[]string{"mint", "--keys=-1"}, exitUsage, "", "--keys"},
 		"one key, of which there is no rate": {[]string{"mint", "--keys=1"}, exitUsage, "", "--keys"},
 		"nobody to work":                     {[]string{"mint", "--workers=0"}, exitUsage, "", "--workers"},
+		"help of another benchmark":          {[]string{"verify", "--help"}, exitOK, "-core-keys", ""},
+		"no round":                           {[]string{"verify", "--rounds=0"}, exitUsage, "", "--rounds"},
+		"less than no load":                  {[]string{"verify", "--seconds=-1"}, exitUsage, "", "--seconds"},
+		"more revocations than keys":         {[]string{"verify", "--keys=5", "--revocations=5"}, exitUsage, "", "--revocations"},
+		"sizes that do not grow":             {[]string{"verify", "--core-keys=10,10"}, exitUsage, "", "larger than the one before"},
+		"a size of nothing":                  {[]string{"verify", "--core-keys=0"}, exitUsage, "", "positive"},
+		"sizes that are no numbers":          {[]string{"verify", "--core-keys=10,many"}, exitUsage, "", "must be numbers"},
+		"nothing to measure is no mistake":   {[]string{"verify", "--core-keys=", "--keys=0", "--revocations=0"}, exitOK, "FIGURE", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -41,6 +49,16 @@ func TestDispatch(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestHelpDoesNotListWhatIsStartedByBenchmarks(t *testing.T) {
+	var stdout bytes.Buffer
+	dispatch(t.Context(), []string{"help"}, &stdout, &bytes.Buffer{})
+	for _, c := range commands() {
+		if listed := strings.Contains(stdout.String(), "  "+c.name+" "); listed == c.hidden {
+			t.Errorf("%s: listed %v, hidden %v", c.name, listed, c.hidden)
+		}
 	}
 }
 

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-
-	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
 const (
@@ -41,99 +39,24 @@ type memory struct {
 	live, inUse float64
 }
 
-// emptyMemory is what the operator holds without a single key.
-func (b *mintBench) emptyMemory(ctx context.Context) (memory, error) {
-	b.log.printf("memory of the operator with 0 keys (until a garbage collection has passed, up to 3 minutes)")
-	ctx, cancel := withTimeout(ctx, startTimeout+memoryTimeout, "waiting for steady memory")
-	defer cancel()
-	var empty memory
-	err := b.withOperator(ctx, b.options.launch, func(ctx context.Context, o *operator) error {
-		var err error
-		empty, err = b.settledMemory(ctx, o)
-
-		return err
-	})
-
-	return empty, err
-}
-
-// measureMemory lets the operator mint keys, starts it afresh, and compares what it then holds with what it held without keys.
-func (b *mintBench) measureMemory(ctx context.Context, empty memory) error {
-	n := b.options.settled
-	ctx, cancel := withTimeout(ctx, 2*mintTimeout(n)+startTimeout+memoryTimeout, "measuring memory")
-	defer cancel()
-	if err := b.mintSettled(ctx, n); err != nil {
-		return err
-	}
-	b.log.printf("memory of the operator with %d settled keys (until a garbage collection has passed, up to 3 minutes)", n)
-	before, err := b.requests(ctx)
-	if err != nil {
-		return err
-	}
-	var full memory
-	var after requests
-	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, o *operator) error {
-		if full, err = b.settledMemory(ctx, o); err != nil {
-			return err
-		}
-		after, err = b.requests(ctx)
-
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	b.reportMemory(empty, full)
-	spent := after.calls.since(before.calls)
-	b.reportCalls("memory.writes", fmt.Sprintf("writes meanwhile, %d keys", n), &aim{exactly, 0}, spent.only(onKeys, isWrite))
-	b.reportCalls("memory.gets", fmt.Sprintf("per-key reads meanwhile, %d keys", n), &aim{exactly, 0}, spent.only(onKeys, isGet))
-
-	return nil
-}
-
-// mintSettled creates keys while the operator runs and waits until it has minted them.
-func (b *mintBench) mintSettled(ctx context.Context, n int) error {
-	p, err := b.newPopulation(ctx, "settled", b.options.workers)
-	if err != nil {
-		return err
-	}
-	active, err := p.watchPhase(ctx, v1alpha1.PhaseActive, n, nil)
-	if err != nil {
-		return err
-	}
-	defer active.stop()
-
-	return b.withOperator(ctx, b.options.launch, func(ctx context.Context, _ *operator) error {
-		b.log.printf("the operator mints %d keys", n)
-		if _, err := p.create(ctx, n, nil); err != nil {
-			return err
-		}
-		if _, err := active.wait(ctx); err != nil {
-			return err
-		}
-		_, err := b.quietRequests(ctx)
-
-		return err
-	})
-}
-
-// settledMemory waits until the operator has worked off its queue, a garbage collection has passed since, and its memory is steady.
-func (b *mintBench) settledMemory(ctx context.Context, o *operator) (memory, error) {
-	if _, err := b.quietRequests(ctx); err != nil {
+// settledMemory waits until a program has come to rest, a garbage collection has passed since, and its memory is steady.
+// idle says from its metrics whether it has nothing left to do.
+func (c *cluster) settledMemory(ctx context.Context, p *program, idle func(map[string]*dto.MetricFamily) bool) (memory, error) {
+	if _, err := c.quietRequests(ctx); err != nil {
 		return memory{}, err
 	}
 	var idleSince time.Time
 	var readings []float64
 	for {
-		families, err := o.families(ctx)
+		families, err := p.families(ctx)
 		if err != nil {
 			return memory{}, err
 		}
-		now, err := o.memory(families)
+		now, err := p.memory(families)
 		if err != nil {
 			return memory{}, err
 		}
-		if idleSince.IsZero() && sample(families, "workqueue_depth") == 0 {
+		if idleSince.IsZero() && idle(families) {
 			idleSince = time.Now()
 		}
 		readings = append(readings, now.resident)
@@ -157,11 +80,11 @@ func steady(readings []float64) bool {
 	return percentile(last, 100)-percentile(last, 0) <= steadySpread*percentile(last, 100)
 }
 
-// memory is what the operator holds now.
-func (o *operator) memory(families map[string]*dto.MetricFamily) (memory, error) {
-	status, err := os.Open(fmt.Sprintf("/proc/%d/status", o.cmd.Process.Pid))
+// memory is what the program holds now.
+func (p *program) memory(families map[string]*dto.MetricFamily) (memory, error) {
+	status, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
-		return memory{}, fmt.Errorf("read the operator's resident memory, for which this program needs Linux: %w", err)
+		return memory{}, fmt.Errorf("read the resident memory of the %s, for which this program needs Linux: %w", p.name, err)
 	}
 	m, err := parseStatus(status)
 	m.live, m.inUse = sample(families, "go_memstats_heap_alloc_bytes"), sample(families, "go_memstats_heap_inuse_bytes")
@@ -180,7 +103,7 @@ func parseStatus(r io.Reader) (memory, error) {
 		}
 		size, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
 		if err != nil {
-			return memory{}, fmt.Errorf("%s of the operator: %w", name, err)
+			return memory{}, fmt.Errorf("%s of a program: %w", name, err)
 		}
 		if name == "VmRSS" {
 			m.resident = size * kibi
@@ -189,28 +112,25 @@ func parseStatus(r io.Reader) (memory, error) {
 		}
 	}
 	if m.resident == 0 {
-		return memory{}, errors.Join(errors.New("the operator has no VmRSS"), lines.Err())
+		return memory{}, errors.Join(errors.New("a program has no VmRSS"), lines.Err())
 	}
 
 	return m, nil
 }
 
-func (b *mintBench) reportMemory(empty, full memory) {
-	n := float64(b.options.settled)
-	perKey := func(e, f float64) float64 { return (f - e) / n / kibi }
-	for _, f := range []figure{
+// memoryFigures compares what a program holds with keys and without any.
+func memoryFigures(empty, full memory, keys int, perKey *aim) []figure {
+	each := func(e, f float64) float64 { return (f - e) / float64(keys) / kibi }
+
+	return []figure{
 		{Key: "memory.empty", Name: "resident memory, 0 keys", Value: empty.resident / mebi, Unit: "MiB"},
-		{Key: "memory.settled", Name: fmt.Sprintf("resident memory, %d keys", b.options.settled), Value: full.resident / mebi, Unit: "MiB"},
-		{Key: "memory.peak", Name: fmt.Sprintf("peak at start, %d keys", b.options.settled), Value: full.peak / mebi, Unit: "MiB"},
-		{Key: "memory.resident_per_key", Name: "resident memory per key", Value: perKey(empty.resident, full.resident), Unit: "KiB",
-			Aim: &aim{atMost, 4}, Note: "the difference"},
-		{Key: "memory.heap_inuse_per_key", Name: "heap in use per key", Value: perKey(empty.inUse, full.inUse), Unit: "KiB",
+		{Key: "memory.settled", Name: fmt.Sprintf("resident memory, %d keys", keys), Value: full.resident / mebi, Unit: "MiB"},
+		{Key: "memory.peak", Name: fmt.Sprintf("peak at start, %d keys", keys), Value: full.peak / mebi, Unit: "MiB"},
+		{Key: "memory.resident_per_key", Name: "resident memory per key", Value: each(empty.resident, full.resident), Unit: "KiB",
+			Aim: perKey, Note: "the difference"},
+		{Key: "memory.heap_inuse_per_key", Name: "heap in use per key", Value: each(empty.inUse, full.inUse), Unit: "KiB",
 			Note: "the difference in go_memstats_heap_inuse_bytes"},
-		{Key: "memory.heap_alloc_per_key", Name: "heap objects per key", Value: perKey(empty.live, full.live), Unit: "KiB",
+		{Key: "memory.heap_alloc_per_key", Name: "heap objects per key", Value: each(empty.live, full.live), Unit: "KiB",
 			Note: "the difference in go_memstats_heap_alloc_bytes"},
-	} {
-		b.report.add(f)
 	}
-	b.report.explain("Memory: the operator is started afresh, with keys that it minted before; memory is read once its queue is empty,\n"+
-		"a garbage collection has passed since, and %d readings a second apart are within %.0f %%.", steadyReadings, steadySpread*100)
 }

@@ -138,7 +138,7 @@ type minter func(ctx context.Context, created []*v1alpha1.APIKey, finish func(co
 func (b *mintBench) byOperator(
 	ctx context.Context, _ []*v1alpha1.APIKey, finish func(context.Context) error,
 ) (cpu time.Duration, err error) {
-	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, o *operator) error {
+	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, o *program) error {
 		before, err := o.cpu(ctx)
 		if err != nil {
 			return err

@@ -11,7 +11,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -226,15 +225,4 @@ func formatValue(v float64) string {
 	}
 
 	return strconv.FormatFloat(v, 'f', decimals, 64)
-}
-
-// percentile is the smallest of the values that at least p percent of them do not exceed (nearest rank); 0 for no values.
-func percentile(values []float64, p float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
-
-	return sorted[min(max(rank, 1), len(sorted))-1]
 }

@@ -98,33 +98,6 @@ func TestAim(t *testing.T) {
 	}
 }
 
-func TestPercentile(t *testing.T) {
-	values := []float64{50, 15, 40, 20, 35}
-	for name, c := range map[string]struct {
-		values []float64
-		p      float64
-		want   float64
-	}{
-		"of nothing":           {nil, 50, 0},
-		"of one value":         {[]float64{7}, 99, 7},
-		"0 is the smallest":    {values, 0, 15},
-		"30 is the second":     {values, 30, 20},
-		"40 still the second":  {values, 40, 20},
-		"50 is the middle":     {values, 50, 35},
-		"100 is the largest":   {values, 100, 50},
-		"100.1 stays in range": {values, 100.1, 50},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := percentile(c.values, c.p); got != c.want {
-				t.Errorf("got %v, want %v", got, c.want)
-			}
-		})
-	}
-	if diff := cmp.Diff([]float64{50, 15, 40, 20, 35}, values); diff != "" {
-		t.Errorf("percentile changed its argument (-want +got):\n%s", diff)
-	}
-}
-
 func TestFormatValue(t *testing.T) {
 	for want, value := range map[string]float64{
 		"0": 0, "3": 3, "20000": 20000, "0.900": 0.9, "0.033": 0.0333, "12.35": 12.345, "123.5": 123.45, "-1.500": -1.5,

@@ -32,7 +32,7 @@ func (b *mintBench) countRestart(ctx context.Context, rest time.Duration) (start
 	if err != nil {
 		return nil, nil, err
 	}
-	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, _ *operator) error {
+	err = b.withOperator(ctx, b.options.launch, func(ctx context.Context, _ *program) error {
 		quiet, err := b.quietRequests(ctx)
 		if err != nil {
 			return err
