@@ -1,0 +1,103 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Which of its addresses a server answers at.
+const (
+	grpcAddress = iota
+	httpAddress
+	serverAddresses
+)
+
+// withVerifier runs the verifier for as long as do takes, as an administrator: what it may do is not measured here.
+func (b *verifyBench) withVerifier(ctx context.Context, do func(context.Context, *program) error) error {
+	kubeconfig, err := b.plane.Kubeconfig("bench", "system:masters")
+	if err != nil {
+		return err
+	}
+
+	return b.withProgram(ctx, invocation{
+		name: "verifier", path: b.options.program, target: "bench-verify", ports: serverAddresses,
+		args: func(addresses []string) []string {
+			return []string{
+				"--kubeconfig=" + kubeconfig, "--log-allowed=0", "--drain-delay=0s",
+				"--grpc-bind-address=" + addresses[grpcAddress], "--http-bind-address=" + addresses[httpAddress],
+			}
+		},
+	}, do)
+}
+
+// withBaseline runs the servers that the verifier is compared with: this program, as another process.
+func (b *verifyBench) withBaseline(ctx context.Context, do func(context.Context, *program) error) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+
+	return b.withProgram(ctx, invocation{
+		name: "baseline", path: self, target: "bench-verify", ports: serverAddresses,
+		args: func(addresses []string) []string {
+			return []string{
+				baselineCommand, "--grpc-bind-address=" + addresses[grpcAddress], "--http-bind-address=" + addresses[httpAddress],
+			}
+		},
+	}, do)
+}
+
+// verifierMemory is what the verifier holds when it knows so many keys and nobody has asked it anything.
+func (b *verifyBench) verifierMemory(ctx context.Context, n int) (memory, error) {
+	b.log.printf("memory of the verifier with %d keys (until a garbage collection has passed, up to 3 minutes)", n)
+	ctx, cancel := withTimeout(ctx, startTimeout+memoryTimeout, "waiting for steady memory")
+	defer cancel()
+	var settled memory
+	err := b.withVerifier(ctx, func(ctx context.Context, p *program) error {
+		var err error
+		settled, err = b.settledMemory(ctx, p, func(families map[string]*dto.MetricFamily) bool {
+			return int(sample(families, "apikey_verifier_index_keys")) == n
+		})
+
+		return err
+	})
+
+	return settled, err
+}
+
+func (b *verifyBench) reportMemory(empty, full memory) {
+	n := b.options.keys
+	for _, f := range memoryFigures(empty, full, n, &aim{atMost, 1.5}) {
+		b.report.add(f)
+	}
+	b.report.add(figure{
+		Key: "memory.total_per_key", Name: "resident memory / keys", Value: full.resident / float64(n) / kibi, Unit: "KiB",
+		Note: "with what the verifier takes without keys",
+	})
+	b.report.explain("Memory: the verifier is started afresh and asked nothing; memory is read once it knows all keys, a garbage collection\n"+
+		"has passed since, and %d readings a second apart are within %.0f %%.", steadyReadings, steadySpread*100)
+}
+
+// reportLoaded reports what the verifier holds after load: also when each key was last used, and the buckets of rate limits.
+func (b *verifyBench) reportLoaded(ctx context.Context, verifier *program) error {
+	families, err := verifier.families(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := verifier.memory(families)
+	if err != nil {
+		return err
+	}
+	b.report.add(figure{
+		Key: "memory.loaded", Name: "resident memory after all load", Value: now.resident / mebi, Unit: "MiB",
+		Note: "with the last use of each key, and the buckets of rate limits",
+	})
+
+	return nil
+}
