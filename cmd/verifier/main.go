@@ -13,17 +13,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
-
-// gcPercent is how much the heap grows between garbage collections where GOGC does not say. Nearly all of it is the index,
-// which lives long.
-const gcPercent = 50
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stdout)
@@ -51,11 +46,8 @@ func newLog(o options, to io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: o.logLevel}))
 }
 
-// setGlobals tells libraries that have only one logger for all, and the garbage collector.
+// setGlobals tells libraries that have only one logger for all.
 func setGlobals(log *slog.Logger) {
 	klog.SetSlogLogger(log)
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 }

@@ -67,6 +67,7 @@ func (p *parts) startBackground(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { p.limiter.Run(ctx); return nil })
 	group.Go(func() error { p.usage.Run(ctx); return nil })
 	group.Go(func() error { return p.observe.run(ctx) })
+	group.Go(func() error { paceCollector(ctx); return nil })
 	if p.certs != nil {
 		group.Go(func() error { return p.certs.Run(ctx) })
 	}

@@ -19,6 +19,8 @@ import (
 
 // entry is what is kept of an APIKey. It does not change, except that subject.Roles is filled in when it enters the index.
 type entry struct {
+	// only is the place of the claims of most: next to the subject, it is read with it.
+	only    [1]claim
 	subject access.Subject
 	claims  []claim
 	roles   []v1alpha1.RoleName
@@ -50,8 +52,11 @@ func newEntry(key *v1alpha1.APIKey) *entry {
 			Expired:   phase == v1alpha1.PhaseExpired,
 			Suspended: key.Spec.Suspend,
 		},
-		claims: make([]claim, 0, len(key.Status.Keys)),
-		roles:  sharedEach(key.Spec.Roles),
+		roles: sharedEach(key.Spec.Roles),
+	}
+	e.claims = e.only[:0]
+	if n := len(key.Status.Keys); n > len(e.only) {
+		e.claims = make([]claim, 0, n)
 	}
 	for i := range key.Status.Keys {
 		e.add(&key.Status.Keys[i])

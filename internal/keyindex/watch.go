@@ -6,6 +6,7 @@ package keyindex
 import (
 	"context"
 	"math"
+	"reflect"
 	"sync"
 	"time"
 
@@ -62,57 +63,20 @@ type reported struct {
 	up prometheus.Gauge
 }
 
-// WatchWithContext implements cache.ListerWatcherWithContext.
+// WatchWithContext implements cache.ListerWatcherWithContext. When a watch ends, the next one is asked for at once, so
+// what is said about it holds until then.
 func (r *reported) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	events, err := r.ListWatch.WatchWithContext(ctx, options)
-	if err != nil {
+	if err != nil || isEmpty(events) {
 		r.up.Set(0)
-
-		return nil, err
+	} else {
+		r.up.Set(1)
 	}
-	reporting := &reportedWatch{Interface: events, up: r.up, passed: make(chan watch.Event)}
-	go reporting.pass(ctx)
 
-	return reporting, nil
+	return events, err
 }
 
-// reportedWatch is a watch that says when it ends. client-go makes an empty one of an API server that cannot be reached,
-// so that a watch has begun does not mean that there is one.
-type reportedWatch struct {
-	watch.Interface
-
-	up     prometheus.Gauge
-	passed chan watch.Event
-}
-
-// ResultChan implements watch.Interface.
-func (w *reportedWatch) ResultChan() <-chan watch.Event { return w.passed }
-
-func (w *reportedWatch) pass(ctx context.Context) {
-	defer close(w.passed)
-	defer w.up.Set(0)
-	events := w.Interface.ResultChan()
-	select {
-	case event, open := <-events:
-		if !open || !w.hand(ctx, event) {
-			return
-		}
-	default: // open, and silent so far
-	}
-	w.up.Set(1)
-	for event := range events {
-		if !w.hand(ctx, event) {
-			return
-		}
-	}
-}
-
-// hand hands an event on; false: nobody takes it any more.
-func (w *reportedWatch) hand(ctx context.Context, event watch.Event) bool {
-	select {
-	case w.passed <- event:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+// isEmpty says whether this is what client-go makes of an API server that hangs up: a watch that has ended already.
+func isEmpty(events watch.Interface) bool {
+	return reflect.TypeOf(events) == reflect.TypeOf(watch.NewEmptyWatch())
 }
