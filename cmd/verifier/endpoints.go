@@ -76,6 +76,7 @@ func (p *parts) listen(ctx context.Context) ([]*endpoint, error) {
 // overGRPC answers Envoy, and health checks (grpc.health.v1). There is no reflection: it would describe the server to anyone.
 func (p *parts) overGRPC(listener net.Listener) *endpoint {
 	options := []grpc.ServerOption{
+		extauthz.Codec(),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), //nolint:gosec // G115: processors are few
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: oftenestPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: oldestConnection, MaxConnectionAgeGrace: connectionGrace}),
@@ -84,7 +85,7 @@ func (p *parts) overGRPC(listener net.Listener) *endpoint {
 		options = append(options, grpc.Creds(credentials.NewTLS(p.certs.Config("h2"))))
 	}
 	s := grpc.NewServer(options...)
-	authv3.RegisterAuthorizationServer(s, extauthz.New(p.verifier))
+	extauthz.New(p.verifier).Register(s)
 	checks := health.NewServer()
 	checks.SetServingStatus(authv3.Authorization_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 	healthv1.RegisterHealthServer(s, checks)

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 
 	"github.com/apikey-operator/apikey-operator/internal/server/extauthz"
@@ -81,8 +80,8 @@ func serveVerifier(t *testing.T, key string) (addresses []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer()
-	authv3.RegisterAuthorizationServer(s, extauthz.New(verifier))
+	s := grpc.NewServer(extauthz.Codec())
+	extauthz.New(verifier).Register(s)
 	go func() { _ = s.Serve(listener) }() // ends with Stop
 	t.Cleanup(s.Stop)
 	web := httptest.NewServer(forwardauth.New(verifier))

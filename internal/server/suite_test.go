@@ -121,8 +121,8 @@ func (f *fixture) listen(core *server.Verifier) {
 	Expect(err).NotTo(HaveOccurred())
 	overHTTP, err := listen.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
-	g := grpc.NewServer()
-	authv3.RegisterAuthorizationServer(g, extauthz.New(core))
+	g := grpc.NewServer(extauthz.Codec())
+	extauthz.New(core).Register(g)
 	h := &http.Server{Handler: forwardauth.New(core), ReadHeaderTimeout: patience}
 	go func() { _ = g.Serve(overGRPC) }()
 	go func() { _ = h.Serve(overHTTP) }()

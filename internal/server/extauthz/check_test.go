@@ -18,9 +18,19 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
+// ask asks as a client does, with a message.
+func ask(ctx context.Context, s *extauthz.Server, request *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	wire, err := proto.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+
+	return s.Check(ctx, wire)
+}
+
 func check(t testing.TB, s *extauthz.Server, headers map[string]string, raw ...*corev3.HeaderValue) *authv3.CheckResponse {
 	t.Helper()
-	answer, err := s.Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+	answer, err := ask(t.Context(), s, &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
 		ContextExtensions: map[string]string{"environment": "Production"},
 		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
 			Headers: headers, HeaderMap: &corev3.HeaderMap{Headers: raw},
@@ -87,11 +97,65 @@ func TestRequestsWithoutAnythingAreRefused(t *testing.T) {
 		"nil": nil, "empty": {}, "without a request": {Attributes: &authv3.AttributeContext{}},
 		"without HTTP": {Attributes: &authv3.AttributeContext{Request: &authv3.AttributeContext_Request{}}},
 	} {
-		answer, err := s.Check(t.Context(), request)
+		answer, err := ask(t.Context(), s, request)
 		if err != nil || answer.GetStatus().GetCode() == 0 || answer.GetDeniedResponse().GetStatus().GetCode() != 500 {
 			t.Errorf("%s: %v, %v", name, answer, err)
 		}
 	}
+}
+
+// Bytes that are no message are refused with an error, which gateways take for a refusal.
+func TestBytesThatAreNoMessage(t *testing.T) {
+	key := testkit.ForeignKey()
+	s := extauthz.New(testkit.NewVerifier(t, key))
+	whole, err := proto.Marshal(&authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+		ContextExtensions: map[string]string{"environment": "Production"},
+		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
+			Size: -1, Method: "GET", Headers: map[string]string{"x-api-key": key},
+		}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := s.Check(t.Context(), whole); err != nil || answer.GetStatus().GetCode() != 0 {
+		t.Fatalf("the whole message: %v, %v", answer, err)
+	}
+	for length := 1; length < len(whole); length++ {
+		if answer, err := s.Check(t.Context(), whole[:length]); err == nil {
+			t.Errorf("%d of %d bytes: %v", length, len(whole), answer)
+		}
+	}
+}
+
+// FuzzWire is about bytes of any kind: no panic, and no 200 where the generated code reads no message or sees no such key.
+func FuzzWire(f *testing.F) {
+	key := testkit.ForeignKey()
+	s := extauthz.New(testkit.NewVerifier(f, key))
+	whole, err := proto.Marshal(&authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+		ContextExtensions: map[string]string{"environment": "Production"},
+		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
+			Size: -1, Method: "GET", HeaderMap: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{{Key: "x-api-key", RawValue: []byte(key)}}},
+		}},
+	}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole, 0, byte(0))
+	f.Fuzz(func(t *testing.T, wire []byte, at int, by byte) {
+		if len(wire) > 0 { // change the message with the key, which the fuzzer does not know
+			wire[(at%len(wire)+len(wire))%len(wire)] ^= by
+		}
+		answer, err := s.Check(context.Background(), wire)
+		if err != nil || answer.GetStatus().GetCode() != 0 {
+			return
+		}
+		var request authv3.CheckRequest
+		if err := (proto.UnmarshalOptions{}).Unmarshal(wire, &request); err != nil && !strings.Contains(err.Error(), "UTF-8") {
+			t.Fatalf("allowed, and no message: %v", err)
+		} else if err == nil && (request.GetAttributes().GetContextExtensions()["environment"] != "Production" || !presentedOnce(request.GetAttributes().GetRequest().GetHttp(), key)) {
+			t.Fatalf("allowed: %v", &request)
+		}
+	})
 }
 
 // Whatever a gateway sends: no panic, an answer, and no 200 without the one live key, presented once.
@@ -120,7 +184,10 @@ func FuzzCheck(f *testing.F) {
 			http.Headers = map[string]string{}
 		}
 		http.Headers[name] = value
-		answer, err := s.Check(context.Background(), request)
+		answer, err := ask(context.Background(), s, request)
+		if _, invalid := proto.Marshal(request); invalid != nil {
+			return // strings that are not UTF-8, which no sender can put on the wire
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

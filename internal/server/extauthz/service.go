@@ -1,0 +1,54 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package extauthz
+
+import (
+	"context"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto" // also adds the codec that the one here builds on
+	"google.golang.org/grpc/mem"
+)
+
+// Codec lets a gRPC server read the messages of Register. It leaves all others, and what is written, to the usual codec.
+func Codec() grpc.ServerOption {
+	return grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)})
+}
+
+// Register adds the service to a gRPC server that was made with Codec.
+func (s *Server) Register(to grpc.ServiceRegistrar) {
+	to.RegisterService(&grpc.ServiceDesc{
+		ServiceName: authv3.Authorization_ServiceDesc.ServiceName,
+		HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{{
+			MethodName: "Check",
+			Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+				q := &inquiry{}
+				if err := decode(q); err != nil {
+					return nil, err
+				}
+
+				return s.answer(ctx, q), nil
+			},
+		}},
+		Metadata: authv3.Authorization_ServiceDesc.Metadata,
+	}, s)
+}
+
+// codec reads an inquiry from where the connection has put it.
+type codec struct{ encoding.CodecV2 }
+
+// Unmarshal implements encoding.CodecV2.
+func (c codec) Unmarshal(data mem.BufferSlice, message any) error {
+	q, ok := message.(*inquiry)
+	if !ok {
+		return c.CodecV2.Unmarshal(data, message)
+	}
+	whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	defer whole.Free()
+
+	return q.unmarshal(whole.ReadOnlyData())
+}
