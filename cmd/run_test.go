@@ -41,15 +41,7 @@ const (
 // TestManager installs config/default and runs the manager as its service account, with the rights that the manifests
 // give it: twice, because the Deployment has two replicas.
 func TestManager(t *testing.T) {
-	plane, err := testkit.Start(testkit.Options{WithoutCRDs: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	plane := testkit.StartFor(t, testkit.Options{WithoutCRDs: true})
 	install(t, plane)
 	admin, err := plane.Client()
 	if err != nil {

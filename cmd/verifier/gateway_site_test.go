@@ -73,32 +73,15 @@ func limitedFor(program string) string { return "limited-" + strings.ToLower(pro
 // newSite starts all of it. It ends with the test, which then looks for keys in what the verifier has logged.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	plane, err := testkit.Start(testkit.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	plane := testkit.StartFor(t, testkit.Options{})
 	install(t, plane)
 	ours, other := newAuthority(t), newAuthority(t)
 	s := &site{
 		address: freeAddress(t), ca: ours.pem, otherCA: other.pem, impostor: ours.issue(t, "api.default.svc"),
 		keys: map[string]string{}, ids: map[string]string{}, identities: map[string]map[string]string{},
 	}
-	// The verifier sets the logger of libraries, which must not be in use yet: it comes before the operator.
+	plane.RunOperatorFor(t)
 	s.startVerifier(t, plane, ours.issue(t, verifierName))
-	stop, err := plane.RunOperator(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	})
 	s.mint(t, plane)
 
 	return s

@@ -28,24 +28,8 @@ import (
 
 // TestInterfaces is about the connections to a verifier: which protocols, and whom it lets in.
 func TestInterfaces(t *testing.T) {
-	plane, err := testkit.Start(testkit.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	stop, err := plane.RunOperator(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	plane := testkit.StartFor(t, testkit.Options{})
+	plane.RunOperatorFor(t)
 	install(t, plane)
 	newGate(t, plane)
 	admin, err := plane.Client()

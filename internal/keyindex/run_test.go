@@ -56,16 +56,9 @@ func (f *followed) logged() string {
 
 func follow(t *testing.T) *followed {
 	t.Helper()
-	plane, err := testkit.Start(testkit.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	plane := testkit.StartFor(t, testkit.Options{})
 	f := &followed{registry: prometheus.NewRegistry()}
+	var err error
 	if f.admin, err = plane.Client(); err != nil {
 		t.Fatal(err)
 	}
