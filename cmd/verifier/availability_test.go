@@ -191,7 +191,10 @@ func startInstance(t *testing.T, at *instance, more ...string) *instance {
 		}
 	})
 	connection, err := grpc.NewClient(v.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1, MaxDelay: 5 * time.Millisecond}}))
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1, MaxDelay: 5 * time.Millisecond},
+			MinConnectTimeout: patience, // else a connection must be there within those 5 ms
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +381,9 @@ func neverAFalseYes(t *testing.T, admin client.Client) {
 // rollsOver is a gateway with two verifiers: it asks any that was ready the last time that it looked, as Kubernetes does.
 func rollsOver(t *testing.T, admin client.Client) {
 	_, text := mintKey(t, admin, "rolled")
-	first, second := startInstance(t, nil), startInstance(t, nil)
+	// Longer than this gateway takes to notice, on a machine that has much else to do.
+	const drain = time.Second
+	first, second := startInstance(t, nil, "--drain-delay="+drain.String()), startInstance(t, nil, "--drain-delay="+drain.String())
 	for _, v := range []*instance{first, second} {
 		eventually(t, "ready", v.ready)
 	}
@@ -399,6 +404,7 @@ func rollsOver(t *testing.T, admin client.Client) {
 				asked.Add(1)
 				if code := ask(context.WithoutCancel(ctx), text); code != http.StatusOK {
 					failed.Add(1)
+					t.Errorf("%d over %s", code, map[bool]string{true: "gRPC", false: "HTTP"}[n%2 == 0])
 				}
 			}
 		})
@@ -408,13 +414,17 @@ func rollsOver(t *testing.T, admin client.Client) {
 			all := *endpoints.Load()
 			old, other := all[i], all[1-i]
 			ended := make(chan error, 1)
+			asked := time.Now()
 			go func() { ended <- old.stop() }()
 			eventually(t, "no longer ready", func(ctx context.Context) bool { return !old.ready(ctx) })
 			endpoints.Store(&[]*instance{other, other})
+			if took := time.Since(asked); took > drain/2 {
+				t.Errorf("the gateway has noticed after %s: that says nothing about the verifier", took)
+			}
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
-			next := startInstance(t, old)
+			next := startInstance(t, old, "--drain-delay="+drain.String())
 			eventually(t, "ready again", next.ready)
 			replaced := []*instance{other, other}
 			replaced[i] = next
