@@ -4,6 +4,10 @@
 package keyindex
 
 import (
+	"iter"
+
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
@@ -55,6 +59,17 @@ func (r roles) unset(name v1alpha1.RoleName) {
 		role.exists = false
 		role.Set(nil)
 		r.forget(name)
+	}
+}
+
+// names are those of all roles, as an APIKeyRole has them.
+func (r roles) names() iter.Seq[types.NamespacedName] {
+	return func(yield func(types.NamespacedName) bool) {
+		for name := range r {
+			if !yield(types.NamespacedName{Name: string(name)}) {
+				return
+			}
+		}
 	}
 }
 

@@ -5,6 +5,8 @@ package keyindex
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,9 +21,11 @@ type store struct {
 	index *Index
 	// convert makes of an object what the index keeps, as soon as it is decoded; of what it has made already, the same.
 	convert cache.TransformFunc
-	put     func(converted any) error
-	remove  func(name types.NamespacedName)
-	replace func(converted []any) error
+	// put keeps what was converted, and returns its name.
+	put    func(converted any) (types.NamespacedName, error)
+	remove func(name types.NamespacedName)
+	// names are those of everything that is kept.
+	names func() iter.Seq[types.NamespacedName]
 	// delivered says that everything was seen once.
 	delivered bool
 }
@@ -37,8 +41,9 @@ func (s *store) Add(obj any) error {
 	}
 	s.begin()
 	defer s.end()
+	_, err = s.put(converted)
 
-	return s.put(converted)
+	return err
 }
 
 // Update implements cache.ReflectorStore.
@@ -57,7 +62,7 @@ func (s *store) Delete(obj any) error {
 	return nil
 }
 
-// Replace implements cache.ReflectorStore: this is all there is now.
+// Replace implements cache.ReflectorStore: this is all there is now. What stays is never gone in between.
 func (s *store) Replace(objects []any, _ string) error {
 	for i := range objects {
 		var err error
@@ -67,8 +72,18 @@ func (s *store) Replace(objects []any, _ string) error {
 	}
 	s.begin()
 	defer s.end()
-	if err := s.replace(objects); err != nil {
-		return err
+	stay := make(sets.Set[types.NamespacedName], len(objects))
+	for _, converted := range objects {
+		name, err := s.put(converted)
+		if err != nil {
+			return err
+		}
+		stay.Insert(name)
+	}
+	for name := range s.names() {
+		if !stay.Has(name) {
+			s.remove(name)
+		}
 	}
 	if !s.delivered {
 		s.delivered = true
@@ -109,73 +124,36 @@ func (x *Index) APIKeys() cache.TransformingStore {
 
 			return as[*entry](obj)
 		},
-		put: func(converted any) error {
+		put: func(converted any) (types.NamespacedName, error) {
 			e, err := as[*entry](converted)
-			if err == nil {
-				x.put(e)
+			if err != nil {
+				return types.NamespacedName{}, err
 			}
+			x.put(e)
 
-			return err
+			return e.name(), nil
 		},
-		remove:  x.remove,
-		replace: x.replaceEntries,
+		remove: x.remove,
+		names:  func() iter.Seq[types.NamespacedName] { return maps.Keys(x.entries) },
 	}
-}
-
-// replaceEntries makes these the only entries. Every key that stays has a grant all the while.
-func (x *Index) replaceEntries(converted []any) error {
-	stay := make(sets.Set[types.NamespacedName], len(converted))
-	for _, obj := range converted {
-		e, err := as[*entry](obj)
-		if err != nil {
-			return err
-		}
-		stay.Insert(e.name())
-		x.put(e)
-	}
-	for name := range x.entries {
-		if !stay.Has(name) {
-			x.remove(name)
-		}
-	}
-
-	return nil
 }
 
 // Roles is what a watch of APIKeyRoles writes to. Roles are few: they are kept as they are delivered.
 func (x *Index) Roles() cache.TransformingStore {
-	put := func(converted any) error {
-		role, err := as[*v1alpha1.APIKeyRole](converted)
-		if err == nil {
-			x.roles.set(v1alpha1.RoleName(role.Name), role.Spec.Permissions)
-		}
-
-		return err
-	}
-
 	return &store{
 		index:   x,
 		convert: func(obj any) (any, error) { return as[*v1alpha1.APIKeyRole](obj) },
-		put:     put,
-		remove:  func(name types.NamespacedName) { x.roles.unset(v1alpha1.RoleName(name.Name)) },
-		replace: func(converted []any) error {
-			stay := sets.Set[v1alpha1.RoleName]{}
-			for _, obj := range converted {
-				if err := put(obj); err != nil {
-					return err
-				}
-				if role, ok := obj.(*v1alpha1.APIKeyRole); ok {
-					stay.Insert(v1alpha1.RoleName(role.Name))
-				}
+		put: func(converted any) (types.NamespacedName, error) {
+			role, err := as[*v1alpha1.APIKeyRole](converted)
+			if err != nil {
+				return types.NamespacedName{}, err
 			}
-			for name := range x.roles {
-				if !stay.Has(name) {
-					x.roles.unset(name)
-				}
-			}
+			x.roles.set(v1alpha1.RoleName(role.Name), role.Spec.Permissions)
 
-			return nil
+			return types.NamespacedName{Name: role.Name}, nil
 		},
+		remove: func(name types.NamespacedName) { x.roles.unset(v1alpha1.RoleName(name.Name)) },
+		names:  x.roles.names,
 	}
 }
 

@@ -15,21 +15,15 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-// Verifier decides requests.
-type Verifier interface {
-	// Verify decides a request.
-	Verify(ctx context.Context, request *server.Request) server.Answer
-}
-
 // Server is the gRPC service envoy.service.auth.v3.Authorization.
 type Server struct {
-	verifier Verifier
+	verifier *server.Verifier
 	refusals refusals
 	headers  headers
 }
 
 // New makes a Server; Register adds it to a gRPC server.
-func New(verifier Verifier) *Server {
+func New(verifier *server.Verifier) *Server {
 	return &Server{verifier: verifier, refusals: newRefusals(), headers: newHeaders()}
 }
 

@@ -14,7 +14,6 @@
 package forwardauth
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,21 +30,15 @@ const (
 	modeNginx     = "nginx"
 )
 
-// Verifier decides requests.
-type Verifier interface {
-	// Verify decides a request.
-	Verify(ctx context.Context, request *server.Request) server.Answer
-}
-
 // Handler answers gateways.
 type Handler struct {
-	verifier Verifier
+	verifier *server.Verifier
 	bodies   bodies
 	headers  headers
 }
 
 // New makes a Handler. It looks at paths itself: a mux would clean them, and clean paths are not what the client sent.
-func New(verifier Verifier) *Handler {
+func New(verifier *server.Verifier) *Handler {
 	return &Handler{verifier: verifier, bodies: newBodies(), headers: newHeaders()}
 }
 
