@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -104,7 +103,7 @@ func TestMain(m *testing.M) {
 // start runs a manager until it is stopped, or the test ends.
 func start(t *testing.T) *replica {
 	t.Helper()
-	r := &replica{probes: freeAddress(t), metrics: freeAddress(t)}
+	r := &replica{probes: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t)}
 	var log bytes.Buffer
 	//nolint:gosec,noctx // it runs itself, and is ended by stop as a kubelet would
 	cmd := exec.Command(os.Args[0], "--leader-elect", "--leader-election-namespace="+namespace,
@@ -125,17 +124,6 @@ func start(t *testing.T) *replica {
 	t.Cleanup(r.stop)
 
 	return r
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-
-	return listener.Addr().String()
 }
 
 // eventually waits until a URL answers with a code, and returns the body.

@@ -169,7 +169,7 @@ type instance struct {
 func startInstance(t *testing.T, at *instance, more ...string) *instance {
 	t.Helper()
 	if at == nil {
-		at = &instance{grpc: freeAddress(t), http: freeAddress(t), probes: freeAddress(t), metrics: freeAddress(t)}
+		at = &instance{grpc: testkit.FreeAddress(t), http: testkit.FreeAddress(t), probes: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t)}
 	}
 	v := &instance{grpc: at.grpc, http: at.http, probes: at.probes, metrics: at.metrics, log: &transcript{}}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -344,7 +344,7 @@ func startsFirst(t *testing.T, admin client.Client, g *gate) {
 }
 
 func neverAFalseYes(t *testing.T, admin client.Client) {
-	at := &instance{grpc: freeAddress(t), http: freeAddress(t), probes: freeAddress(t), metrics: freeAddress(t)}
+	at := &instance{grpc: testkit.FreeAddress(t), http: testkit.FreeAddress(t), probes: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t)}
 	for round := range 5 {
 		key, text := mintKey(t, admin, fmt.Sprint("looped-", round))
 		v := startInstance(t, at, "--drain-delay=0s")

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -77,7 +76,7 @@ func newSite(t *testing.T) *site {
 	install(t, plane)
 	ours, other := newAuthority(t), newAuthority(t)
 	s := &site{
-		address: freeAddress(t), ca: ours.pem, otherCA: other.pem, impostor: ours.issue(t, "api.default.svc"),
+		address: testkit.FreeAddress(t), ca: ours.pem, otherCA: other.pem, impostor: ours.issue(t, "api.default.svc"),
 		keys: map[string]string{}, ids: map[string]string{}, identities: map[string]map[string]string{},
 	}
 	plane.RunOperatorFor(t)
@@ -164,7 +163,7 @@ func (s *site) startVerifier(t *testing.T, plane *testkit.ControlPlane, certific
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", kubeconfig)
-	said, probes := &transcript{}, freeAddress(t)
+	said, probes := &transcript{}, testkit.FreeAddress(t)
 	t.Cleanup(func() { // runs after the verifier has ended
 		if text := said.String(); s.blank(text) != text {
 			t.Error("there is a key in the log of the verifier")
@@ -247,15 +246,4 @@ func foreignKey(t *testing.T) string {
 	}
 
 	return key.Reveal()
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-
-	return listener.Addr().String()
 }

@@ -97,8 +97,8 @@ type gateway struct {
 // startGateway runs a gateway from its sample until the test ends. It trusts the authority ca for the verifier.
 func startGateway(t *testing.T, p program, verifier string, ca []byte, changes edit) *gateway {
 	t.Helper()
-	path := find(t, p)
-	g := &gateway{address: freeAddress(t), api: startAPI(t)}
+	path := testkit.FindProgram(t, p.debian, p.name)
+	g := &gateway{address: testkit.FreeAddress(t), api: startAPI(t)}
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "ca.crt"), ca, 0o600); err != nil {
 		t.Fatal(err)
@@ -134,24 +134,6 @@ func startGateway(t *testing.T, p program, verifier string, ca []byte, changes e
 	waitFor(t, g.address)
 
 	return g
-}
-
-// find is the path of a gateway's program. Where it is not installed the test is skipped; in CI that is a failure.
-func find(t *testing.T, p program) string {
-	t.Helper()
-	path, err := exec.LookPath(p.name)
-	if err == nil {
-		return path
-	}
-	if path = "/usr/sbin/" + p.name; exec.CommandContext(t.Context(), path, "-v").Run() == nil { // not on everybody's PATH
-		return path
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%v: CI has to install the Debian package %s", err, p.debian)
-	}
-	t.Skipf("%v: it is in the Debian package %s", err, p.debian)
-
-	return ""
 }
 
 // writeSample writes the files of a sample, edited, into a folder. What is to be replaced has to be there.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // identityHeaders are what the API learns about a key.
@@ -129,7 +131,7 @@ func (s *site) failsClosed(t *testing.T, p program) {
 		changes  edit
 	}
 	failures := map[string]failure{
-		"the verifier is not there":                    {verifier: freeAddress(t), ca: s.ca},
+		"the verifier is not there":                    {verifier: testkit.FreeAddress(t), ca: s.ca},
 		"the verifier's certificate is by another":     {verifier: s.address, ca: s.otherCA},
 		"another server of the same authority answers": {verifier: s.startImpostor(t), ca: s.ca},
 		"the route names an environment that is not":   {verifier: s.address, ca: s.ca, changes: edit{"environment=Production": "environment=Nowhere"}},

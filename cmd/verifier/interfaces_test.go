@@ -190,7 +190,7 @@ func storeDies(t *testing.T, admin client.Client) {
 // startStore starts a store on a socket. The function kills it.
 func startStore(t *testing.T) (socket string, kill func()) {
 	t.Helper()
-	program := find(t, program{name: "redis-server", debian: "redis-server"})
+	program := testkit.FindProgram(t, "redis-server", "valkey-server", "redis-server")
 	socket = filepath.Join(t.TempDir(), "store.sock")
 	store := exec.CommandContext(context.Background(), program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
 	if err := store.Start(); err != nil {

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -92,12 +91,8 @@ func (p *parts) connect() (usage.StatusWriter, error) {
 		return nil, fmt.Errorf("find the cluster (--kubeconfig, $KUBECONFIG, or a pod's service account): %w", err)
 	}
 	cfg.QPS = -1 // two watches, and writes that have a budget of their own
-	watching := rest.CopyConfig(cfg)
-	watching.GroupVersion = &v1alpha1.GroupVersion
-	watching.APIPath = "/apis"
-	watching.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	if p.cluster, err = rest.RESTClientFor(watching); err != nil {
-		return nil, fmt.Errorf("connect to the cluster at %s: %w", cfg.Host, err)
+	if p.cluster, err = keyindex.NewClient(cfg); err != nil {
+		return nil, err
 	}
 	// Without a mapper of its own it would ask the API server for its kinds, and fail to start without it.
 	writing, err := client.New(cfg, client.Options{Scheme: scheme, Mapper: mapper()})

@@ -16,8 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -66,10 +64,7 @@ func follow(t *testing.T) *followed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := rest.CopyConfig(plane.Config)
-	cfg.GroupVersion, cfg.APIPath = &v1alpha1.GroupVersion, "/apis"
-	cfg.NegotiatedSerializer = serializer.NewCodecFactory(testkit.Scheme()).WithoutConversion()
-	cluster, err := rest.RESTClientFor(cfg)
+	cluster, err := keyindex.NewClient(plane.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package keyindex
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"reflect"
 	"sync"
@@ -15,8 +16,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -32,8 +35,24 @@ const (
 	lastRetry  = 5 * time.Second
 )
 
-// Run follows the APIKeys and APIKeyRoles until the context ends. The client is one for the group and version of this
-// project. While the API server cannot be reached, the index stays as it is.
+// NewClient makes a client for Run.
+func NewClient(cfg *rest.Config) (*rest.RESTClient, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	cfg = rest.CopyConfig(cfg)
+	cfg.GroupVersion, cfg.APIPath = &v1alpha1.GroupVersion, "/apis"
+	cfg.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	client, err := rest.RESTClientFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster at %s: %w", cfg.Host, err)
+	}
+
+	return client, nil
+}
+
+// Run follows the APIKeys and APIKeyRoles until the context ends. The client is one of NewClient. While the API server cannot be reached, the index stays as it is.
 func (x *Index) Run(ctx context.Context, client cache.Getter) {
 	var running sync.WaitGroup
 	running.Go(func() { x.follow(ctx, client, "apikeys", &v1alpha1.APIKey{}, x.APIKeys()) })

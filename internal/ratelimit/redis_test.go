@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"context"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // password is that of every server here. Its special characters are percent-encoded in a URL and not in an error.
@@ -35,7 +36,7 @@ type server struct {
 // startServer starts a server that lives as long as the test.
 func startServer(t testing.TB, flags ...string) *server {
 	t.Helper()
-	s := &server{t: t, program: findServer(t), socket: filepath.Join(t.TempDir(), "s"), flags: flags}
+	s := &server{t: t, program: testkit.FindProgram(t, "redis-server", "valkey-server", "redis-server"), socket: filepath.Join(t.TempDir(), "s"), flags: flags}
 	s.admin = redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket, Password: password, DialerRetries: 1})
 	s.start()
 	t.Cleanup(func() {
@@ -44,23 +45,6 @@ func startServer(t testing.TB, flags ...string) *server {
 	})
 
 	return s
-}
-
-// findServer is the path of the program. Where tests must not be left out, it fails.
-func findServer(t testing.TB) string {
-	t.Helper()
-	for _, name := range []string{"valkey-server", "redis-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	const missing = "neither valkey-server nor redis-server is in PATH; on Debian: apt-get install redis-server"
-	if os.Getenv("CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-
-	return ""
 }
 
 // start starts the server, and returns when it accepts connections.

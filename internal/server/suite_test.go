@@ -22,7 +22,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -102,10 +101,7 @@ func newFixture(plane *testkit.ControlPlane) *fixture {
 
 // follow fills the index until the suite ends.
 func (f *fixture) follow(cfg *rest.Config) {
-	cfg = rest.CopyConfig(cfg)
-	cfg.GroupVersion, cfg.APIPath = &v1alpha1.GroupVersion, "/apis"
-	cfg.NegotiatedSerializer = serializer.NewCodecFactory(testkit.Scheme()).WithoutConversion()
-	cluster, err := rest.RESTClientFor(cfg)
+	cluster, err := keyindex.NewClient(cfg)
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

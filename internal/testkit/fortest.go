@@ -5,6 +5,9 @@ package testkit
 
 import (
 	"context"
+	"net"
+	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -36,4 +39,36 @@ func (c *ControlPlane) RunOperatorFor(t testing.TB) {
 			t.Error(err)
 		}
 	})
+}
+
+// FreeAddress is one on loopback that nobody listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+
+	return listener.Addr().String()
+}
+
+// FindProgram is the path of the first of these programs that is installed. Where none is, the test is skipped; in CI
+// that is a failure.
+func FindProgram(t testing.TB, debian string, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+		if path, err := exec.LookPath("/usr/sbin/" + name); err == nil { // not on everybody's PATH
+			return path
+		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("none of %v is installed: CI has to install the Debian package %s", names, debian)
+	}
+	t.Skipf("none of %v is installed: it is in the Debian package %s", names, debian)
+
+	return ""
 }
