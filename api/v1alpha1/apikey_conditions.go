@@ -3,14 +3,18 @@
 
 package v1alpha1
 
-// Condition types of an APIKey. Ready and Active are always there once the operator has seen the object;
-// Reconciling and Stalled only while they are true, as kstatus expects.
+// Condition types of an APIKey. Ready and Active are always there once the operator has seen the object, Compliant where
+// an APIKeyPolicy is for it; Reconciling and Stalled only while they are true, as kstatus expects.
 const (
 	// ConditionReady is True when this generation is reconciled: the cluster is as spec declares it.
 	ConditionReady = "Ready"
 
 	// ConditionActive is True while verifiers accept the key.
 	ConditionActive = "Active"
+
+	// ConditionCompliant is True when the APIKey meets every APIKeyPolicy that is for its namespace. A key that was handed
+	// out works on when it is False: somebody has to decide about it.
+	ConditionCompliant = "Compliant"
 
 	// ConditionReconciling is True while the operator works towards Ready and expects to get there by itself.
 	ConditionReconciling = "Reconciling"
@@ -44,6 +48,17 @@ const (
 
 	// ReasonInvalidOverlap surfaces when a rotation is asked for and its rotate-overlap annotation is not a duration in range.
 	ReasonInvalidOverlap = "InvalidRotateOverlap"
+
+	// ReasonPolicyMet surfaces when the APIKey meets every APIKeyPolicy that is for its namespace.
+	ReasonPolicyMet = "PolicyMet"
+
+	// ReasonPolicyDenied surfaces when the APIKey does not meet an APIKeyPolicy: in Ready before a key is handed out,
+	// which it then is not, and in Compliant.
+	ReasonPolicyDenied = "PolicyDenied"
+
+	// ReasonGuardrailsMissing surfaces when a key is to be minted and the policies that guard APIKeys at the API server
+	// are not all there as this operator expects them.
+	ReasonGuardrailsMissing = "GuardrailsMissing"
 
 	// ReasonRequestRefused surfaces when the API server refuses what the operator needs: missing permission, admission, quota.
 	ReasonRequestRefused = "RequestRefused"

@@ -136,7 +136,7 @@ type SecretReference struct {
 
 // APIKeyStatus is what the operator reports. It never holds a key, only digests.
 type APIKeyStatus struct {
-	// conditions are Ready, Active and, only while they are true, Reconciling and Stalled.
+	// conditions are Ready, Active, where a policy is for the key Compliant, and, only while they are true, Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -164,10 +164,16 @@ type APIKeyStatus struct {
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
-	// expiresAt is when the key stops, whatever the reason: the earliest that spec and policies say. Not set: never.
+	// expiresAt is when the key stops, whatever the reason: the earliest that spec and the policies have said when the
+	// spec was last acted on. A policy that changes later does not move it. Not set: never.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// rateLimit is the limit in force: that of spec or the default of a policy, and never more than policies allow.
+	// Not set: none.
+	// +optional
+	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 
 	// lastRotation is the last time a key was handed out.
 	// +optional

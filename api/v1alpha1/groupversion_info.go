@@ -22,7 +22,8 @@ var GroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
 
 // AddToScheme makes the kinds of this package known to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &APIKey{}, &APIKeyList{}, &APIKeyRole{}, &APIKeyRoleList{})
+	scheme.AddKnownTypes(GroupVersion,
+		&APIKey{}, &APIKeyList{}, &APIKeyPolicy{}, &APIKeyPolicyList{}, &APIKeyRole{}, &APIKeyRoleList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 
 	return nil

@@ -46,6 +46,7 @@ func statusRefusals() []refusal {
 			{name: "a value long enough for a key and more", status: `lastRotation: {trigger: Annotation, value: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.value", message: "Too long: may not be more than 64 bytes"},
 		},
 		recordRefusals(),
+		limitInForceRefusals(),
 		statusTimes("lastUsedAt: %q", "status.lastUsedAt", statusTimeShape),
 		statusTimes("expiresAt: %q", "status.expiresAt", statusTimeShape),
 		statusTimes("lastRotation: {trigger: Created, at: %q}", "status.lastRotation.at", statusTimeShape),
@@ -77,6 +78,23 @@ func recordRefusals() []refusal {
 		record("no state", "state: Active,  => ", "state", "Required value"),
 		record("no time", `, createdAt: "2026-11-21T00:00:00Z" => `, "createdAt", "Required value"),
 	}
+}
+
+// limitInForceRefusals are what is refused of spec.rateLimit, in the field of the status that has its type.
+// Numbers that are no int32 get a second answer there, which says the same.
+func limitInForceRefusals() []refusal {
+	var cases []refusal
+	for _, r := range slices.Concat(limitRefusals(), durationRefusals()) {
+		outside := strings.Contains(r.spec, "2147483648") || strings.Contains(r.spec, "1.5")
+		if strings.HasPrefix(r.field, "spec.rateLimit.") && !outside {
+			r.status, r.spec = r.spec, ""
+			r.field = strings.Replace(r.field, "spec.", "status.", 1)
+			r.message = strings.Replace(r.message, "spec.", "", 1)
+			cases = append(cases, r)
+		}
+	}
+
+	return cases
 }
 
 // statusTimes are times of the format date-time that Go cannot read or reads as no time at all.

@@ -1,0 +1,197 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// APIKeyPolicySpec is what an APIKeyPolicy demands of the APIKeys that it is for. What is not set demands nothing.
+//
+// +kubebuilder:validation:MinProperties=1
+type APIKeyPolicySpec struct {
+	// namespaceSelector says for which namespaces the policy is, by their labels. Not set: for all.
+	// +optional
+	NamespaceSelector *NamespaceSelector `json:"namespaceSelector,omitempty"`
+
+	// environments are those that keys may be for. None listed: every environment.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	Environments []Environment `json:"environments,omitempty"`
+
+	// permissions are those that keys may name in spec.permissions, at most 128. None listed: every permission.
+	// What a key has through a role is not looked at: roles says which roles it may name.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	Permissions []Permission `json:"permissions,omitempty"`
+
+	// roles are those that keys may name in spec.roles, at most 64. None listed: every role.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Roles []RoleName `json:"roles,omitempty"`
+
+	// expiry says how long keys live.
+	// +optional
+	Expiry *ExpiryPolicy `json:"expiry,omitempty"`
+
+	// rateLimit says how often keys may be used.
+	// +optional
+	RateLimit *RateLimitPolicy `json:"rateLimit,omitempty"`
+
+	// rotation says how often keys are replaced.
+	// +optional
+	Rotation *RotationPolicy `json:"rotation,omitempty"`
+}
+
+// ExpiryPolicy says how long keys live. All lengths count from the creation of the APIKey.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || !self.default.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.maximum.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self.default) <= duration(self.maximum)",message="default must not be longer than maximum",fieldPath=".default"
+type ExpiryPolicy struct {
+	// default is how long a key lives whose spec does not say, at least 1s.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="default must be at least 1s"
+	Default Duration `json:"default,omitempty"`
+
+	// maximum is how long a key lives at most, at least 1s. A key whose spec does not say, and for which no policy has
+	// a default, lives that long.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="maximum must be at least 1s"
+	Maximum Duration `json:"maximum,omitempty"`
+
+	// required says that a spec without expiresAt and validFor is refused, unless this policy has a default.
+	// +optional
+	Required bool `json:"required,omitempty"`
+}
+
+// RateLimitPolicy says how often keys may be used.
+//
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || !self.default.per.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.maximum.per.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || (self.default.requests * duration(self.maximum.per).getSeconds() <= self.maximum.requests * duration(self.default.per).getSeconds() && self.default.?burst.orValue(self.default.requests) <= self.maximum.?burst.orValue(self.maximum.requests))",message="default must not allow more than maximum, neither requests in the same time nor burst",fieldPath=".default"
+type RateLimitPolicy struct {
+	// default is the limit of a key whose spec has none.
+	// +optional
+	Default *RateLimit `json:"default,omitempty"`
+
+	// maximum is the most that a key may have: requests divided by per, and burst (not set: as many as requests).
+	// A key whose spec has no limit, and for which no policy has a default, has this one.
+	// +optional
+	Maximum *RateLimit `json:"maximum,omitempty"`
+}
+
+// RotationPolicy says how often keys are replaced.
+//
+// +kubebuilder:validation:MinProperties=1
+type RotationPolicy struct {
+	// required says that a spec without rotation.every is refused.
+	// +optional
+	Required bool `json:"required,omitempty"`
+
+	// maximumAge is the most that rotation.every may be, at least 1m. A key that is not replaced by the clock is
+	// reported once it is older.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1m')",message="maximumAge must be at least 1m"
+	MaximumAge Duration `json:"maximumAge,omitempty"`
+}
+
+// NamespaceSelector selects namespaces by their labels, as a LabelSelector does. All that it lists must hold.
+// It is a type of its own because the policies at the API server calculate with its sizes, and a LabelSelector has none.
+type NamespaceSelector struct {
+	// matchLabels are labels that the namespace has, at most 16.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
+	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
+
+	// matchExpressions are further demands on the labels of the namespace, at most 16.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	MatchExpressions []NamespaceRequirement `json:"matchExpressions,omitempty"`
+}
+
+// NamespaceOperator is how a label of a namespace is compared.
+//
+// +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
+type NamespaceOperator string
+
+// The operators.
+const (
+	// NamespaceLabelIn: the label is there, with one of the values.
+	NamespaceLabelIn NamespaceOperator = "In"
+	// NamespaceLabelNotIn: the label is not there, or has none of the values.
+	NamespaceLabelNotIn NamespaceOperator = "NotIn"
+	// NamespaceLabelExists: the label is there.
+	NamespaceLabelExists NamespaceOperator = "Exists"
+	// NamespaceLabelDoesNotExist: the label is not there.
+	NamespaceLabelDoesNotExist NamespaceOperator = "DoesNotExist"
+)
+
+// NamespaceRequirement is one demand on the labels of a namespace.
+//
+// +kubebuilder:validation:XValidation:rule="(self.operator in ['In', 'NotIn']) == has(self.values)",message="values go with the operators In and NotIn, and with no other",fieldPath=".values"
+type NamespaceRequirement struct {
+	// key is the name of the label.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
+	Key string `json:"key,omitempty"`
+
+	// operator is how the label is compared: In, NotIn, Exists or DoesNotExist.
+	// +required
+	Operator NamespaceOperator `json:"operator,omitempty"`
+
+	// values to compare the label with, at most 16; for In and NotIn.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Values []LabelValue `json:"values,omitempty"`
+}
+
+// APIKeyPolicy limits what the APIKeys of some namespaces may declare, and says what holds where they declare nothing.
+// Where several policies are for one namespace, an APIKey has to meet each of them, and the strictest value holds.
+//
+// The API server refuses an APIKey that does not meet them; what an APIKey had before a policy was made is not asked
+// again when something else in it changes. The operator mints no key for an APIKey that does not meet them, and reports
+// in the condition Compliant whether a living one does.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=apikeypolicies,singular=apikeypolicy,scope=Cluster,shortName=akp,categories=apikey-operator
+// +kubebuilder:printcolumn:name="Environments",type=string,JSONPath=`.spec.environments`
+// +kubebuilder:printcolumn:name="Expiry Default",type=string,JSONPath=`.spec.expiry.default`
+// +kubebuilder:printcolumn:name="Expiry Maximum",type=string,JSONPath=`.spec.expiry.maximum`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type APIKeyPolicy struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is what the policy demands.
+	// +required
+	Spec APIKeyPolicySpec `json:"spec,omitzero"`
+}
+
+// APIKeyPolicyList is a list of APIKeyPolicies.
+//
+// +kubebuilder:object:root=true
+type APIKeyPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty,omitzero"`
+	// items are the APIKeyPolicies.
+	Items []APIKeyPolicy `json:"items"`
+}
