@@ -38,7 +38,7 @@ func TestCoreKnowsAllKeys(t *testing.T) {
 	limited := 0
 	for _, text := range c.texts {
 		grant := c.index.Find(keys.DigestOf(text))
-		if grant == nil || !grant.Subject.Holds(neededPermission) {
+		if grant == nil || !grant.Subject.Rights.Hold(neededPermission) {
 			t.Fatal("a key is not known, or may not do what endpoints ask for")
 		}
 		if !grant.Subject.Limit.IsZero() {

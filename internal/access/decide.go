@@ -132,7 +132,7 @@ func replaced(q question) bool { return q.now >= q.grant.NotAfter }
 func elsewhere(q question) bool { return q.grant.Subject.Environment != q.request.Environment }
 
 func notPermitted(q question) bool {
-	return q.request.Permission != "" && !q.grant.Subject.Holds(q.request.Permission)
+	return q.request.Permission != "" && !q.grant.Subject.Rights.Hold(q.request.Permission)
 }
 
 func notTheirs(q question) bool {

@@ -33,10 +33,12 @@ func granted() *access.Grant {
 		Subject: &access.Subject{
 			Namespace: "storefront", Name: "main-website", UID: "u",
 			Environment: v1alpha1.EnvironmentProduction,
-			Permissions: []v1alpha1.Permission{"customers:read", "telemetry:write"},
-			Roles:       []*access.Role{{}, synchronizer},
-			Customers:   []v1alpha1.Customer{"acme", "initech"},
-			ExpiresAt:   access.Never,
+			Rights: &access.Rights{
+				Permissions: []v1alpha1.Permission{"customers:read", "telemetry:write"},
+				Roles:       []*access.Role{{}, synchronizer},
+			},
+			Customers: "acme,initech",
+			ExpiresAt: access.Never,
 		},
 	}
 }
@@ -81,11 +83,12 @@ func TestDecide(t *testing.T) {
 		"a part of a permission":             {func(r *access.Request) { r.Permission = "customers" }, nil, access.PermissionDenied},
 		"a permission in other letters":      {func(r *access.Request) { r.Permission = "Customers:Read" }, nil, access.PermissionDenied},
 		"a permission of a role":             {func(r *access.Request) { r.Permission = "orders:write" }, nil, access.Allowed},
-		"no permissions at all":              {nil, func(g *access.Grant) { g.Subject.Permissions, g.Subject.Roles = nil, nil }, access.PermissionDenied},
+		"no permissions at all":              {nil, func(g *access.Grant) { g.Subject.Rights = &access.Rights{} }, access.PermissionDenied},
+		"no rights":                          {nil, func(g *access.Grant) { g.Subject.Rights = nil }, access.PermissionDenied},
 		"neither permission nor customer":    {func(r *access.Request) { r.Permission, r.Customer = "x", "x" }, nil, access.PermissionDenied},
 		"a customer that is not in the list": {func(r *access.Request) { r.Customer = "globex" }, nil, access.CustomerDenied},
 		"a customer in other letters":        {func(r *access.Request) { r.Customer = "Acme" }, nil, access.CustomerDenied},
-		"a key for every customer":           {func(r *access.Request) { r.Customer = "globex" }, func(g *access.Grant) { g.Subject.Customers = nil }, access.Allowed},
+		"a key for every customer":           {func(r *access.Request) { r.Customer = "globex" }, func(g *access.Grant) { g.Subject.Customers = "" }, access.Allowed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request, grant := asked(), granted()
@@ -150,7 +153,7 @@ func TestTheZeroLimitIsNone(t *testing.T) {
 func TestAChangeOfARoleTakesEffectAtOnce(t *testing.T) {
 	grant, request := granted(), asked()
 	request.Permission = "invoices:read"
-	role := grant.Subject.Roles[0]
+	role := grant.Subject.Rights.Roles[0]
 	for _, step := range []struct {
 		permissions []v1alpha1.Permission
 		want        access.Reason

@@ -5,8 +5,6 @@ package access
 
 import (
 	"math"
-	"slices"
-	"sync/atomic"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -16,10 +14,10 @@ const Never int64 = math.MaxInt64
 
 // Grant is one key that somebody may hold, and whom it stands for. The zero value allows nothing.
 type Grant struct {
-	// Subject is what all keys of the APIKey have in common; nil allows nothing.
-	Subject *Subject
 	// ID is the first 12 characters of the key's digest.
 	ID string
+	// Subject is what all keys of the APIKey have in common; nil allows nothing.
+	Subject *Subject
 	// NotAfter is when the key is refused because another has taken its place, in seconds since 1970; Never: not yet.
 	NotAfter int64
 	// Disputed says that more than one APIKey claims this key. Nobody can say whose it is, so nobody may use it.
@@ -27,7 +25,7 @@ type Grant struct {
 }
 
 // Subject is what an APIKey lets its keys do. It is shared by many requests at once and never changes;
-// only the permissions of its roles do. What every decision looks at comes first: together it is two cache lines.
+// only the permissions of its roles do. What every decision looks at comes first: behind a Grant it is in the same two cache lines.
 type Subject struct {
 	// ExpiresAt is when the key ends, in seconds since 1970; Never: it does not.
 	ExpiresAt int64
@@ -41,11 +39,10 @@ type Subject struct {
 
 	// Environment is the only one whose endpoints accept the key.
 	Environment v1alpha1.Environment
-	// Permissions are those of the APIKey itself; its Roles add theirs.
-	Permissions []v1alpha1.Permission
-	Roles       []*Role
+	// Rights are the permissions of the key; nil: none.
+	Rights *Rights
 	// Customers are those that the key is for; none: every customer.
-	Customers []v1alpha1.Customer
+	Customers List
 	// Limit is how often the key may be used.
 	Limit Limit
 
@@ -56,31 +53,7 @@ type Subject struct {
 	LastUsedAt int64
 }
 
-// Holds says whether the subject has a permission, by itself or through a role.
-func (s *Subject) Holds(permission v1alpha1.Permission) bool {
-	return slices.Contains(s.Permissions, permission) ||
-		slices.ContainsFunc(s.Roles, func(r *Role) bool { return slices.Contains(r.Permissions(), permission) })
-}
-
 // Serves says whether the key is for a customer.
 func (s *Subject) Serves(customer v1alpha1.Customer) bool {
-	return len(s.Customers) == 0 || slices.Contains(s.Customers, customer)
+	return s.Customers == "" || s.Customers.Has(string(customer))
 }
-
-// Role is the permissions of an APIKeyRole, shared by all keys that name it. The zero value grants nothing,
-// as a role does that does not exist.
-type Role struct {
-	permissions atomic.Pointer[[]v1alpha1.Permission]
-}
-
-// Permissions are what the role grants now. The caller must not change them.
-func (r *Role) Permissions() []v1alpha1.Permission {
-	if p := r.permissions.Load(); p != nil {
-		return *p
-	}
-
-	return nil
-}
-
-// Set makes the role grant these permissions from now on, and no others. The caller must not change them afterwards.
-func (r *Role) Set(permissions []v1alpha1.Permission) { r.permissions.Store(&permissions) }

@@ -5,6 +5,7 @@ package keyindex
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unique"
 
@@ -17,13 +18,13 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// entry is what is kept of an APIKey. It does not change, except that subject.Roles is filled in when it enters the index.
+// entry is what is kept of an APIKey. It does not change, except that its rights become those that it shares when it enters the index.
 type entry struct {
 	// only is the place of the claims of most: next to the subject, it is read with it.
 	only    [1]claim
 	subject access.Subject
 	claims  []claim
-	roles   []v1alpha1.RoleName
+	rights  *rights
 }
 
 // claim is one key that an APIKey has a record of.
@@ -38,12 +39,9 @@ func newEntry(key *v1alpha1.APIKey) *entry {
 	e := &entry{
 		subject: access.Subject{
 			Namespace:   shared(key.Namespace),
-			Name:        key.Name,
-			UID:         string(key.UID),
 			Owner:       shared(key.Spec.Owner),
 			Environment: shared(key.Spec.Environment),
-			Permissions: sharedEach(key.Spec.Permissions),
-			Customers:   sharedEach(key.Spec.Customers),
+			Customers:   shared(access.ListOf(key.Spec.Customers)),
 			Limit:       limitOf(key.Spec.RateLimit),
 			ExpiresAt:   seconds(lifecycle.Deadline(key), access.Never),
 			LastUsedAt:  seconds(key.Status.LastUsedAt, 0),
@@ -52,7 +50,7 @@ func newEntry(key *v1alpha1.APIKey) *entry {
 			Expired:   phase == v1alpha1.PhaseExpired,
 			Suspended: key.Spec.Suspend,
 		},
-		roles: sharedEach(key.Spec.Roles),
+		rights: rightsOf(key),
 	}
 	e.claims = e.only[:0]
 	if n := len(key.Status.Keys); n > len(e.only) {
@@ -61,11 +59,29 @@ func newEntry(key *v1alpha1.APIKey) *entry {
 	for i := range key.Status.Keys {
 		e.add(&key.Status.Keys[i])
 	}
+	e.label(key.Name, string(key.UID))
 	for i := range e.claims {
 		e.claims[i].grant.Subject = &e.subject
 	}
 
 	return e
+}
+
+// label says what is which. All of it is one piece of memory: the fewer there are, the sooner garbage is collected.
+func (e *entry) label(name, uid string) {
+	var all strings.Builder
+	all.Grow(len(name) + len(uid) + len(e.claims)*keys.IDLength)
+	all.WriteString(name)
+	all.WriteString(uid)
+	for i := range e.claims {
+		all.WriteString(e.claims[i].digest.ID())
+	}
+	text := all.String()
+	e.subject.Name, text = text[:len(name)], text[len(name):]
+	e.subject.UID, text = text[:len(uid)], text[len(uid):]
+	for i := range e.claims {
+		e.claims[i].grant.ID, text = text[:keys.IDLength], text[keys.IDLength:]
+	}
 }
 
 // add claims the key of a record. A digest that is none, which the schema lets nobody store, is no key that anybody could send.
@@ -74,10 +90,7 @@ func (e *entry) add(record *v1alpha1.KeyRecord) {
 	if !ok {
 		return
 	}
-	c := claim{digest: digest, grant: access.Grant{ID: record.ID, NotAfter: access.Never}}
-	if id := digest.ID(); id != c.grant.ID {
-		c.grant.ID = id // a forged id must not name another key
-	}
+	c := claim{digest: digest, grant: access.Grant{NotAfter: access.Never}} // not the record's id: a forged one must not name another key
 	if record.State == v1alpha1.KeyRetiring {
 		c.grant.NotAfter = seconds(record.NotAfter, 0) // one without a time has ended, as the operator sees it
 	}
@@ -132,16 +145,3 @@ func seconds(at *metav1.Time, none int64) int64 {
 
 // shared is one copy of a string for all entries that have it.
 func shared[T ~string](s T) T { return unique.Make(s).Value() }
-
-// sharedEach is a copy without room to spare, of strings that are shared; nil for none.
-func sharedEach[T ~string](all []T) []T {
-	if len(all) == 0 {
-		return nil
-	}
-	each := make([]T, len(all))
-	for i, s := range all {
-		each[i] = shared(s)
-	}
-
-	return each
-}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -23,6 +24,7 @@ func TestWhatIsKeptOfAnAPIKey(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "storefront", Name: "main-website", UID: "u"},
 		Spec: v1alpha1.APIKeySpec{
 			Environment: v1alpha1.EnvironmentStaging, Owner: "jane@example.com", Suspend: true,
+			Permissions: []v1alpha1.Permission{"b", "a"}, Customers: []v1alpha1.Customer{"acme", "initech"},
 			RateLimit: &v1alpha1.RateLimit{Requests: 100, Per: "1m", Burst: 20},
 		},
 		Status: v1alpha1.APIKeyStatus{
@@ -41,8 +43,9 @@ func TestWhatIsKeptOfAnAPIKey(t *testing.T) {
 		Namespace: "storefront", Name: "main-website", UID: "u", Owner: "jane@example.com",
 		Environment: v1alpha1.EnvironmentStaging, Limit: access.Limit{Requests: 100, Burst: 20, Per: time.Minute},
 		ExpiresAt: access.Never, LastUsedAt: 1_800_000_000, Suspended: true,
+		Rights: &access.Rights{Permissions: []v1alpha1.Permission{"b", "a"}}, Customers: "acme,initech",
 	}
-	if diff := cmp.Diff(want, index.Subject("storefront", "main-website", "u")); diff != "" {
+	if diff := cmp.Diff(want, index.Subject("storefront", "main-website", "u"), cmpopts.IgnoreUnexported(access.Rights{})); diff != "" {
 		t.Errorf("subject (-want +got):\n%s", diff)
 	}
 	for _, d := range []keys.Digest{digest, other} {
@@ -55,6 +58,33 @@ func TestWhatIsKeptOfAnAPIKey(t *testing.T) {
 	}
 	if err := apiKeys.Add(&v1alpha1.APIKeyRole{}); err == nil {
 		t.Error("a role was taken for an APIKey")
+	}
+}
+
+// Keys with the same permissions and roles share them, and let go of them when they change or go.
+func TestRightsAreShared(t *testing.T) {
+	index := newIndex(t)
+	apiKeys := index.APIKeys()
+	key := func(name string, roles ...v1alpha1.RoleName) *v1alpha1.APIKey {
+		return &v1alpha1.APIKey{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name, UID: "u"},
+			Spec:       v1alpha1.APIKeySpec{Permissions: []v1alpha1.Permission{"a"}, Roles: roles},
+		}
+	}
+	for _, each := range []*v1alpha1.APIKey{key("first", "r", "s"), key("second", "r", "s"), key("third", "s", "r"), key("third", "r")} {
+		if err := apiKeys.Add(each); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second, third := index.Subject("n", "first", "u").Rights, index.Subject("n", "second", "u").Rights, index.Subject("n", "third", "u").Rights
+	if first != second || first == third {
+		t.Errorf("%p and %p have the same roles, %p has others", first, second, third)
+	}
+	if first.Roles[0] != third.Roles[0] {
+		t.Error("two sets of rights do not share the role that both name")
+	}
+	if _, roles, _ := index.Sizes(); roles != 2+2 {
+		t.Errorf("there are %d roles and rights, want 2 of each", roles)
 	}
 }
 

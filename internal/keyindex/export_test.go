@@ -8,5 +8,5 @@ func (x *Index) Sizes() (entries, roles, disputes int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 
-	return len(x.entries), len(x.roles), len(x.disputes)
+	return len(x.entries), len(x.roles.byName) + len(x.roles.rights), len(x.disputes)
 }

@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/puzpuzpuz/xsync/v4"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -33,8 +32,8 @@ type Options struct {
 
 // Index finds grants. Find can be called at any time by anyone; it waits for nobody.
 type Index struct {
-	// grants is what Find reads, without locks. What it holds never changes; it is replaced.
-	grants  *xsync.Map[keys.Digest, *access.Grant]
+	// claims is what Find reads, without locks. What it holds never changes; it is replaced.
+	claims  *table
 	log     *slog.Logger
 	metrics *metrics
 	synced  chan struct{}
@@ -50,25 +49,27 @@ type Index struct {
 // New makes an empty Index; Run fills it.
 func New(opts Options) (*Index, error) {
 	x := &Index{
-		grants:   xsync.NewMap[keys.Digest, *access.Grant](),
+		claims:   newTable(),
 		log:      opts.Log,
 		synced:   make(chan struct{}),
 		entries:  map[types.NamespacedName]*entry{},
-		roles:    roles{},
+		roles:    newRoles(),
 		disputes: map[keys.Digest][]*entry{},
 		pending:  watches,
 	}
 	var err error
-	x.metrics, err = newMetrics(opts.Registerer, opts.Clock, x.grants.Size)
+	x.metrics, err = newMetrics(opts.Registerer, opts.Clock, x.claims.Len)
 
 	return x, err
 }
 
 // Find returns the grant of a key; nil: there is none. It takes no locks and allocates nothing.
 func (x *Index) Find(digest keys.Digest) *access.Grant {
-	grant, _ := x.grants.Load(digest)
+	if c := x.claims.find(&digest); c != nil {
+		return &c.grant
+	}
 
-	return grant
+	return nil
 }
 
 // Subject returns what is known of an APIKey; nil: there is none of this name and uid.
@@ -89,7 +90,8 @@ func (x *Index) Synced() <-chan struct{} { return x.synced }
 func (x *Index) put(e *entry) {
 	old := x.entries[e.name()]
 	x.entries[e.name()] = e
-	e.subject.Roles = x.roles.take(e.roles)
+	e.rights = x.roles.share(e.rights)
+	e.subject.Rights = &e.rights.Rights
 	for i := range e.claims {
 		x.claim(e, &e.claims[i])
 	}
@@ -108,19 +110,19 @@ func (x *Index) remove(name types.NamespacedName) {
 
 // claim lets an entry have a key, unless another has it already: then nobody does.
 func (x *Index) claim(e *entry, c *claim) {
-	holder, held := x.grants.Load(c.digest)
+	holder := x.Find(c.digest)
 	rival := x.entryOf(holder)
 	switch {
-	case held && holder.Disputed:
+	case holder != nil && holder.Disputed:
 		x.disputes[c.digest] = append(slices.DeleteFunc(x.disputes[c.digest], e.sameName), e)
 	case rival != nil && !e.sameName(rival):
 		x.disputes[c.digest] = []*entry{rival, e}
-		x.grants.Store(c.digest, &access.Grant{Subject: &e.subject, ID: c.grant.ID, Disputed: true})
+		x.claims.put(&claim{digest: c.digest, grant: access.Grant{Subject: &e.subject, ID: c.grant.ID, Disputed: true}})
 		x.metrics.disputed.Set(float64(len(x.disputes)))
 		x.log.Warn("Two APIKeys claim the same key, so it is refused. One has copied the digest of the other into its status: find out who may write apikeys/status.",
 			"key", c.grant.ID, "first", rival.name().String(), "second", e.name().String())
 	default:
-		x.grants.Store(c.digest, &c.grant)
+		x.claims.put(c)
 	}
 }
 
@@ -140,14 +142,14 @@ func (x *Index) drop(old, successor *entry) {
 			x.release(old, digest)
 		}
 	}
-	x.roles.release(old.roles)
+	x.roles.release(old.rights)
 }
 
 // release takes a key from an entry. When only one other is left that claims it, the dispute is over.
 func (x *Index) release(e *entry, digest keys.Digest) {
 	left, disputed := x.disputes[digest]
 	if !disputed {
-		x.grants.Delete(digest)
+		x.claims.remove(&digest)
 
 		return
 	}
@@ -159,6 +161,6 @@ func (x *Index) release(e *entry, digest keys.Digest) {
 	}
 	delete(x.disputes, digest)
 	x.metrics.disputed.Set(float64(len(x.disputes)))
-	x.grants.Store(digest, &left[0].claimOf(digest).grant)
+	x.claims.put(left[0].claimOf(digest))
 	x.log.Info("A key is no longer claimed by two APIKeys and works again.", "key", digest.ID(), "apikey", left[0].name().String())
 }

@@ -8,8 +8,8 @@ import (
 	"encoding/base64"
 )
 
-// idLength is how many characters of a digest name a key: 72 bits, enough that two keys never share them by chance.
-const idLength = 12
+// IDLength is how many characters of a digest name a key: 72 bits, enough that two keys never share them by chance.
+const IDLength = 12
 
 // Digest is SHA-256 (FIPS 180-4) over a whole key: what the cluster stores in its place.
 //
@@ -43,4 +43,4 @@ func ParseDigest(text string) (Digest, bool) {
 func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
 
 // ID is the first 12 characters of String: what status, logs and headers call a key.
-func (d Digest) ID() string { return d.String()[:idLength] }
+func (d Digest) ID() string { return d.String()[:IDLength] }

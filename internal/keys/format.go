@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strings"
+	"unsafe"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -96,11 +97,8 @@ func Parse(text string) (Key, error) {
 // checksum is the CRC-32 (IEEE 802.3) of all before it in base62, most significant character first.
 func checksum(body string) [checksumLength]byte {
 	var sum [checksumLength]byte
-	crc := ^uint32(0) // the table's loop and not ChecksumIEEE, which takes bytes: the copy would go to the heap
-	for i := range len(body) {
-		crc = crc32.IEEETable[crc&0xff^uint32(body[i])] ^ crc>>8
-	}
-	crc = ^crc
+	// Bytes that are the string's own: a copy would go to the heap, and a loop over the table here takes four times as long.
+	crc := crc32.ChecksumIEEE(unsafe.Slice(unsafe.StringData(body), len(body))) //nolint:gosec // G103: it only reads them
 	for i := len(sum) - 1; i >= 0; i-- {
 		sum[i] = alphabet[crc%uint32(len(alphabet))]
 		crc /= uint32(len(alphabet))

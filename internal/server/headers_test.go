@@ -76,13 +76,13 @@ func TestPermissionsInAHeaderAreBounded(t *testing.T) {
 		roles[i] = &access.Role{}
 		roles[i].Set(permissions)
 	}
-	grant := &access.Grant{Subject: &access.Subject{Roles: roles, Permissions: []v1alpha1.Permission{"zzz"}}}
+	grant := &access.Grant{Subject: &access.Subject{Rights: &access.Rights{Roles: roles, Permissions: []v1alpha1.Permission{"zzz"}}}}
 	got := server.Identity(grant)[slices.Index(identityNames(), "x-apikey-permissions")]
 	if len(got) > 4096 || len(got) < 4000 {
 		t.Errorf("%d bytes, want nearly 4096", len(got))
 	}
 	for permission := range strings.SplitSeq(got, ",") {
-		if !grant.Subject.Holds(v1alpha1.Permission(permission)) {
+		if !grant.Subject.Rights.Hold(v1alpha1.Permission(permission)) {
 			t.Errorf("%q was not granted", permission)
 		}
 	}

@@ -4,10 +4,8 @@
 package server
 
 import (
-	"slices"
 	"strings"
 
-	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
@@ -37,54 +35,17 @@ func Identity(grant *access.Grant) [IdentityHeaders]string {
 	s := grant.Subject
 
 	return [...]string{
-		grant.ID, s.Name, s.Namespace, string(s.Environment), permissions(s), s.Owner, joined(s.Customers),
+		grant.ID, s.Name, s.Namespace, string(s.Environment), fitting(s.Rights.List()), s.Owner, string(s.Customers),
 	}
 }
 
-// permissions are those of the subject and of its roles, each once.
-func permissions(s *access.Subject) string {
-	if len(s.Roles) == 0 && len(s.Permissions)*(v1alpha1.MaxPermissionLength+1) <= maxPermissions {
-		return joined(s.Permissions)
-	}
-	all := slices.Clone(s.Permissions)
-	for _, role := range s.Roles {
-		all = append(all, role.Permissions()...)
-	}
-	slices.Sort(all)
-	all = slices.Compact(all)
-	size := 0
-	for i, permission := range all {
-		if size += len(permission) + 1; size > maxPermissions {
-			all = all[:i]
-
-			break
-		}
+// fitting is as much of a list as fits in a header.
+func fitting(list access.List) string {
+	if len(list) < maxPermissions {
+		return string(list)
 	}
 
-	return joined(all)
-}
-
-func joined[T ~string](all []T) string {
-	switch len(all) {
-	case 0:
-		return ""
-	case 1:
-		return string(all[0])
-	}
-	size := len(all) - 1
-	for _, s := range all {
-		size += len(s)
-	}
-	var list strings.Builder
-	list.Grow(size)
-	for i, s := range all {
-		if i > 0 {
-			list.WriteByte(',')
-		}
-		list.WriteString(string(s))
-	}
-
-	return list.String()
+	return string(list[:max(0, strings.LastIndexByte(string(list[:maxPermissions]), ','))])
 }
 
 // Kind is what a header is to the verifier.

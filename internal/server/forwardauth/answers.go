@@ -5,6 +5,7 @@ package forwardauth
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,16 +17,31 @@ import (
 // statusHeader tells nginx the code that it must not be given itself.
 const statusHeader = "X-Apikey-Status"
 
-// bodies are the problems of all reasons, written once.
-type bodies [access.Reasons]string
+// refusals are the answers to requests that are refused, made once: whoever sends many such requests must not cost much.
+type refusals [access.Reasons]refusal
 
-func newBodies() bodies {
-	var b bodies
+type refusal struct {
+	// headers are those of every such answer. Nobody changes the values.
+	headers http.Header
+	code    []string
+	body    string
+}
+
+func newRefusals() *refusals {
+	r := &refusals{}
 	for reason := range access.Reasons {
-		b[reason] = server.Problem(reason)
+		body, headers := server.Problem(reason), http.Header{}
+		headers.Set(server.HeaderReason, reason.String())
+		headers.Set(server.HeaderContentType, server.ProblemType)
+		headers.Set(server.HeaderCacheControl, server.NoStore)
+		headers.Set("Content-Length", strconv.Itoa(len(body)))
+		if challenge := server.Challenge(reason); challenge != "" {
+			headers.Set(server.HeaderChallenge, challenge)
+		}
+		r[reason] = refusal{headers: headers, code: []string{strconv.Itoa(reason.Code())}, body: body}
 	}
 
-	return b
+	return r
 }
 
 // removeHeader tells Envoy, which asks in the second form, what to take off the request. Other gateways do not know it.
@@ -39,10 +55,16 @@ type headers struct {
 	removed string
 	// noStore is the value of Cache-Control, which nobody changes.
 	noStore []string
+	// policy, left and retryAfter are the names of the headers about limits as net/http spells them.
+	policy, left, retryAfter string
 }
 
 func newHeaders() headers {
-	h := headers{identity: server.IdentityNames(), noStore: []string{server.NoStore}}
+	h := headers{
+		identity: server.IdentityNames(), noStore: []string{server.NoStore},
+		policy: http.CanonicalHeaderKey(server.HeaderRateLimitPolicy), left: http.CanonicalHeaderKey(server.HeaderRateLimit),
+		retryAfter: http.CanonicalHeaderKey(server.HeaderRetryAfter),
+	}
 	removed := []string{server.HeaderAuthorization, server.HeaderAPIKey}
 	for _, name := range append(h.identity[:], server.HeaderAPIKey) {
 		removed = append(removed, server.LookAlikes(name)...)
@@ -64,41 +86,34 @@ func (h *headers) allow(w http.ResponseWriter, answer *server.Answer) {
 		to[name] = values[i : i+1 : i+1]
 	}
 	to["Cache-Control"] = h.noStore // the eighth: a map grows with the ninth, so net/http adds Content-Length
-	rateLimits(w, answer)
+	h.rateLimits(to, answer)
 	w.WriteHeader(http.StatusOK)
 }
 
 // refuse answers with the code of the reason. For nginx a 429 is a 403: its auth_request makes a 500 of every other code.
 func (h *Handler) refuse(w http.ResponseWriter, answer *server.Answer, nginx bool) {
-	code := answer.Reason.Code()
-	to := w.Header()
-	to.Set(server.HeaderReason, answer.Reason.String())
-	to.Set(server.HeaderContentType, server.ProblemType)
-	to.Set(server.HeaderCacheControl, server.NoStore)
-	if challenge := server.Challenge(answer.Reason); challenge != "" {
-		to.Set(server.HeaderChallenge, challenge)
-	}
-	rateLimits(w, answer)
+	code, refusal, to := answer.Reason.Code(), &h.refusals[answer.Reason], w.Header()
+	maps.Copy(to, refusal.headers)
+	h.headers.rateLimits(to, answer)
 	if nginx && code < http.StatusInternalServerError {
-		to.Set(statusHeader, strconv.Itoa(code))
+		to[statusHeader] = refusal.code
 		if code == http.StatusTooManyRequests {
 			code = http.StatusForbidden
 		}
 	}
-	to.Set("Content-Length", strconv.Itoa(len(h.bodies[answer.Reason])))
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, h.bodies[answer.Reason]) // whoever has hung up needs no answer
+	_, _ = io.WriteString(w, refusal.body) // whoever has hung up needs no answer
 }
 
 // rateLimits says what is left of the key's limit, where it has one.
-func rateLimits(w http.ResponseWriter, answer *server.Answer) {
+func (h *headers) rateLimits(to http.Header, answer *server.Answer) {
 	policy, left, retryAfter := answer.RateLimits()
 	if policy == "" {
 		return
 	}
-	w.Header().Set(server.HeaderRateLimitPolicy, policy)
-	w.Header().Set(server.HeaderRateLimit, left)
+	values := [...]string{policy, left, retryAfter}
+	to[h.policy], to[h.left] = values[:1:1], values[1:2:2]
 	if retryAfter != "" {
-		w.Header().Set(server.HeaderRetryAfter, retryAfter)
+		to[h.retryAfter] = values[2:]
 	}
 }

@@ -33,13 +33,13 @@ const (
 // Handler answers gateways.
 type Handler struct {
 	verifier *server.Verifier
-	bodies   bodies
+	refusals *refusals
 	headers  headers
 }
 
 // New makes a Handler. It looks at paths itself: a mux would clean them, and clean paths are not what the client sent.
 func New(verifier *server.Verifier) *Handler {
-	return &Handler{verifier: verifier, bodies: newBodies(), headers: newHeaders()}
+	return &Handler{verifier: verifier, refusals: newRefusals(), headers: newHeaders()}
 }
 
 // ServeHTTP decides one request. Paths other than the two forms are not found: a gateway takes that for a refusal.
@@ -127,13 +127,14 @@ func credential(c *server.Credential, headers http.Header) {
 }
 
 // forwarded reads what the gateway says about the client's request. It is only logged: some gateways pass on what the
-// client has put there.
+// client has put there. The names are as net/http spells them, so that they are looked up as they stand.
 func forwarded(request *server.Request, headers http.Header) {
-	first := func(names ...string) string {
-		for _, name := range names {
-			if value := headers.Get(name); value != "" {
-				return value
-			}
+	first := func(name, other string) string {
+		if values := headers[name]; len(values) > 0 && values[0] != "" {
+			return values[0]
+		}
+		if values := headers[other]; len(values) > 0 {
+			return values[0]
 		}
 
 		return ""
