@@ -44,7 +44,7 @@ var _ = Describe("An object that is as large as it may be", func() {
 	})
 
 	It("is as large as the schema says", func() {
-		schema := schemaOf(loadCRD())
+		schema := schemaOf(loadCRD("apikeys"))
 		spec, status := schema.Properties["spec"], schema.Properties["status"]
 		expectLargest("spec", &spec, largestSpec("0"))
 		expectLargest("status", &status, largestStatus(v1alpha1.PhaseActive))

@@ -67,9 +67,9 @@ func (l location) outOf(schema *apiextensionsv1.JSONSchemaProps) *apiextensionsv
 	return schema
 }
 
-// inGroup is the CustomResourceDefinition of this project as one of another group.
-func inGroup(group string) *apiextensionsv1.CustomResourceDefinition {
-	crd := loadCRD()
+// inGroup is the CustomResourceDefinition of a kind as one of another group.
+func inGroup(group, plural string) *apiextensionsv1.CustomResourceDefinition {
+	crd := loadCRD(plural)
 	crd.Spec.Group = group
 	crd.Name = crd.Spec.Names.Plural + "." + group
 
@@ -85,7 +85,9 @@ func install(ctx SpecContext, crd *apiextensionsv1.CustomResourceDefinition) {
 		g.Expect(extensions.Get(ctx, client.ObjectKeyFromObject(crd), crd)).To(Succeed())
 		g.Expect(established(crd)).To(BeTrue(), "%s: %v", crd.Name, crd.Status.Conditions)
 		for _, version := range crd.Spec.Versions {
-			_, err := apiKeys(schema.GroupVersion{Group: crd.Spec.Group, Version: version.Name}).List(ctx, metav1.ListOptions{})
+			_, err := untyped.Resource(schema.GroupVersionResource{
+				Group: crd.Spec.Group, Version: version.Name, Resource: crd.Spec.Names.Plural,
+			}).List(ctx, metav1.ListOptions{})
 			g.Expect(err).NotTo(HaveOccurred())
 		}
 	}).WithTimeout(establishTimeout).WithPolling(20 * time.Millisecond).Should(Succeed())
@@ -100,29 +102,32 @@ func established(crd *apiextensionsv1.CustomResourceDefinition) bool {
 // The tables of cases say what is refused. This says that each rule is what refuses it: one that nobody would miss
 // is either not tested or not needed.
 var _ = Describe("A schema that lacks one rule", func() {
-	It("accepts what that rule refuses", func(ctx SpecContext) {
-		// A version for each rule: one kind in a group of its own is there sooner than many, and no other spec meets it.
-		crd := inGroup("mutants.example.com")
-		whole := schemaOf(crd)
-		rules := rulesOf(whole)
-		crd.Spec.Versions = nil
-		for n, rule := range rules {
-			crd.Spec.Versions = append(crd.Spec.Versions, apiextensionsv1.CustomResourceDefinitionVersion{
-				Name: fmt.Sprintf("lacks%d", n), Served: true, Storage: n == 0,
-				Schema:       &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: rule.outOf(whole)},
-				Subresources: &apiextensionsv1.CustomResourceSubresources{Status: &apiextensionsv1.CustomResourceSubresourceStatus{}},
-			})
-		}
-		install(ctx, crd)
-
-		all := refusals()
-		for n, rule := range rules {
-			cases := rule.refused(all)
-			Expect(cases).NotTo(BeEmpty(), "no case breaks the rule %q of %s", rule.rule.Message, rule.path)
-			mutants := apiKeys(schema.GroupVersion{Group: crd.Spec.Group, Version: crd.Spec.Versions[n].Name})
-			for _, r := range cases {
-				Expect(r.send(ctx, mutants)).To(Succeed(), "%s is refused without the rule %q of %s", r.name, rule.rule.Message, rule.path)
+	for _, k := range kinds() {
+		It("accepts what that rule refuses: "+k.plural, func(ctx SpecContext) {
+			// A version for each rule: one kind in a group of its own is there sooner than many, and no other spec meets it.
+			crd := inGroup(k.plural+".mutants.example.com", k.plural)
+			whole := schemaOf(crd)
+			rules := rulesOf(whole)
+			Expect(rules).NotTo(BeEmpty())
+			subresources := crd.Spec.Versions[0].Subresources
+			crd.Spec.Versions = nil
+			for n, rule := range rules {
+				crd.Spec.Versions = append(crd.Spec.Versions, apiextensionsv1.CustomResourceDefinitionVersion{
+					Name: fmt.Sprintf("lacks%d", n), Served: true, Storage: n == 0,
+					Schema:       &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: rule.outOf(whole)},
+					Subresources: subresources,
+				})
 			}
-		}
-	})
+			install(ctx, crd)
+
+			for n, rule := range rules {
+				cases := rule.refused(k.refusals)
+				Expect(cases).NotTo(BeEmpty(), "no case breaks the rule %q of %s", rule.rule.Message, rule.path)
+				mutants := k.resource(schema.GroupVersion{Group: crd.Spec.Group, Version: crd.Spec.Versions[n].Name})
+				for _, r := range cases {
+					Expect(r.send(ctx, mutants)).To(Succeed(), "%s is refused without the rule %q of %s", r.name, rule.rule.Message, rule.path)
+				}
+			}
+		})
+	}
 })

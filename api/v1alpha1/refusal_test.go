@@ -4,6 +4,7 @@
 package v1alpha1_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,23 +39,40 @@ type refusal struct {
 	status string
 	// field and message are what the person who sent the request reads.
 	field, message string
-	// also is a second message on the field, where two rules cannot be broken one by one.
-	also string
+	// also is a second message, where two rules cannot be broken one by one: on the field, or on alsoField.
+	also, alsoField string
 }
 
-// refusals are all cases of this package. Each file of cases adds its own.
+// refusals are all cases about APIKeys. Each file of cases adds its own.
 func refusals() []refusal {
 	return slices.Concat(
 		nameRefusals(), permissionRefusals(), durationRefusals(), timeRefusals(), limitRefusals(),
 		secretRefusals(), keyShapeRefusals(), changeRefusals(), finalRefusals(), statusRefusals())
 }
 
+// kind is one whose schema the cases of this package are about.
+type kind struct {
+	// plural is its name in URLs.
+	plural string
+	// resource is where requests for it go.
+	resource func(schema.GroupVersion) resource
+	// refusals are the cases.
+	refusals []refusal
+}
+
+// kinds are all of them. An APIKeyRole has no more than an APIKey has: see role_test.go.
+func kinds() []kind {
+	return []kind{{"apikeys", apiKeys, refusals()}, {"apikeypolicies", apiKeyPolicies, policyRefusals()}}
+}
+
 var _ = Describe("A request that breaks a rule", func() {
-	for _, r := range refusals() {
-		It(fmt.Sprintf("is refused, naming %s: %s", r.field, r.name), func(ctx SpecContext) {
-			err := r.send(ctx, apiKeys(v1alpha1.GroupVersion))
-			Expect(causes(err)).To(ConsistOf(r.causes()))
-		})
+	for _, k := range kinds() {
+		for _, r := range k.refusals {
+			It(fmt.Sprintf("is refused by %s, naming %s: %s", k.plural, r.field, r.name), func(ctx SpecContext) {
+				err := r.send(ctx, k.resource(v1alpha1.GroupVersion))
+				Expect(causes(err)).To(ConsistOf(r.causes()))
+			})
+		}
 	}
 })
 
@@ -62,7 +80,7 @@ var _ = Describe("A request that breaks a rule", func() {
 func (r refusal) causes() []cause {
 	list := []cause{{field: r.field, message: r.message}}
 	if r.also != "" {
-		list = append(list, cause{field: r.field, message: r.also})
+		list = append(list, cause{field: cmp.Or(r.alsoField, r.field), message: r.also})
 	}
 
 	return list
@@ -120,6 +138,8 @@ var valueBefore = regexp.MustCompile(`^(Invalid value: (("([^"\\]|\\.)*"|-?[0-9.
 type resource struct {
 	dynamic.ResourceInterface
 	kind schema.GroupVersionKind
+	// parse reads the spec of a case.
+	parse func(spec string) map[string]any
 }
 
 // apiKeys are the APIKeys of a group and version, in the namespace of the spec.
@@ -127,13 +147,14 @@ func apiKeys(version schema.GroupVersion) resource {
 	return resource{
 		ResourceInterface: untyped.Resource(version.WithResource("apikeys")).Namespace(namespace),
 		kind:              version.WithKind("APIKey"),
+		parse:             parse,
 	}
 }
 
 // object is one that has not been sent.
 func (r resource) object(spec string) *unstructured.Unstructured {
 	GinkgoHelper()
-	object := &unstructured.Unstructured{Object: map[string]any{"spec": parse(spec)}}
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": r.parse(spec)}}
 	object.SetGroupVersionKind(r.kind)
 	object.SetGenerateName("case-")
 
@@ -173,7 +194,7 @@ func (r resource) tryCreate(ctx context.Context, spec string) error {
 
 func (r resource) tryUpdate(ctx context.Context, object *unstructured.Unstructured, spec string) error {
 	changed := object.DeepCopy()
-	changed.Object["spec"] = parse(spec)
+	changed.Object["spec"] = r.parse(spec)
 	_, err := r.Update(ctx, changed, dryUpdate)
 
 	return err

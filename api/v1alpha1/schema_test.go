@@ -22,12 +22,12 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// loadCRD reads the CustomResourceDefinition as it is generated.
-func loadCRD() *apiextensionsv1.CustomResourceDefinition {
+// loadCRD reads the CustomResourceDefinition of a kind as it is generated.
+func loadCRD(plural string) *apiextensionsv1.CustomResourceDefinition {
 	GinkgoHelper()
 	root, err := testkit.Root()
 	Expect(err).NotTo(HaveOccurred())
-	data, err := os.ReadFile(filepath.Join(root, "config", "crd", "bases", "apikey-operator.io_apikeys.yaml"))
+	data, err := os.ReadFile(filepath.Join(root, "config", "crd", "bases", "apikey-operator.io_"+plural+".yaml"))
 	Expect(err).NotTo(HaveOccurred())
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	Expect(yaml.UnmarshalStrict(data, crd)).To(Succeed())
@@ -60,7 +60,7 @@ func walk(schema *apiextensionsv1.JSONSchemaProps, path string, visit func(path 
 func anyElement(field string) string {
 	field = regexp.MustCompile(`\[[^\]]*\]`).ReplaceAllString(field, "[*]")
 
-	return regexp.MustCompile(`^(spec\.secret\.(labels|annotations))\..*$`).ReplaceAllString(field, "$1[*]")
+	return regexp.MustCompile(`^(spec\.(secret\.(labels|annotations)|namespaceSelector\.matchLabels))\..*$`).ReplaceAllString(field, "$1[*]")
 }
 
 // limits are the messages by which the API server enforces the keywords of a schema other than rules.
@@ -111,64 +111,73 @@ func limits(path string, s *apiextensionsv1.JSONSchemaProps) []cause {
 
 var _ = Describe("The schema", func() {
 	It("has no limit without a case that breaks it", func() {
-		all := refusals()
-		walk(schemaOf(loadCRD()), "", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
-			if path == "" || strings.HasPrefix(path, "status.conditions[*]") {
-				return // spec itself is every case's, and a condition is the type of Kubernetes
-			}
-			for _, limit := range limits(path, schema) {
-				Expect(slices.ContainsFunc(all, func(r refusal) bool {
-					return anyElement(r.field) == limit.field && strings.Contains(r.message, limit.message)
-				})).To(BeTrue(), "no case breaks the limit of %s: %s", limit.field, limit.message)
-			}
-		})
+		for _, k := range kinds() {
+			walk(schemaOf(loadCRD(k.plural)), "", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
+				if path == "" || strings.HasPrefix(path, "status.conditions[*]") {
+					return // spec itself is every case's, and a condition is the type of Kubernetes
+				}
+				for _, limit := range limits(path, schema) {
+					Expect(slices.ContainsFunc(k.refusals, func(r refusal) bool {
+						return anyElement(r.field) == limit.field && strings.Contains(r.message, limit.message)
+					})).To(BeTrue(), "no case breaks the limit of %s of %s: %s", limit.field, k.plural, limit.message)
+				}
+			})
+		}
 	})
 
 	It("bounds every text, list and map of spec", func() {
-		spec := schemaOf(loadCRD()).Properties["spec"]
-		walk(&spec, "spec", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
-			switch {
-			case schema.Type == "string" && schema.Enum == nil:
-				Expect(schema.MaxLength).NotTo(BeNil(), "maxLength of %s", path)
-				Expect(rulesWith(schema, "self.matches(")).NotTo(BeEmpty(), "shape of %s", path)
-			case schema.Type == "array":
-				Expect(schema.MaxItems).NotTo(BeNil(), "maxItems of %s", path)
-			case schema.AdditionalProperties != nil:
-				Expect(schema.MaxProperties).NotTo(BeNil(), "maxProperties of %s", path)
-			}
-		})
+		for _, k := range kinds() {
+			spec := schemaOf(loadCRD(k.plural)).Properties["spec"]
+			walk(&spec, "spec", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
+				switch {
+				case schema.Type == "string" && schema.Enum == nil:
+					Expect(schema.MaxLength).NotTo(BeNil(), "maxLength of %s of %s", path, k.plural)
+					shapes := slices.Concat(rulesWith(schema, "self.matches("), rulesWith(schema, ".validate(self)"))
+					Expect(shapes).NotTo(BeEmpty(), "shape of %s of %s", path, k.plural)
+				case schema.Type == "array":
+					Expect(schema.MaxItems).NotTo(BeNil(), "maxItems of %s of %s", path, k.plural)
+				case schema.AdditionalProperties != nil:
+					Expect(schema.MaxProperties).NotTo(BeNil(), "maxProperties of %s of %s", path, k.plural)
+				}
+			})
+		}
 	})
 
 	It("tells keys by one shape, in every place where a text can be a key", func() {
 		shapes := map[string][]string{}
-		walk(schemaOf(loadCRD()), "", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
-			for _, rule := range rulesWith(schema, "(prod|stg|dev)") {
-				shape := regexp.MustCompile(`matches\('(.*)'\)`).FindStringSubmatch(rule.Rule)
-				Expect(shape).NotTo(BeNil(), "rule of %s: %s", path, rule.Rule)
-				shapes[shape[1]] = append(shapes[shape[1]], path)
-				Expect(rule.Reason).To(HaveValue(Equal(apiextensionsv1.FieldValueForbidden)),
-					"an answer about %s that is not Forbidden repeats the key", path)
-			}
-		})
+		for _, k := range kinds() {
+			walk(schemaOf(loadCRD(k.plural)), "", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
+				for _, rule := range rulesWith(schema, "(prod|stg|dev)") {
+					shape := regexp.MustCompile(`matches\('(.*)'\)`).FindStringSubmatch(rule.Rule)
+					Expect(shape).NotTo(BeNil(), "rule of %s: %s", path, rule.Rule)
+					shapes[shape[1]] = append(shapes[shape[1]], path)
+					Expect(rule.Reason).To(HaveValue(Equal(apiextensionsv1.FieldValueForbidden)),
+						"an answer about %s that is not Forbidden repeats the key", path)
+				}
+			})
+		}
 		Expect(shapes).To(HaveLen(1))
 		for shape, paths := range shapes {
 			Expect(paths).To(ConsistOf("spec.displayName", "spec.owner", "spec.customers[*]", "spec.secret.key",
-				"spec.secret.labels", "spec.secret.labels[*]", "spec.secret.annotations", "spec.secret.annotations[*]"))
+				"spec.secret.labels", "spec.secret.labels[*]", "spec.secret.annotations", "spec.secret.annotations[*]",
+				"spec.namespaceSelector.matchLabels[*]", "spec.namespaceSelector.matchExpressions[*].values[*]"))
 			Expect(keyTexts("a", "ak", "abcdefghij")).To(HaveEach(MatchRegexp(shape)))
 		}
 	})
 
 	It("tells durations by one shape, before it reads them", func() {
 		shapes := map[string]bool{}
-		walk(schemaOf(loadCRD()), "", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
-			for _, rule := range rulesWith(schema, "duration(self") {
-				found := regexp.MustCompile(`matches\('([^']*)'\)`).FindAllStringSubmatch(rule.Rule, -1)
-				Expect(found).NotTo(BeEmpty(), "rule of %s: %s", path, rule.Rule)
-				for _, shape := range found {
-					shapes[shape[1]] = true
+		for _, k := range kinds() {
+			walk(schemaOf(loadCRD(k.plural)), "", func(path string, schema *apiextensionsv1.JSONSchemaProps) {
+				for _, rule := range rulesWith(schema, "duration(self") {
+					found := regexp.MustCompile(`matches\('([^']*)'\)`).FindAllStringSubmatch(rule.Rule, -1)
+					Expect(found).NotTo(BeEmpty(), "rule of %s: %s", path, rule.Rule)
+					for _, shape := range found {
+						shapes[shape[1]] = true
+					}
 				}
-			}
-		})
+			})
+		}
 		Expect(shapes).To(HaveLen(1))
 	})
 
@@ -176,12 +185,12 @@ var _ = Describe("The schema", func() {
 		shape := func(schema apiextensionsv1.JSONSchemaProps) string {
 			return rulesWith(&schema, "self.matches(")[0].Rule
 		}
-		spec := schemaOf(loadCRD()).Properties["spec"]
+		spec := schemaOf(loadCRD("apikeys")).Properties["spec"]
 		Expect(shape(*spec.Properties["roles"].Items.Schema)).To(Equal(shape(spec.Properties["secret"].Properties["name"])))
 	})
 
 	It("has transition rules alone on the whole object", func() {
-		rules := schemaOf(loadCRD()).XValidations
+		rules := schemaOf(loadCRD("apikeys")).XValidations
 		Expect(rules).NotTo(BeEmpty())
 		for _, rule := range rules {
 			Expect(rule.Rule).To(ContainSubstring("oldSelf"), "a rule without it refuses status writes of older objects")
@@ -189,7 +198,7 @@ var _ = Describe("The schema", func() {
 	})
 
 	It("agrees with the constants of this package", func() {
-		status := schemaOf(loadCRD()).Properties["status"]
+		status := schemaOf(loadCRD("apikeys")).Properties["status"]
 		Expect(status.Properties["keys"].MaxItems).To(HaveValue(BeEquivalentTo(v1alpha1.MaxKeys)))
 		Expect(status.Properties["lastRotation"].Properties["value"].MaxLength).To(HaveValue(BeNumerically(">=", v1alpha1.MaxRotationValueLength)))
 		Expect(overlapBounds).To(ContainSubstring(fmt.Sprintf("%dh", v1alpha1.MaxOverlap/time.Hour)))

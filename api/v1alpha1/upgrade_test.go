@@ -24,7 +24,7 @@ import (
 
 // lax is the CustomResourceDefinition as it might have been before: it knows the fields of spec and nothing else about it.
 func lax(group string) *apiextensionsv1.CustomResourceDefinition {
-	crd := inGroup(group)
+	crd := inGroup(group, "apikeys")
 	walk(schemaOf(crd), "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
 		s.XValidations = nil
 		if strings.HasPrefix(path, "spec") {
@@ -66,7 +66,7 @@ var _ = Describe("An object that was stored before the rules", Ordered, func() {
 			objects[name] = object
 		}
 
-		upgraded := inGroup(group)
+		upgraded := inGroup(group, "apikeys")
 		Expect(extensions.Get(ctx, client.ObjectKeyFromObject(crd), crd)).To(Succeed())
 		crd.Spec = upgraded.Spec
 		Expect(extensions.Update(ctx, crd)).To(Succeed())
