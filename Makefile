@@ -65,10 +65,11 @@ generate: $(CONTROLLER_GEN) ## Write the deep copies of the API types.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Write the CRDs and the operator's role from the markers in the code.
+manifests: $(CONTROLLER_GEN) ## Write the CRDs, the operator's role and the guardrails from the code.
 	$(CONTROLLER_GEN) crd rbac:roleName=manager-role \
 		paths=./api/... paths=./internal/controller/... \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
+	go run ./hack/policies config/policy
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check the code: .golangci.yml says what for.
@@ -136,20 +137,24 @@ image: ## Build the image IMG with CONTAINER_TOOL.
 install: $(BUILT_KUBECTL) ## Install the CRDs.
 	$(KUBECTL) apply --server-side -k config/crd
 
+# The guardrails go first: without the CRD of APIKeyPolicy they would refuse every change of an APIKey, also the removal of a
+# finalizer that its deletion waits for.
 .PHONY: uninstall
-uninstall: $(BUILT_KUBECTL) ## Remove the CRDs, and with them every APIKey and its Secret.
+uninstall: $(BUILT_KUBECTL) ## Remove the guardrails and the CRDs, and with them every APIKey and its Secret.
+	$(KUBECTL) delete validatingadmissionpolicybindings,validatingadmissionpolicies -l apikey-operator.io/guardrail
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: $(BUILT_KUBECTL) ## Install the CRDs and run the operator and the verifier from the image IMG.
+deploy: $(BUILT_KUBECTL) ## Install the guardrails and the CRDs, and run the operator and the verifier from the image IMG.
 	$(KUBECTL) kustomize config/default | \
 		sed 's|^\( *image: \)ghcr.io/apikey-operator/apikey-operator:.*|\1$(IMG)|' | \
 		$(KUBECTL) apply --server-side -f -
 
-# Deleting the CRDs would delete every key in the cluster; that is for `make uninstall`.
+# Deleting the CRDs would delete every key in the cluster; that is for `make uninstall`. Deleting the guardrails would let
+# everybody make APIKeys of any kind, which the operator would mint once it is back.
 .PHONY: undeploy
-undeploy: $(BUILT_KUBECTL) ## Remove the operator and the verifier. The CRDs, the APIKeys and their Secrets stay.
-	$(KUBECTL) delete --ignore-not-found -k config/default -l app.kubernetes.io/component!=crd
+undeploy: $(BUILT_KUBECTL) ## Remove the operator and the verifier. The CRDs, the guardrails, the APIKeys and their Secrets stay, and nothing is minted.
+	$(KUBECTL) delete --ignore-not-found -k config/default -l 'app.kubernetes.io/component notin (crd, guardrail)'
 
 bin/k8s/kubectl:
 	@hack/kube/build.sh

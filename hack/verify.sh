@@ -36,6 +36,7 @@ ln -s "$root/bin" "$work/wanted/bin"
 cd "$work/wanted"
 # What was generated from a type or a marker that is gone would stay for ever.
 rm -f config/crd/bases/*.yaml config/rbac/role.yaml
+find config/policy -name '*.yaml' ! -name kustomization.yaml -delete
 find . -name 'zz_generated.*.go' -delete
 # A make of its own, not a part of the one that called this script.
 env -u MAKEFLAGS -u MAKELEVEL make --silent generate manifests >"$work/log" 2>&1 || {

@@ -1,0 +1,68 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command policies writes the guardrails of internal/guardrails to a folder, a file for each. `make manifests` runs it.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/apikey-operator/apikey-operator/internal/guardrails"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "policies:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("got %d arguments, want one: the folder to write to, such as config/policy", len(args))
+	}
+	// As everywhere in config/, names are those before kustomize puts in the namespace and the prefix.
+	all := guardrails.All(
+		guardrails.ServiceAccount{Namespace: "system", Name: "controller-manager"},
+		guardrails.ServiceAccount{Namespace: "system", Name: "verifier"})
+	for _, guardrail := range all {
+		file, err := render(guardrail)
+		if err != nil {
+			return fmt.Errorf("render %s: %w", guardrail.Name, err)
+		}
+		//nolint:gosec // a file of the source tree is for everybody
+		if err := os.WriteFile(filepath.Join(args[0], guardrail.Name+".yaml"), file, 0o644); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// render is the file of a guardrail.
+func render(guardrail guardrails.Guardrail) ([]byte, error) {
+	var file bytes.Buffer
+	fmt.Fprintf(&file, "# %s\n# Written by `make manifests` from internal/guardrails/%s.go: change it there.\n",
+		guardrail.Policy.Annotations[guardrails.DescriptionAnnotation], guardrail.Name)
+	for _, object := range []any{guardrail.Policy, guardrail.Binding} {
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+		if err != nil {
+			return nil, err
+		}
+		delete(fields, "status") // the API server's
+		document, err := yaml.Marshal(fields)
+		if err != nil {
+			return nil, err
+		}
+		file.WriteString("---\n")
+		file.Write(document)
+	}
+
+	return file.Bytes(), nil
+}

@@ -1,0 +1,111 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails
+
+import (
+	"fmt"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// How many elements the lists of an APIKey have at most, as the CRD says. There is a validation for each: a question to the
+// authorizer costs 350,000 of the 1,000,000 of an expression and of the 10,000,000 of a binding.
+const (
+	maxPermissions = 16
+	maxRoles       = 8
+)
+
+// The verbs that are asked for. They are no verbs of requests: only roles name them.
+const (
+	// verbGrant on permissions/<name> or roles/<name> is the right to put that permission or role on an APIKey.
+	verbGrant = "grant"
+	// verbAssign on owners/<name> is the right to make an APIKey for that owner.
+	verbAssign = "assign"
+)
+
+// grants asks the authorizer whether who writes an APIKey may give it what it gets.
+//
+// What the old object had is not asked again, unless the change makes it count for more: a longer life, a new key, a key
+// that works again, more customers. Else whoever may edit APIKeys could renew for ever what somebody else was trusted with.
+func grants() Guardrail {
+	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
+		MatchConditions: []matchCondition{
+			notASystemController(),
+			changed(specChanged + " || " + rotateAnnotation("object") + " != " + rotateAnnotation("oldObject")),
+		},
+		Variables: append(widenings(), grantVariables()...),
+	}
+	for i := range maxPermissions {
+		spec.Validations = append(spec.Validations, grantOf("permission", "permissions", i))
+	}
+	for i := range maxRoles {
+		spec.Validations = append(spec.Validations, grantOf("role", "roles", i))
+	}
+	spec.Validations = append(spec.Validations, assignmentOfOwner())
+
+	return newGuardrail("grants", "Who writes an APIKey needs a grant for each permission and role that it gets, and for its owner.", spec)
+}
+
+// grantVariables are what an APIKey has and had.
+func grantVariables() []variable {
+	had := func(field, none string) string {
+		return "variables.created ? " + none + " : oldObject.?spec.?" + field + ".orValue(" + none + ")"
+	}
+
+	return []variable{
+		{Name: "permissions", Expression: "object.?spec.?permissions.orValue([])"},
+		{Name: "hadPermissions", Expression: had("permissions", "[]")},
+		{Name: "roles", Expression: "object.?spec.?roles.orValue([])"},
+		{Name: "hadRoles", Expression: had("roles", "[]")},
+		{Name: "owner", Expression: "object.?spec.?owner.orValue('')"},
+		{Name: "hadOwner", Expression: had("owner", "''")},
+	}
+}
+
+// grantOf is the validation of the i-th element of a list.
+func grantOf(what, list string, i int) validation {
+	element := fmt.Sprintf("variables.%s[%d]", list, i)
+	had := element + " in variables.had" + map[string]string{"permissions": "Permissions", "roles": "Roles"}[list]
+	rule := validation{
+		Expression: fmt.Sprintf("size(variables.%s) <= %d || (%s && variables.widening == '') || %s",
+			list, i, had, allowed(list, element, verbGrant)),
+		// Evaluated even where there is no such element: then it fails, which counts only for a refusal.
+		MessageExpression: refusal(
+			fmt.Sprintf(`(%s ? variables.widening + ' an APIKey that has %s "' : 'put %s "')`, had, what, what), element,
+			fmt.Sprintf(`(%s ? '"' : '" on an APIKey')`, had),
+			list, verbGrant),
+	}
+
+	return forbidden(rule.Expression, rule.MessageExpression)
+}
+
+// assignmentOfOwner is the validation of the owner. Everybody may make keys for himself.
+func assignmentOfOwner() validation {
+	had := "variables.owner == variables.hadOwner"
+
+	return forbidden(
+		fmt.Sprintf("variables.owner == '' || (%s && variables.widening == '') || variables.owner == request.userInfo.username || %s",
+			had, allowed("owners", "variables.owner", verbAssign)),
+		refusal(
+			fmt.Sprintf(`(%s ? variables.widening : 'make') + ' an APIKey for owner "'`, had), "variables.owner", `'"'`,
+			"owners", verbAssign))
+}
+
+// allowed asks the authorizer for a verb on a named resource in the namespace of the APIKey.
+func allowed(resource, name, verb string) string {
+	return fmt.Sprintf("authorizer.group(%s).resource(%s).namespace(request.namespace).name(%s).check(%s).allowed()",
+		quoted(v1alpha1.GroupName), quoted(resource), name, quoted(verb))
+}
+
+// refusal says in one line who may not do what, and by which rule of RBAC he could. before, name and after are CEL
+// expressions whose strings together are the deed.
+func refusal(before, name, after, resource, verb string) string {
+	return fmt.Sprintf(`request.userInfo.username + ' may not ' + %s + %s + %s + ' in namespace "' + request.namespace + `+
+		`'": that needs verb "%s" on "%s/' + %s + '". An administrator can allow it with a Role or ClusterRole that has the rule `+
+		`{apiGroups: ["%s"], resources: ["%s"], resourceNames: ["' + %s + '"], verbs: ["%s"]}.'`,
+		before, name, after, verb, resource, name, v1alpha1.GroupName, resource, name, verb)
+}

@@ -1,0 +1,76 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails
+
+import (
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// Label on a policy and on its binding says which guardrail they are: its value is Guardrail.Name. The operator finds them
+// by it, whatever prefix their names have.
+const Label = v1alpha1.GroupName + "/guardrail"
+
+// Guardrail is one ValidatingAdmissionPolicy with the binding that puts it in force.
+type Guardrail struct {
+	// Name says what it guards: "grants", "limits", "plaintext", "secrets" or "status". Both objects are called by it.
+	Name    string
+	Policy  *admissionregistrationv1.ValidatingAdmissionPolicy
+	Binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding
+}
+
+// All are the guardrails of a deployment whose operator and verifier run as these service accounts.
+func All(operator, verifier ServiceAccount) []Guardrail {
+	return []Guardrail{
+		grants(),
+		limits(),
+		plaintext(),
+		secrets(operator),
+		status(operator, verifier),
+	}
+}
+
+// DescriptionAnnotation on a policy says in a sentence what it guards, for whoever looks at it in the cluster.
+const DescriptionAnnotation = "kubernetes.io/description"
+
+// newGuardrail completes what a guardrail says: every field that the API server would fill in is set, so that what is read
+// back equals what was built. The description is one sentence, for people.
+func newGuardrail(name, description string, spec admissionregistrationv1.ValidatingAdmissionPolicySpec) Guardrail {
+	meta := metav1.ObjectMeta{Name: name, Labels: map[string]string{Label: name}}
+	described := *meta.DeepCopy()
+	described.Annotations = map[string]string{DescriptionAnnotation: description}
+	spec.FailurePolicy = new(admissionregistrationv1.Fail)
+	spec.MatchConstraints.MatchPolicy = new(admissionregistrationv1.Equivalent)
+	spec.MatchConstraints.NamespaceSelector = &metav1.LabelSelector{}
+	spec.MatchConstraints.ObjectSelector = &metav1.LabelSelector{}
+	for i := range spec.MatchConstraints.ResourceRules {
+		spec.MatchConstraints.ResourceRules[i].Scope = new(admissionregistrationv1.AllScopes)
+	}
+	binding := admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName:        name,
+		ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny, admissionregistrationv1.Audit},
+	}
+	if spec.ParamKind != nil { // every object of that kind; none: nothing is demanded
+		binding.ParamRef = &admissionregistrationv1.ParamRef{
+			Selector:                &metav1.LabelSelector{},
+			ParameterNotFoundAction: new(admissionregistrationv1.AllowAction),
+		}
+	}
+
+	return Guardrail{
+		Name: name,
+		Policy: &admissionregistrationv1.ValidatingAdmissionPolicy{
+			TypeMeta:   metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicy"},
+			ObjectMeta: described,
+			Spec:       spec,
+		},
+		Binding: &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+			TypeMeta:   metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "ValidatingAdmissionPolicyBinding"},
+			ObjectMeta: meta,
+			Spec:       binding,
+		},
+	}
+}
