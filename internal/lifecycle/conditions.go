@@ -14,6 +14,7 @@ import (
 
 // Messages of the conditions. They hold no time and no counter, so that a status that says the same is the same.
 const (
+	messageUnguarded = "No key is minted until the guardrails at the API server are in force: "
 	messageMinted    = "The Secret holds the active key."
 	messageMinting   = "The first key is being handed out."
 	messageRotating  = "The key is being replaced."
@@ -24,10 +25,8 @@ const (
 )
 
 // inPlace reports a key that is as declared: Active, or Suspended.
-func inPlace(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
-	s.ExpiresAt = ExpiresAt(key)
-	s.Phase = phaseOf(s, key, now)
-	w := writerFor(s, key, now)
+func inPlace(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
+	w := writerFor(s, o, now)
 	if s.Phase == v1alpha1.PhaseSuspended {
 		w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSuspended, messageSuspended)
 		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonSuspended, messageSuspended)
@@ -40,9 +39,8 @@ func inPlace(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
 
 // inProgress reports that a key is on its way. While one is replaced, Ready keeps what it said: the old key works until
 // the new one does. A refusal stays reported until the next attempt has succeeded, or each attempt would be news.
-func inProgress(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
-	s.Phase = phaseOf(s, key, now)
-	w := writerFor(s, key, now)
+func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
+	w := writerFor(s, o, now)
 	if ready := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Reason == v1alpha1.ReasonRequestRefused {
 		return
 	}
@@ -57,16 +55,15 @@ func inProgress(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
 }
 
 // ended reports a key that is Revoked or Expired. A revoked key is as declared; an expired one needs someone to act.
-func ended(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
-	s.Phase = phaseOf(s, key, now)
+func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
+	w := writerFor(s, o, now)
 	reason, message, ready := v1alpha1.ReasonRevoked, messageRevoked, metav1.ConditionTrue
 	if s.Phase == v1alpha1.PhaseExpired {
 		reason, message, ready = v1alpha1.ReasonExpired, messageExpired, metav1.ConditionFalse
 	}
-	if rotationRequested(key) {
+	if rotationRequested(o.Key) {
 		message += messageIgnored
 	}
-	w := writerFor(s, key, now)
 	w.set(v1alpha1.ConditionReady, ready, reason, message)
 	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
 	w.remove(v1alpha1.ConditionReconciling)
@@ -78,24 +75,23 @@ func ended(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) {
 }
 
 // stalled reports a key that cannot go on until someone acts.
-func stalled(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, reason, message string, now time.Time) {
-	w := notReady(s, key, reason, message, now)
+func stalled(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now time.Time) {
+	w := notReady(s, o, reason, message, now)
 	w.remove(v1alpha1.ConditionReconciling)
 	w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
 }
 
 // retrying reports a write that was refused and will be tried again.
-func retrying(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, message string, now time.Time) {
-	w := notReady(s, key, v1alpha1.ReasonRequestRefused, message, now)
+func retrying(s *v1alpha1.APIKeyStatus, o Observed, message string, now time.Time) {
+	w := notReady(s, o, v1alpha1.ReasonRequestRefused, message, now)
 	w.remove(v1alpha1.ConditionStalled)
 	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonRequestRefused, message)
 }
 
 // notReady reports a problem in Ready. Active follows the phase and not the problem: a key that was handed out works on
 // while its successor cannot be, and one that is to end is refused by verifiers whatever stops the operator.
-func notReady(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, reason, message string, now time.Time) conditionWriter {
-	s.Phase = phaseOf(s, key, now)
-	w := writerFor(s, key, now)
+func notReady(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now time.Time) conditionWriter {
+	w := writerFor(s, o, now)
 	w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
 	switch s.Phase {
 	case v1alpha1.PhaseActive:
@@ -114,14 +110,14 @@ func notReady(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, reason, message st
 }
 
 // phaseOf is the phase of a key whose status is s: how it has ended, if it has, also while its Secret could not be deleted.
-func phaseOf(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) v1alpha1.Phase {
-	phase, over := Ended(key, now)
+func phaseOf(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) v1alpha1.Phase {
+	phase, over := Ended(o, now)
 	switch {
 	case over:
 		return phase
 	case activeRecord(s.Keys) == nil:
 		return v1alpha1.PhasePending
-	case key.Spec.Suspend:
+	case o.Key.Spec.Suspend:
 		return v1alpha1.PhaseSuspended
 	default:
 		return v1alpha1.PhaseActive
@@ -140,10 +136,23 @@ type conditionWriter struct {
 	now        metav1.Time
 }
 
-func writerFor(s *v1alpha1.APIKeyStatus, key *v1alpha1.APIKey, now time.Time) conditionWriter {
-	s.ObservedGeneration = key.Generation
+// writerFor begins a report: it sets what every report holds, whatever else it says. It is the only place that moves
+// observedGeneration: what spec and policies mean is fixed by the report that first speaks of that spec, so one that left
+// it out would make the next pass take the old meaning for the new spec's.
+func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWriter {
+	s.ObservedGeneration = o.Key.Generation
+	s.ExpiresAt = expiryToRecord(o, now)
+	s.Phase = phaseOf(s, o, now)
+	w := conditionWriter{status: s, generation: o.Key.Generation, now: *wholeSecond(now)}
+	if _, over := Ended(o, now); over {
+		w.remove(v1alpha1.ConditionCompliant) // nothing is demanded of a key that nobody can use
 
-	return conditionWriter{status: s, generation: key.Generation, now: *wholeSecond(now)}
+		return w
+	}
+	s.RateLimit = limitInForce(o.Key, o.Policies)
+	w.setCompliant(o, now)
+
+	return w
 }
 
 func (w conditionWriter) set(conditionType string, status metav1.ConditionStatus, reason, message string) {

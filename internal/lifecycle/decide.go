@@ -36,6 +36,8 @@ func checks() []check {
 		{"foreign", whenForeign},         // before everything that writes
 		{"announced", whenAnnounced},     // before "due": a key that is handed out already must not be replaced by another
 		{"bad overlap", whenBadOverlap},  // before "due": it holds up only a rotation that someone asked for
+		{"denied", whenDenied},           // before all that is done in order to mint, such as a fence
+		{"unguarded", whenUnguarded},     // likewise, and after "denied": that is for the author of the key to put right
 		{"crowded", whenCrowded},         // before "due": there must be room for another record
 		{"due", whenDue},                 //
 		{"out of shape", whenOutOfShape}, // needs a Secret that holds the active key
@@ -65,7 +67,7 @@ func whenBehind(o Observed, _ time.Time) (Plan, bool) {
 }
 
 func whenEnded(o Observed, now time.Time) (Plan, bool) {
-	_, ended := Ended(o.Key, now)
+	_, ended := Ended(o, now)
 	switch {
 	case !ended:
 		return Plan{}, false
@@ -101,6 +103,37 @@ func whenBadOverlap(o Observed, now time.Time) (Plan, bool) {
 	}
 
 	return Plan{Action: Block, Reason: v1alpha1.ReasonInvalidOverlap, Message: err.Error()}, true
+}
+
+// HoldsBack says whether something stands in the way of handing out the key that was announced for an observation.
+// It is for a second look right before that, at policies and guardrails as they are by then.
+func HoldsBack(o Observed, now time.Time) (Plan, bool) {
+	for _, decide := range []func(Observed, time.Time) (Plan, bool){whenDenied, whenUnguarded} {
+		if plan, decided := decide(o, now); decided {
+			return plan, true
+		}
+	}
+
+	return Plan{}, false
+}
+
+// whenDenied holds back the first key only. A living key that does not meet a policy is reported, and can be replaced:
+// it may have leaked.
+func whenDenied(o Observed, now time.Time) (Plan, bool) {
+	if o.Key.Status.LastRotation != nil || !due(o, now) {
+		return Plan{}, false
+	}
+	violations := Violations(o.Key, o.Policies, now)
+
+	return Plan{
+		Action: Block, Reason: v1alpha1.ReasonPolicyDenied, Message: listed(violations, " "),
+	}, len(violations) > 0
+}
+
+func whenUnguarded(o Observed, now time.Time) (Plan, bool) {
+	return Plan{
+		Action: Block, Reason: v1alpha1.ReasonGuardrailsMissing, Message: messageUnguarded + listed(o.Unguarded, "; ") + ".",
+	}, len(o.Unguarded) > 0 && due(o, now)
 }
 
 func whenCrowded(o Observed, now time.Time) (Plan, bool) {

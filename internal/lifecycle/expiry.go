@@ -31,8 +31,8 @@ func ExpiresAt(key *v1alpha1.APIKey) *metav1.Time {
 //
 // Expiry is final, so that a later edit of the spec or a clock that steps back does not undo it: what the status has
 // recorded counts beside what the spec says now.
-func Expired(key *v1alpha1.APIKey, now time.Time) bool {
-	return key.Status.Phase == v1alpha1.PhaseExpired || reached(Deadline(key), now)
+func Expired(o Observed, now time.Time) bool {
+	return o.Key.Status.Phase == v1alpha1.PhaseExpired || reached(deadline(o), now)
 }
 
 // Deadline is when a key stops by its expiry: the earlier of what the status has recorded and what the spec says now; nil: never.
@@ -40,14 +40,50 @@ func Deadline(key *v1alpha1.APIKey) *metav1.Time {
 	return earlier(key.Status.ExpiresAt, ExpiresAt(key), false)
 }
 
+// deadline is when a key stops by its expiry as the operator sees it; nil: never. It is Deadline for a key that was handed
+// out. For any other the policies of today count: nobody relies on what was recorded when its minting was last tried.
+func deadline(o Observed) *metav1.Time {
+	switch {
+	case o.Key.Status.LastRotation != nil:
+		return Deadline(o.Key)
+	case len(o.Key.Status.Keys) == 0:
+		return expiryByPolicy(o.Key, o.Policies)
+	default: // announced: it may be in the Secret, so an expiry that has come is final
+		return earlier(o.Key.Status.ExpiresAt, expiryByPolicy(o.Key, o.Policies), false)
+	}
+}
+
+// expiryToRecord is the expiry for the status. What has come is frozen.
+func expiryToRecord(o Observed, now time.Time) *metav1.Time {
+	recorded := o.Key.Status.ExpiresAt
+	switch phase, over := Ended(o, now); {
+	case !over: // a status that came from elsewhere, a backup for instance, must not hide what spec says
+		return earlier(expiryInForce(o.Key, o.Policies), ExpiresAt(o.Key), false)
+	case phase == v1alpha1.PhaseExpired:
+		return earlier(recorded, deadline(o), o.Key.Status.Phase == phase)
+	default:
+		return recorded
+	}
+}
+
+// earlier is the expiry to keep of a recorded and a declared one: the earlier one, or the recorded one once it is frozen.
+func earlier(recorded, declared *metav1.Time, frozen bool) *metav1.Time {
+	if recorded == nil || !frozen && declared != nil && declared.Before(recorded) {
+		return declared
+	}
+
+	return recorded
+}
+
 // Ended says whether a key has ended for good, and how. What has been reported first stays.
-func Ended(key *v1alpha1.APIKey, now time.Time) (v1alpha1.Phase, bool) {
+func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
+	key := o.Key
 	switch {
 	case key.Status.Phase == v1alpha1.PhaseRevoked, key.Status.Phase == v1alpha1.PhaseExpired:
 		return key.Status.Phase, true
 	case key.Spec.Revoked:
 		return v1alpha1.PhaseRevoked, true
-	case Expired(key, now):
+	case Expired(o, now):
 		return v1alpha1.PhaseExpired, true
 	default:
 		return "", false
@@ -56,8 +92,9 @@ func Ended(key *v1alpha1.APIKey, now time.Time) (v1alpha1.Phase, bool) {
 
 // NextWake is how long from now something is due that no event will announce; zero: nothing is.
 // What is due already has been acted on, or something else holds it up.
-func NextWake(key *v1alpha1.APIKey, now time.Time) time.Duration {
-	if _, ended := Ended(key, now); ended {
+func NextWake(o Observed, now time.Time) time.Duration {
+	key := o.Key
+	if _, ended := Ended(o, now); ended {
 		return 0
 	}
 	next := time.Duration(0)
@@ -71,6 +108,9 @@ func NextWake(key *v1alpha1.APIKey, now time.Time) time.Duration {
 	}
 	sooner(key.Status.ExpiresAt)
 	sooner(rotationDue(key))
+	for _, policy := range o.Policies {
+		sooner(overAge(key, policy)) // one more thing to report
+	}
 	for i := range key.Status.Keys {
 		if key.Status.Keys[i].State == v1alpha1.KeyRetiring {
 			sooner(key.Status.Keys[i].NotAfter)

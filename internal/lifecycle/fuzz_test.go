@@ -5,17 +5,20 @@ package lifecycle_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// FuzzDecide decides on arbitrary objects and writes every status that could follow. Nothing panics, nothing that has
-// ended is called active, no status outgrows the schema, and a status that has settled stays as it is.
+// FuzzDecide decides on arbitrary objects under arbitrary policies and writes every status that could follow. Nothing
+// panics, nothing that has ended is called active, nothing is minted against the rules, no status outgrows the schema, and
+// one that has settled stays as it is.
 func FuzzDecide(f *testing.F) {
 	for _, key := range []*v1alpha1.APIKey{
 		settled(), settled(minted()),
@@ -29,30 +32,46 @@ func FuzzDecide(f *testing.F) {
 			f.Fatal(err)
 		}
 		for state := range int(lifecycle.SecretOwned) + 1 {
-			f.Add(data, state, "active", "old", true, int64(0))
+			f.Add(data, state, "active", "old", true, int64(0), []byte("[]"))
+			f.Add(data, state, "active", "old", false, int64(0), []byte(`[
+				{"metadata": {"name": "a"}, "spec": {"environments": ["Staging"], "expiry": {"default": "25h", "maximum": "26h", "required": true}}},
+				{"metadata": {"name": "b"}, "spec": {"rateLimit": {"maximum": {"requests": 1, "per": "1m"}}, "rotation": {"maximumAge": "30h"}}}]`))
 		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte, state int, digest, previous string, flag bool, seconds int64) {
+	f.Fuzz(func(t *testing.T, data []byte, state int, digest, previous string, flag bool, seconds int64, rules []byte) {
 		key := &v1alpha1.APIKey{}
 		if json.Unmarshal(data, key) != nil || state < 0 || state > int(lifecycle.SecretOwned) {
+			return
+		}
+		var policies []*v1alpha1.APIKeyPolicy
+		if json.Unmarshal(rules, &policies) != nil || slices.Contains(policies, nil) {
 			return
 		}
 		moment := now.Add(time.Duration(seconds%1e9) * time.Second)
 		o := lifecycle.Observed{Key: key, Secret: lifecycle.Secret{
 			State: lifecycle.SecretState(state), Ref: ref, Digest: digest, PreviousDigest: previous, Fenced: flag, InShape: !flag,
-		}}
-		before := key.DeepCopy()
-		_, over := lifecycle.Ended(key, moment)
+		}, Policies: policies}
+		if flag {
+			o.Unguarded = []string{"a guardrail is missing"}
+		}
+		before, rulesBefore := key.DeepCopy(), slices.Clone(policies)
+		_, over := lifecycle.Ended(o, moment)
 		plan := lifecycle.Decide(o, moment)
 		status, written := statusAfter(o, plan, moment)
-		if !equality.Semantic.DeepEqual(before, key) {
+		if !equality.Semantic.DeepEqual(before, key) || !slices.Equal(rulesBefore, policies) {
 			t.Fatal("the object that was observed has changed")
 		}
-		if lifecycle.NextWake(key, moment) < 0 {
+		if lifecycle.NextWake(o, moment) < 0 {
 			t.Error("a wait that is negative")
 		}
 		if !written {
 			return
+		}
+		if plan.Action == lifecycle.Mint && (flag || key.Status.LastRotation == nil && len(lifecycle.Violations(key, policies, moment)) > 0) {
+			t.Error("a key is minted that nothing guards, or that a policy denies")
+		}
+		if status.ObservedGeneration != key.Generation || !over && later(status.ExpiresAt, lifecycle.ExpiresAt(key)) {
+			t.Errorf("%s: generation %d of %d is reported to expire at %v", plan.Action, status.ObservedGeneration, key.Generation, status.ExpiresAt)
 		}
 		if over && (isActive(status) || plan.Action != lifecycle.Delete && plan.Action != lifecycle.Close) {
 			t.Errorf("%s leaves a key that has ended %s", plan.Action, status.Phase)
@@ -63,7 +82,7 @@ func FuzzDecide(f *testing.F) {
 		if plan.Action == lifecycle.Settle || plan.Action == lifecycle.Close || plan.Action == lifecycle.Block {
 			key.Status = status
 			later := moment
-			if plan.Action != lifecycle.Settle { // a settled status may change when an overlap ends
+			if wake := lifecycle.NextWake(o, moment); wake == 0 || wake > time.Hour { // nothing is due by then
 				later = moment.Add(time.Hour)
 			}
 			if again, _ := statusAfter(o, plan, later); !equality.Semantic.DeepEqual(status, again) {
@@ -74,6 +93,11 @@ func FuzzDecide(f *testing.F) {
 			t.Errorf("%s leaves %d records", plan.Action, len(status.Keys))
 		}
 	})
+}
+
+// later says whether an end is later than another; nil is never.
+func later(end, other *metav1.Time) bool {
+	return other != nil && (end == nil || other.Before(end))
 }
 
 // statusAfter is the last status that a plan writes; false: it writes none.

@@ -150,6 +150,8 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 		with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending)),
 		func(k *v1alpha1.APIKey) { k.DeletionTimestamp = at(now); k.Spec.Revoked = true })
 	secret := in(lifecycle.SecretBehind)
+	denying, unguarded := policies(t, "environments: [Staging]"), []string{"gone"}
+	handedOut := key.Status.LastRotation
 	steps := []struct {
 		want  string
 		relax func()
@@ -160,14 +162,17 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 		{"unread", func() { secret = in(lifecycle.SecretForeign) }},
 		{"foreign", func() { secret = owned("a") }},
 		{"announced", func() { secret = owned("active"); secret.InShape = false }},
-		{"bad overlap", func() { delete(key.Annotations, v1alpha1.RotateOverlapAnnotation) }},
+		{"bad overlap", func() { delete(key.Annotations, v1alpha1.RotateOverlapAnnotation); key.Status.LastRotation = nil }},
+		{"denied", func() { key.Status.LastRotation = handedOut }},
+		{"unguarded", func() { unguarded = nil }},
 		{"crowded", func() { key.Status.Keys = key.Status.Keys[:2] }},
 		{"due", func() { key.Status.Keys = key.Status.Keys[:1]; delete(key.Annotations, v1alpha1.RotateAnnotation) }},
 		{"out of shape", func() { secret.InShape = true }},
 		{"settled", func() {}},
 	}
 	for _, step := range steps {
-		if got := lifecycle.Decide(lifecycle.Observed{Key: key, Secret: secret}, now).Check; got != step.want {
+		o := lifecycle.Observed{Key: key, Secret: secret, Policies: denying, Unguarded: unguarded}
+		if got := lifecycle.Decide(o, now).Check; got != step.want {
 			t.Errorf("decided by %q, want %q", got, step.want)
 		}
 		step.relax()
@@ -235,7 +240,7 @@ func TestNextWake(t *testing.T) {
 		"a key that has ended sleeps":                        {settled(expires(-1), schedule("25h", "")), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := lifecycle.NextWake(c.key, now); got != c.want {
+			if got := lifecycle.NextWake(lifecycle.Observed{Key: c.key}, now); got != c.want {
 				t.Errorf("wakes in %s, want %s", got, c.want)
 			}
 		})
@@ -420,7 +425,7 @@ func TestActionsHaveNames(t *testing.T) {
 
 func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
 	key := settled(minted(), with(record("older", v1alpha1.KeyPending), record("mine", v1alpha1.KeyPending)))
-	status := lifecycle.Refused(key, "mine", "no", now)
+	status := lifecycle.Refused(lifecycle.Observed{Key: key}, "mine", "no", now)
 	if got := states(status); !cmp.Equal(got, []string{"older Pending"}) {
 		t.Errorf("keys: %v", got)
 	}
@@ -429,7 +434,7 @@ func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
 
 func TestARefusalStaysReportedUntilAnAttemptSucceeds(t *testing.T) {
 	o := lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretAbsent)}
-	o.Key.Status = lifecycle.Refused(o.Key, "", "no", now)
+	o.Key.Status = lifecycle.Refused(o, "", "no", now)
 	refused := o.Key.Status.Conditions
 	o.Key.Status = lifecycle.Announced(o, "new", "new", now)
 	if diff := cmp.Diff(refused, o.Key.Status.Conditions); diff != "" {
@@ -451,7 +456,7 @@ func TestAProblemDoesNotChangeWhetherTheKeyWorks(t *testing.T) {
 		"a key without a key": {with(), v1alpha1.PhasePending, "Active=False RequestRefused"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := lifecycle.Refused(settled(c.change), "", "no", now)
+			status := lifecycle.Refused(lifecycle.Observed{Key: settled(c.change)}, "", "no", now)
 			if status.Phase != c.phase {
 				t.Errorf("phase %s, want %s", status.Phase, c.phase)
 			}

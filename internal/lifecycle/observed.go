@@ -15,6 +15,10 @@ type Observed struct {
 	Key *v1alpha1.APIKey
 	// Secret is what is known of the Secret with the name that the APIKey wants.
 	Secret Secret
+	// Policies are the APIKeyPolicies that are for the APIKey's namespace. Decisions do not change them.
+	Policies []*v1alpha1.APIKeyPolicy
+	// Unguarded is what keeps the guardrails at the API server from being in force, each in words; none: they are.
+	Unguarded []string
 }
 
 // SecretState is how much is known of a Secret, and what.

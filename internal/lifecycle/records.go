@@ -56,6 +56,13 @@ func without(records []v1alpha1.KeyRecord, match func(v1alpha1.KeyRecord) bool) 
 	return kept
 }
 
+// withdrawn are the records without that of a key which was announced and not handed out.
+func withdrawn(records []v1alpha1.KeyRecord, announced string) []v1alpha1.KeyRecord {
+	return without(records, func(r v1alpha1.KeyRecord) bool {
+		return r.State == v1alpha1.KeyPending && r.Digest == announced
+	})
+}
+
 // retire makes a record Retiring until a time, or until the earlier one that it has already:
 // a key that has stopped never starts again.
 func retire(r v1alpha1.KeyRecord, notAfter *metav1.Time) v1alpha1.KeyRecord {

@@ -6,8 +6,6 @@ package lifecycle
 import (
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
@@ -28,8 +26,7 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 	s.Keys = append(s.Keys, v1alpha1.KeyRecord{
 		ID: id, Digest: digest, State: v1alpha1.KeyPending, CreatedAt: *wholeSecond(now),
 	})
-	s.ExpiresAt = ExpiresAt(o.Key)
-	inProgress(&s, o.Key, now)
+	inProgress(&s, o, now)
 
 	return s
 }
@@ -55,7 +52,7 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 	s.Keys = records
 	s.SecretRef = &ref
 	s.LastRotation = &v1alpha1.LastRotation{Trigger: why, Value: seenValue(o.Key), At: *wholeSecond(now)}
-	inPlace(&s, o.Key, now)
+	inPlace(&s, o, now)
 
 	return s
 }
@@ -67,7 +64,7 @@ func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	if o.Secret.State == SecretOwned {
 		s.SecretRef = o.Secret.Ref.DeepCopy()
 	}
-	inPlace(&s, o.Key, now)
+	inPlace(&s, o, now)
 
 	return s
 }
@@ -77,7 +74,7 @@ func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.AP
 	s := *o.Key.Status.DeepCopy()
 	s.Keys = without(remaining(o, now), inState(v1alpha1.KeyPending))
 	s.SecretRef = &ref
-	inProgress(&s, o.Key, now)
+	inProgress(&s, o, now)
 
 	return s
 }
@@ -86,18 +83,15 @@ func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.AP
 // The records stay, so that a verifier can say why it refuses a key, and so that the history does.
 func Closed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	s := *o.Key.Status.DeepCopy()
-	phase, _ := Ended(o.Key, now)
+	s.SecretRef = nil
+	ended(&s, o, now)
 	at := wholeSecond(now)
-	if phase == v1alpha1.PhaseExpired {
-		if s.ExpiresAt = earlier(s.ExpiresAt, ExpiresAt(o.Key), s.Phase == phase); s.ExpiresAt != nil && s.ExpiresAt.Before(at) {
-			at = s.ExpiresAt
-		}
+	if s.Phase == v1alpha1.PhaseExpired && s.ExpiresAt != nil && s.ExpiresAt.Before(at) {
+		at = s.ExpiresAt
 	}
 	for i := range s.Keys {
 		s.Keys[i] = retire(s.Keys[i], at)
 	}
-	s.SecretRef = nil
-	ended(&s, o.Key, now)
 
 	return s
 }
@@ -109,29 +103,26 @@ func Blocked(o Observed, reason, message string, now time.Time) v1alpha1.APIKeyS
 	if secretGone(o) {
 		s.SecretRef = nil
 	}
-	s.ExpiresAt = ExpiresAt(o.Key)
-	stalled(&s, o.Key, reason, message, now)
+	stalled(&s, o, reason, message, now)
 
 	return s
 }
 
 // Refused is the status of a key whose last write the API server has refused; it will be tried again.
 // The record that was announced for that write goes with it, because it is certain that nobody was handed that key.
-func Refused(key *v1alpha1.APIKey, announced, message string, now time.Time) v1alpha1.APIKeyStatus {
-	s := *key.Status.DeepCopy()
-	s.Keys = without(s.Keys, func(r v1alpha1.KeyRecord) bool {
-		return r.State == v1alpha1.KeyPending && r.Digest == announced
-	})
-	retrying(&s, key, message, now)
+func Refused(o Observed, announced, message string, now time.Time) v1alpha1.APIKeyStatus {
+	s := *o.Key.Status.DeepCopy()
+	s.Keys = withdrawn(s.Keys, announced)
+	retrying(&s, o, message, now)
 
 	return s
 }
 
-// earlier is the expiry to keep of a recorded and a declared one: the earlier one, or the recorded one once it is frozen.
-func earlier(recorded, declared *metav1.Time, frozen bool) *metav1.Time {
-	if recorded == nil || !frozen && declared != nil && declared.Before(recorded) {
-		return declared
-	}
+// Withheld is the status of a key that was announced and then not handed out, because something that blocks it came up
+// in between. Nobody was handed that key, so its record goes.
+func Withheld(o Observed, announced string, block Plan, now time.Time) v1alpha1.APIKeyStatus {
+	s := Blocked(o, block.Reason, block.Message, now)
+	s.Keys = withdrawn(s.Keys, announced)
 
-	return recorded
+	return s
 }
