@@ -62,6 +62,7 @@ type options struct {
 	leaderElect                     bool
 	leaderElectionNamespace, prefix string
 	concurrency                     int
+	requireGuardrails               bool
 	zap                             zap.Options
 }
 
@@ -76,6 +77,7 @@ func flagSet(o *options) *flag.FlagSet {
 	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease for --leader-elect; empty: the namespace of the pod.")
 	fs.StringVar(&o.prefix, "key-prefix", keys.DefaultPrefix, "What new keys begin with: 1 to 10 lower-case letters and digits, a letter first. Keys with another prefix stay valid.")
 	fs.IntVar(&o.concurrency, "concurrent-reconciles", 16, "How many APIKeys are worked on at once, from 1 to 1000.")
+	fs.BoolVar(&o.requireGuardrails, "require-guardrails", true, "Mint keys only while the policies of config/policy are in force at the API server: without them, whoever may create an APIKey can give it any permission. --require-guardrails=false is for clusters where something else decides about that.")
 	if kubeconfig := flag.Lookup("kubeconfig"); kubeconfig != nil { // controller-runtime reads it where it has put it
 		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
 	}
@@ -126,7 +128,7 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := controller.Setup(mgr, controller.Options{
 		Keys: keys.Generator{Prefix: o.prefix}, Concurrency: o.concurrency,
-		Clock: clock.RealClock{}, Registerer: metrics.Registry,
+		Clock: clock.RealClock{}, Registerer: metrics.Registry, RequireGuardrails: o.requireGuardrails,
 	}); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}

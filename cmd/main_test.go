@@ -45,7 +45,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "leader-elect", "key-prefix", "concurrent-reconciles", "kubeconfig", "zap-log-level",
+		"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "leader-elect", "key-prefix", "concurrent-reconciles", "require-guardrails", "kubeconfig", "zap-log-level",
 	} {
 		if !strings.Contains(help.String(), "-"+name) {
 			t.Errorf("--help does not name --%s", name)
@@ -100,6 +100,7 @@ func TestDeployment(t *testing.T) {
 	security := container.SecurityContext
 	for what, ok := range map[string]bool{
 		"leader election is on":           o.leaderElect,
+		"guardrails are required":         o.requireGuardrails,
 		"metrics are secured":             o.metricsSecure,
 		"it does not run as root":         *pod.SecurityContext.RunAsNonRoot,
 		"its filesystem is read-only":     *security.ReadOnlyRootFilesystem,

@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +47,9 @@ func (r *Reconciler) apply(ctx context.Context, p *pass) error {
 // mint announces a new key, hands it out and promotes it, in this order: a key that a workload can hold is always one
 // that verifiers know, and a key that verifiers accept is always one that this operator has drawn.
 func (r *Reconciler) mint(ctx context.Context, p *pass) error {
+	if p.ungated != nil {
+		return p.ungated
+	}
 	key, err := r.Keys.New(p.observed.Key.Spec.Environment)
 	if err != nil {
 		return err
@@ -54,12 +58,30 @@ func (r *Reconciler) mint(ctx context.Context, p *pass) error {
 	if err := r.writeStatus(ctx, p, lifecycle.Announced(p.observed, digest.String(), digest.ID(), p.now)); err != nil {
 		return err
 	}
+	if held, err := r.holdBack(ctx, p, digest.String()); held || err != nil {
+		return err
+	}
 	secret, err := r.handOut(ctx, p, key)
 	if err != nil {
 		return err
 	}
 
 	return r.promote(ctx, p, digest.String(), reference(secret))
+}
+
+// holdBack looks at the rules once more, right before a key is handed out: they may have changed while the Secret was read
+// and the key announced. Where they forbid it now, the announcement is taken back.
+func (r *Reconciler) holdBack(ctx context.Context, p *pass, announced string) (bool, error) {
+	if err := errors.Join(r.observeRules(ctx, p), p.ungated); err != nil {
+		return false, err
+	}
+	block, held := lifecycle.HoldsBack(p.observed, p.now)
+	if !held {
+		return false, nil
+	}
+	p.plan = block
+
+	return true, r.writeStatus(ctx, p, lifecycle.Withheld(p.observed, announced, block, p.now))
 }
 
 // promote makes the key that the Secret holds the active one.

@@ -39,12 +39,38 @@ func stripAPIKey(obj any) (any, error) {
 		key.Spec.Permissions[i] = shared(key.Spec.Permissions[i])
 	}
 	key.Status.Phase = shared(key.Status.Phase)
+	if key.Status.RateLimit != nil {
+		key.Status.RateLimit.Per = shared(key.Status.RateLimit.Per)
+	}
 	for i := range key.Status.Keys {
 		key.Status.Keys[i].State = shared(key.Status.Keys[i].State)
 	}
 	for i := range key.Status.Conditions {
 		c := &key.Status.Conditions[i]
 		c.Type, c.Status, c.Reason, c.Message = shared(c.Type), shared(c.Status), shared(c.Reason), shared(c.Message)
+	}
+
+	return obj, nil
+}
+
+// stripMetadata takes off what no decision needs of an object of which there are few.
+func stripMetadata(obj any) (any, error) {
+	if o, ok := obj.(metav1.Object); ok {
+		o.SetManagedFields(nil)
+		o.SetAnnotations(nil)
+	}
+
+	return obj, nil
+}
+
+// stripNamespace leaves the name and the labels.
+func stripNamespace(obj any) (any, error) {
+	namespace, ok := obj.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return obj, nil
+	}
+	namespace.ObjectMeta = metav1.ObjectMeta{
+		Name: namespace.Name, UID: namespace.UID, ResourceVersion: namespace.ResourceVersion, Labels: namespace.Labels,
 	}
 
 	return obj, nil

@@ -5,6 +5,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -30,6 +31,7 @@ const (
 	actionEnd    = "End"
 	actionAdmit  = "Admit"
 	actionBlock  = "Block"
+	actionCheck  = "Check"
 )
 
 // event is one thing worth telling about a key.
@@ -53,7 +55,26 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: problem.Reason, action: actionBlock, note: problem.Message})
 	}
 
+	if c := violation(after); c != nil && violation(before) == nil && !told(events, c.Reason) {
+		events = append(events, event{kind: corev1.EventTypeWarning, reason: c.Reason, action: actionCheck, note: c.Message})
+	}
+
 	return events
+}
+
+// told says whether an event with a reason is among others: a key that a policy denies its first key is reported once.
+func told(events []event, reason string) bool {
+	return slices.ContainsFunc(events, func(e event) bool { return e.reason == reason })
+}
+
+// violation is the Compliant condition of a key that does not meet a policy; nil: it meets all, or there is none.
+func violation(key *v1alpha1.APIKey) *metav1.Condition {
+	compliant := meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionCompliant)
+	if compliant == nil || compliant.Status != metav1.ConditionFalse {
+		return nil
+	}
+
+	return compliant
 }
 
 // rotated says whether another key became the active one.
@@ -119,7 +140,8 @@ func problemOf(key *v1alpha1.APIKey) *metav1.Condition {
 		return nil
 	}
 	switch ready.Reason {
-	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonInvalidOverlap, v1alpha1.ReasonRequestRefused:
+	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonInvalidOverlap, v1alpha1.ReasonRequestRefused,
+		v1alpha1.ReasonPolicyDenied, v1alpha1.ReasonGuardrailsMissing:
 		return ready
 	default:
 		return nil

@@ -65,6 +65,14 @@ func newFixtures(ctx context.Context, n int) []*fixture {
 // create creates the APIKey, after the given changes to a minimal one.
 func (f *fixture) create(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
 	GinkgoHelper()
+	key := f.minimal(changes...)
+	Expect(admin.Create(f.ctx, key)).To(Succeed())
+
+	return key
+}
+
+// minimal is an APIKey that declares no more than it must, after the given changes.
+func (f *fixture) minimal(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
 	key := &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: f.name.Name},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
@@ -72,7 +80,6 @@ func (f *fixture) create(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
 	for _, change := range changes {
 		change(key)
 	}
-	Expect(admin.Create(f.ctx, key)).To(Succeed())
 
 	return key
 }
@@ -139,7 +146,7 @@ func (f *fixture) reconcilerFor(cfg *rest.Config) *controller.Reconciler {
 	announcer, err := controller.NewAnnouncer(f, prometheus.NewRegistry())
 	Expect(err).NotTo(HaveOccurred())
 
-	return &controller.Reconciler{APIKeys: cl, Metadata: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{}, Announcer: announcer}
+	return &controller.Reconciler{APIKeys: cl, Metadata: cl, Policies: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{}, Announcer: announcer}
 }
 
 // Eventf implements controller.EventRecorder.
@@ -163,7 +170,12 @@ func (f *fixture) settle() ctrl.Result {
 
 func (f *fixture) settleWith(wire *testkit.Wire) ctrl.Result {
 	GinkgoHelper()
-	r := f.reconciler(wire)
+
+	return f.settleReconciler(f.reconciler(wire), wire)
+}
+
+func (f *fixture) settleReconciler(r *controller.Reconciler, wire *testkit.Wire) ctrl.Result {
+	GinkgoHelper()
 	for range 10 {
 		before := len(wire.Writes())
 		result, err := f.pass(r)

@@ -5,7 +5,6 @@ package controller_test
 
 import (
 	"context"
-	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/ginkgo/v2"
@@ -69,7 +68,7 @@ var _ = DescribeTable("kstatus reads an APIKey", func(ctx context.Context, want 
 	Entry("that has expired: failed", status.FailedStatus, func(f *fixture) {
 		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "1h" })
 		f.settle()
-		f.advance(time.Hour)
+		f.clock.SetTime(f.key().Status.ExpiresAt.Time)
 		f.settle()
 	}),
 	Entry("whose Secret is somebody else's: failed", status.FailedStatus, func(f *fixture) {

@@ -36,6 +36,8 @@ const patience = 30 * time.Second
 type operator struct {
 	wire *testkit.Wire
 	stop func()
+	// guarded lets it mint only while the guardrails are in force.
+	guarded bool
 }
 
 // startOperator runs an operator for the namespace of a fixture until it is stopped, or the spec ends.
@@ -63,7 +65,7 @@ func (o *operator) start(cfg *rest.Config, f *fixture, changes ...func(*ctrl.Opt
 	mgr, err := ctrl.NewManager(o.wire.Attach(cfg), opts)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(controller.Setup(mgr, controller.Options{
-		Concurrency: 8, Clock: clock.RealClock{}, Registerer: metricsOfSpecs(),
+		Concurrency: 8, Clock: clock.RealClock{}, Registerer: metricsOfSpecs(), RequireGuardrails: o.guarded,
 	})).To(Succeed())
 
 	ctx, cancel := context.WithCancel(context.Background())

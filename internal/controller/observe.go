@@ -21,8 +21,26 @@ import (
 // watchGrace is how long after a rotation the watch may be behind it. After that the Secret is read instead.
 const watchGrace = 5 * time.Second
 
-// observe fills in what can be known of the Secret without an API call.
+// observe fills in what can be known without an API call.
 func (r *Reconciler) observe(ctx context.Context, p *pass) error {
+	if err := r.observeRules(ctx, p); err != nil {
+		return err
+	}
+
+	return r.observeSecret(ctx, p)
+}
+
+// observeRules fills in the policies that are for the key, and whether the guardrails are in force. Where nobody knows that,
+// only the minting of keys has to wait: no other step depends on it.
+func (r *Reconciler) observeRules(ctx context.Context, p *pass) (err error) {
+	p.observed.Unguarded, p.ungated = r.Guardrails.Missing(ctx)
+	p.observed.Policies, err = policiesFor(ctx, r.Policies, p.observed.Key.Namespace)
+
+	return err
+}
+
+// observeSecret fills in what the watch of Secrets shows.
+func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
 	key := p.observed.Key
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

@@ -26,7 +26,7 @@ import (
 )
 
 // conflictDelay is how long to wait after someone else's write before looking again. Their write is an event, too;
-// this is for the case that it was delivered before the conflict was.
+// this is for the case that it was delivered before the conflict was. It is as long for a watch that is behind another.
 const conflictDelay = 100 * time.Millisecond
 
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys,verbs=get;list;watch
@@ -43,6 +43,10 @@ type Reconciler struct {
 	Metadata client.Reader
 	// Secrets reads and writes Secrets, never from a cache: a cached Secret is plaintext at rest in memory.
 	Secrets client.Client
+	// Policies reads APIKeyPolicies and the metadata of namespaces, from a cache or not. It changes nothing that it gets.
+	Policies client.Reader
+	// Guardrails says whether a key may be minted; nil: always.
+	Guardrails *Gate
 	// Watched says how far the watch behind Metadata has come; nil: Metadata is not a cache.
 	Watched *Frontier
 	// Keys draws new keys.
@@ -60,12 +64,16 @@ type pass struct {
 	// secret is the Secret as it was read live; nil: it was not, or there is none.
 	secret *corev1.Secret
 	plan   lifecycle.Plan
+	// ungated is why nobody knows whether the guardrails are in force.
+	ungated error
 }
 
 // Reconcile observes, decides, applies and reports.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	key := &v1alpha1.APIKey{}
 	if err := r.APIKeys.Get(ctx, req.NamespacedName, key); err != nil {
+		r.Guardrails.forget(req.NamespacedName)
+
 		return ctrl.Result{}, client.IgnoreNotFound(err) // gone: garbage collection takes the Secret
 	}
 	p := &pass{now: r.Clock.Now(), observed: lifecycle.Observed{Key: key}}
@@ -92,19 +100,29 @@ func (r *Reconciler) conclude(ctx context.Context, p *pass, err error) (ctrl.Res
 	var refusal *refusedError
 	switch {
 	case err == nil:
-		return ctrl.Result{RequeueAfter: sooner(p.plan.RetryAfter, lifecycle.NextWake(p.observed.Key, p.now))}, nil
-	case isConflict(err):
+		return ctrl.Result{RequeueAfter: sooner(r.retryAfter(ctx, p), lifecycle.NextWake(p.observed, p.now))}, nil
+	case isConflict(err), errors.Is(err, errNamespaceBehind):
 		return ctrl.Result{RequeueAfter: conflictDelay}, nil
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return ctrl.Result{}, nil // the APIKey is about to go, and the Secret with it
 	case errors.As(err, &refusal):
-		status := lifecycle.Refused(p.observed.Key, refusal.announced, refusal.Error(), p.now)
+		status := lifecycle.Refused(p.observed, refusal.announced, refusal.Error(), p.now)
 		if report := r.writeStatus(ctx, p, status); report != nil && !isConflict(report) {
 			err = errors.Join(err, report)
 		}
 	}
 
 	return ctrl.Result{}, err
+}
+
+// retryAfter is when to look again where no event will tell.
+func (r *Reconciler) retryAfter(ctx context.Context, p *pass) time.Duration {
+	held := p.plan.Action == lifecycle.Block && p.plan.Reason == v1alpha1.ReasonGuardrailsMissing
+	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(p.observed.Key), p.observed.Unguarded) {
+		return conflictDelay
+	}
+
+	return p.plan.RetryAfter
 }
 
 // refusedError is the API server's definite no. The request was not carried out and would not be if it were repeated

@@ -32,7 +32,8 @@ func notFound(name client.ObjectKey) error {
 	return apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, name.Name)
 }
 
-// allow lets a user read APIKeys in the fixture's namespace, write their status or not, and use the verbs on Secrets.
+// allow lets a user read APIKeys in the fixture's namespace, write their status or not, and use the verbs on Secrets;
+// and everywhere read what APIKeys have to meet.
 func (f *fixture) allow(user string, status bool, secretVerbs ...string) {
 	GinkgoHelper()
 	rules := []rbacv1.PolicyRule{{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys"}, Verbs: []string{"get", "list", "watch"}}}
@@ -47,6 +48,17 @@ func (f *fixture) allow(user string, status bool, secretVerbs ...string) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	})).To(Succeed())
+
+	wide := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "operator-of-" + f.name.Namespace}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeypolicies"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list", "watch"}},
+	}}
+	Expect(admin.Create(f.ctx, wide)).To(Succeed())
+	Expect(admin.Create(f.ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: wide.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: wide.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	})).To(Succeed())
 }
 
 // reconcilerWith is an operator in the fixture's namespace that may do nothing with Secrets but what is listed.
@@ -59,8 +71,8 @@ func (f *fixture) reconcilerWith(status bool, secretVerbs ...string) *controller
 
 	r := f.reconcilerFor(cfg)
 	full := f.reconciler(testkit.NewWire(testkit.Cut{}))
-	r.Metadata = full.Metadata // stands for a cache that was filled before
-	Eventually(func() error {  // the authorizer learns of the role from a watch of its own
+	r.Metadata, r.Policies = full.Metadata, full.Policies // stand for a cache that was filled before
+	Eventually(func() error {                             // the authorizer learns of the role from a watch of its own
 		return r.APIKeys.Get(f.ctx, f.name, &v1alpha1.APIKey{})
 	}).WithTimeout(10 * time.Second).Should(Succeed())
 

@@ -8,8 +8,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -21,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
@@ -46,6 +51,8 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
+	// RequireGuardrails lets no key be minted unless the guardrails at the API server are in force.
+	RequireGuardrails bool
 }
 
 // CacheOptions narrow what the manager's cache holds. Of Secrets the server sends only those of our type.
@@ -54,8 +61,21 @@ func CacheOptions() cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.APIKey{}: {Transform: stripAPIKey},
 			&corev1.Secret{}:   {Field: fields.OneTermEqualSelector("type", v1alpha1.SecretType), Transform: stripSecret},
+
+			&v1alpha1.APIKeyPolicy{}:                                    {Transform: stripMetadata},
+			&corev1.Namespace{}:                                         {Transform: stripNamespace},
+			&admissionregistrationv1.ValidatingAdmissionPolicy{}:        {Label: isGuardrail(), Transform: stripMetadata},
+			&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}: {Label: isGuardrail(), Transform: stripMetadata},
 		},
 	}
+}
+
+// isGuardrail picks the objects that are labelled as guardrails. It always reads.
+func isGuardrail() labels.Selector {
+	exists, err := labels.NewRequirement(guardrails.Label, selection.Exists, nil)
+	utilruntime.Must(err)
+
+	return labels.NewSelector().Add(*exists)
 }
 
 // ClientOptions make the manager's client wait, on a read, for the watch to deliver the operator's own writes.
@@ -80,18 +100,26 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	watched := &Frontier{}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
-		Keys: opts.Keys, Clock: opts.Clock, Announcer: announcer,
+		Policies: mgr.GetCache(),
+		Keys:     opts.Keys, Clock: opts.Clock, Announcer: announcer,
 	}
-
-	return ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
 		Watches(&v1alpha1.APIKey{}, handler.WithLowPriorityWhenUnchanged[client.Object, reconcile.Request](&apikeyHandler{})).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(ownerOf(watched)), builder.OnlyMetadata).
+		Watches(&v1alpha1.APIKeyPolicy{}, policyHandler(mgr.GetCache())).
+		Watches(&corev1.Namespace{}, namespaceHandler(mgr.GetCache()), builder.OnlyMetadata).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: opts.Concurrency,
 			ReconciliationTimeout:   passTimeout,
 			EnableWarmup:            new(true), // a replica that stands by takes over with its cache filled
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-		}).
-		Complete(r)
+		})
+	if opts.RequireGuardrails {
+		r.Guardrails = NewGate(mgr.GetCache(), whoAmI(secrets), mgr.GetLogger().WithName("guardrails"))
+		b = b.Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, r.Guardrails.Handler()).
+			Watches(&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, r.Guardrails.Handler())
+	}
+
+	return b.Complete(r)
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,13 +26,27 @@ import (
 // of a status, a backup that was restored for instance, is put right after this time.
 const statusDelay = time.Minute
 
+// workQueue is what handlers put APIKeys into that are to be looked at.
+type workQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// queueLater queues an APIKey behind those that somebody waits for.
+func queueLater(queue workQueue, name types.NamespacedName) {
+	req := reconcile.Request{NamespacedName: name}
+	if q, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		q.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
+
+		return
+	}
+	queue.Add(req)
+}
+
 // apikeyHandler queues an APIKey that has changed.
 type apikeyHandler struct {
 	handler.EnqueueRequestForObject
 }
 
 // Update implements handler.EventHandler.
-func (h *apikeyHandler) Update(ctx context.Context, e ctrlevent.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+func (h *apikeyHandler) Update(ctx context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
 	if changedForUs(e.ObjectOld, e.ObjectNew) {
 		h.EnqueueRequestForObject.Update(ctx, e, queue)
 

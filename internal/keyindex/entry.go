@@ -4,6 +4,7 @@
 package keyindex
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ func newEntry(key *v1alpha1.APIKey) *entry {
 			Owner:       shared(key.Spec.Owner),
 			Environment: shared(key.Spec.Environment),
 			Customers:   shared(access.ListOf(key.Spec.Customers)),
-			Limit:       limitOf(key.Spec.RateLimit),
+			Limit:       limitOf(cmp.Or(key.Status.RateLimit, key.Spec.RateLimit)), // spec counts until the operator has seen it
 			ExpiresAt:   seconds(lifecycle.Deadline(key), access.Never),
 			LastUsedAt:  seconds(key.Status.LastUsedAt, 0),
 			// What was reported first is final: an expired key that is declared revoked later stays an expired one.
@@ -120,18 +121,18 @@ func (e *entry) sameName(other *entry) bool { return e.name() == other.name() }
 // longestPeriod is the largest period of a rate limit that admission lets through.
 const longestPeriod = 24 * time.Hour
 
-// limitOf is a declared rate limit. A period that cannot be read, which admission lets nobody store, counts as the longest
+// limitOf is a rate limit. A period that cannot be read, which admission lets nobody store, counts as the longest
 // one: a mistake never gives a key more than it was meant to have.
-func limitOf(declared *v1alpha1.RateLimit) access.Limit {
-	if declared == nil {
+func limitOf(limit *v1alpha1.RateLimit) access.Limit {
+	if limit == nil {
 		return access.Limit{}
 	}
-	per, err := time.ParseDuration(string(declared.Per))
+	per, err := time.ParseDuration(string(limit.Per))
 	if err != nil || per <= 0 {
 		per = longestPeriod
 	}
 
-	return access.Limit{Requests: max(declared.Requests, 1), Burst: declared.Burst, Per: per}
+	return access.Limit{Requests: max(limit.Requests, 1), Burst: limit.Burst, Per: per}
 }
 
 // seconds is a time in seconds since 1970, or what to say where there is none.

@@ -89,6 +89,31 @@ func TestRightsAreShared(t *testing.T) {
 }
 
 // What admission lets nobody store must still not give a key more than it was meant to have.
+func TestTheLimitInForceCounts(t *testing.T) {
+	declared, inForce := &v1alpha1.RateLimit{Requests: 100, Per: "1m"}, &v1alpha1.RateLimit{Requests: 5, Per: "1s"}
+	for name, c := range map[string]struct {
+		spec, status *v1alpha1.RateLimit
+		want         access.Limit
+	}{
+		"over that of spec":                          {declared, inForce, access.Limit{Requests: 5, Per: time.Second}},
+		"where spec has none":                        {nil, inForce, access.Limit{Requests: 5, Per: time.Second}},
+		"and that of spec before the operator knows": {declared, nil, access.Limit{Requests: 100, Per: time.Minute}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			index := newIndex(t)
+			if err := index.APIKeys().Add(&v1alpha1.APIKey{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "k", UID: "u"},
+				Spec:       v1alpha1.APIKeySpec{RateLimit: c.spec}, Status: v1alpha1.APIKeyStatus{RateLimit: c.status},
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, index.Subject("n", "k", "u").Limit); diff != "" {
+				t.Errorf("limit (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestLimitsThatMakeNoSense(t *testing.T) {
 	for name, c := range map[string]struct {
 		declared *v1alpha1.RateLimit

@@ -16,8 +16,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/controller"
 )
 
-// RunOperator runs the operator, for tests of what relies on it: in this process, as an administrator. The function that
-// it returns ends it and waits for that.
+// RunOperator runs the operator, for tests of what relies on it: in this process, as an administrator, and whether or not
+// there are guardrails. The function that it returns ends it and waits for that.
 func (c *ControlPlane) RunOperator(ctx context.Context) (stop func() error, err error) {
 	mgr, err := ctrl.NewManager(c.Config, ctrl.Options{
 		Scheme: Scheme(), Cache: controller.CacheOptions(), Client: controller.ClientOptions(),

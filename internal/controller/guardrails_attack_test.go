@@ -1,0 +1,164 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller_test
+
+import (
+	"context"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+func newMeanwhile(write int, act func()) *testkit.Wire {
+	return testkit.NewWire(testkit.Cut{Write: write, Meanwhile: act})
+}
+
+// forge writes a status as nobody but the operator can.
+func (s *site) forge(f *fixture, change func(*v1alpha1.APIKeyStatus)) {
+	GinkgoHelper()
+	c, err := client.New(s.operator, client.Options{Scheme: testkit.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	key := f.key()
+	change(&key.Status)
+	Expect(c.Status().Update(f.ctx, key)).To(Succeed())
+}
+
+// Each of these is tried by an administrator, who has every right that there is.
+var _ = Describe("An attack with every right", Ordered, Serial, func() {
+	s := installed()
+
+	It("that copies a digest onto another APIKey is refused, and put right where it was not", func(ctx context.Context) {
+		fixtures := newFixtures(ctx, 2)
+		victim, thief := fixtures[0], fixtures[1]
+		for _, f := range fixtures {
+			f.create()
+			s.settle(f)
+		}
+		stolen := victim.key().Status.Keys
+		key := thief.key()
+		key.Status.Keys = stolen
+		Expect(admin.Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+
+		s.forge(thief, func(status *v1alpha1.APIKeyStatus) { status.Keys = stolen; status.SecretRef = nil })
+		Expect(thief.accepts(victim.value())).To(BeTrue())
+		s.settle(thief)
+		thief.expectHealthy()
+		Expect(thief.accepts(victim.value())).To(BeFalse())
+		victim.expectHealthy()
+	})
+
+	It("that makes the Secret first is refused, and with another type only keeps the key from being made", func(ctx context.Context) {
+		f := newFixture(ctx)
+		planted := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: f.name.Name},
+			Type:       v1alpha1.SecretType, Data: map[string][]byte{v1alpha1.SecretKeyDefault: []byte("planted")},
+		}
+		Expect(admin.Create(ctx, planted.DeepCopy())).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		opaque := f.foreign(corev1.SecretTypeOpaque)
+		f.create()
+		s.settle(f)
+		f.expectConflict(opaque)
+		Expect(admin.Delete(ctx, opaque)).To(Succeed())
+		s.settle(f)
+		f.expectHealthy()
+
+		By("changing what the Secret holds")
+		secret := f.secret()
+		secret.Data = planted.Data
+		Expect(admin.Update(ctx, secret)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+	})
+
+	It("by 20 creators who want one Secret gets one of them a key", func(ctx context.Context) {
+		fixtures := newFixtures(ctx, 20)
+		s.start(fixtures[0])
+		s.start(fixtures[0])
+		var creators sync.WaitGroup
+		errs := make([]error, len(fixtures))
+		for i, f := range fixtures {
+			creators.Go(func() {
+				errs[i] = admin.Create(ctx, f.minimal(func(k *v1alpha1.APIKey) { k.Spec.Secret = &v1alpha1.SecretTemplate{Name: "shared"} }))
+			})
+		}
+		creators.Wait()
+		Expect(errs).To(HaveEach(Not(HaveOccurred())))
+		phases := func() map[string]int {
+			count := map[string]int{}
+			for _, f := range fixtures {
+				key := f.key()
+				reason := ""
+				if ready := condition(key, v1alpha1.ConditionReady); ready != nil {
+					reason = ready.Reason
+				}
+				count[string(key.Status.Phase)+": "+reason]++
+			}
+
+			return count
+		}
+		Eventually(phases).WithTimeout(patience).Should(Equal(map[string]int{
+			"Active: Minted": 1, "Pending: SecretConflict": 19,
+		}))
+		handedOut := fixtures[0].handedOut()
+		Expect(handedOut).To(HaveLen(1))
+		accepting := 0
+		for _, f := range fixtures {
+			if f.accepts(handedOut[0]) {
+				accepting++
+			}
+		}
+		Expect(accepting).To(Equal(1), "APIKeys that the key is good for")
+	})
+
+	It("that restores the status from a backup is refused, and put right where it was not", func(ctx context.Context) {
+		f := newFixture(ctx)
+		f.create()
+		s.settle(f)
+		old, backup := f.value(), f.key().Status
+		f.rotate("now")
+		s.settle(f)
+		key := f.key()
+		key.Status = backup
+		Expect(admin.Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		f.expectHealthy()
+
+		s.forge(f, func(status *v1alpha1.APIKeyStatus) { *status = backup })
+		s.settle(f)
+		f.expectHealthy()
+		Expect(f.accepts(old)).To(BeFalse())
+	})
+
+	It("that restores the object without its status, in the place of the one it was, gets no key of the old one", func(ctx context.Context) {
+		f := newFixture(ctx)
+		f.create()
+		s.settle(f)
+		old := f.value()
+		Expect(admin.Delete(ctx, f.key())).To(Succeed())
+		f.create() // the garbage collector, which does not run here, has not come yet
+		secret := f.secret()
+		s.settle(f)
+		f.expectConflict(secret)
+		Expect(f.accepts(old)).To(BeFalse())
+		Expect(admin.Delete(ctx, secret)).To(Succeed())
+		s.settle(f)
+		f.expectHealthy()
+		Expect(f.accepts(old)).To(BeFalse())
+	})
+
+	It("that takes the status away is refused", func(ctx context.Context) {
+		f := newFixture(ctx)
+		f.create()
+		s.settle(f)
+		key := f.key()
+		key.Status = v1alpha1.APIKeyStatus{}
+		Expect(admin.Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		f.expectHealthy()
+	})
+})

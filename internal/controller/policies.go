@@ -1,0 +1,143 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeypolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+
+// errNamespaceBehind: the watch of namespaces has yet to deliver the one that an APIKey is in.
+var errNamespaceBehind = errors.New("the namespace is not known yet")
+
+// policiesFor are the policies for a namespace, by name. They belong to the cache: nobody may change them.
+func policiesFor(ctx context.Context, reader client.Reader, namespace string) ([]*v1alpha1.APIKeyPolicy, error) {
+	all := &v1alpha1.APIKeyPolicyList{}
+	if err := reader.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list APIKeyPolicies: %w", err)
+	}
+	if len(all.Items) == 0 {
+		return nil, nil
+	}
+	labels, err := labelsOf(ctx, reader, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var selected []*v1alpha1.APIKeyPolicy
+	for i := range all.Items {
+		if lifecycle.Selects(&all.Items[i], labels) {
+			selected = append(selected, &all.Items[i])
+		}
+	}
+	slices.SortFunc(selected, func(a, b *v1alpha1.APIKeyPolicy) int { return strings.Compare(a.Name, b.Name) })
+
+	return selected, nil
+}
+
+// labelsOf are the labels of a namespace. One that is not there has not been delivered yet: without its labels nobody knows
+// which policies are for it, so it must not pass for one without any.
+func labelsOf(ctx context.Context, reader client.Reader, namespace string) (map[string]string, error) {
+	meta := &metav1.PartialObjectMetadata{}
+	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	switch err := reader.Get(ctx, client.ObjectKey{Name: namespace}, meta, client.UnsafeDisableDeepCopy); {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("namespace %s: %w", namespace, errNamespaceBehind)
+	case err != nil:
+		return nil, fmt.Errorf("look up the labels of namespace %s: %w", namespace, err)
+	default:
+		return meta.Labels, nil
+	}
+}
+
+// policyHandler queues the APIKeys that a policy is for, or was. Those of the policies that are there when the operator
+// starts are looked at anyway.
+func policyHandler(reader client.Reader) handler.EventHandler {
+	queueFor := func(ctx context.Context, queue workQueue, policies ...client.Object) {
+		namespaces := &metav1.PartialObjectMetadataList{}
+		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+		if err := reader.List(ctx, namespaces, client.UnsafeDisableDeepCopy); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Cannot list namespaces: their APIKeys follow a changed APIKeyPolicy only when they are next looked at")
+		}
+		for i := range namespaces.Items {
+			selected := func(policy client.Object) bool {
+				p, ok := policy.(*v1alpha1.APIKeyPolicy)
+
+				return ok && lifecycle.Selects(p, namespaces.Items[i].Labels)
+			}
+			if slices.ContainsFunc(policies, selected) {
+				queueAllIn(ctx, reader, queue, namespaces.Items[i].Name)
+			}
+		}
+	}
+
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e ctrlevent.CreateEvent, queue workQueue) {
+			if !e.IsInInitialList {
+				queueFor(ctx, queue, e.Object)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
+			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || e.ObjectOld.GetUID() != e.ObjectNew.GetUID() {
+				queueFor(ctx, queue, e.ObjectOld, e.ObjectNew)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
+			queueFor(ctx, queue, e.Object)
+		},
+	}
+}
+
+// namespaceHandler queues the APIKeys of a namespace whose labels make other policies be for it, and of one that is new:
+// a policy that was delivered before it has found no namespace to queue.
+func namespaceHandler(reader client.Reader) handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e ctrlevent.CreateEvent, queue workQueue) {
+			if !e.IsInInitialList {
+				queueAllIn(ctx, reader, queue, e.Object.GetName())
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
+			before, after := e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()
+			if maps.Equal(before, after) {
+				return
+			}
+			policies := &v1alpha1.APIKeyPolicyList{}
+			err := reader.List(ctx, policies, client.UnsafeDisableDeepCopy)
+			if err != nil || slices.ContainsFunc(policies.Items, func(p v1alpha1.APIKeyPolicy) bool {
+				return lifecycle.Selects(&p, before) != lifecycle.Selects(&p, after)
+			}) {
+				queueAllIn(ctx, reader, queue, e.ObjectNew.GetName())
+			}
+		},
+	}
+}
+
+// queueAllIn queues all APIKeys of a namespace, behind those that somebody waits for.
+func queueAllIn(ctx context.Context, reader client.Reader, queue workQueue, namespace string) {
+	keys := &v1alpha1.APIKeyList{}
+	if err := reader.List(ctx, keys, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot list APIKeys: they follow a changed APIKeyPolicy only when they are next looked at", "namespace", namespace)
+	}
+	for i := range keys.Items {
+		queueLater(queue, client.ObjectKeyFromObject(&keys.Items[i]))
+	}
+}
