@@ -97,7 +97,7 @@ func (c *cluster) install(ctx context.Context, say narrator) error {
 	if _, err := c.kubectl.run(ctx, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"); err != nil {
 		return err
 	}
-	say.held("config/default is applied (%s): CRDs, namespace, RBAC", elapsed(started))
+	say.held("config/default is applied (%s): guardrails, CRDs, namespace, RBAC", elapsed(started))
 	say.note("but not its %s: this cluster has no nodes, so bin/manager and bin/verifier run right here", strings.Join(parts.left, " and "))
 
 	return nil

@@ -32,6 +32,8 @@ func steps() []step {
 		{"Rotated", "a new value of one annotation asks for a new key, and the old one stops", rotated},
 		{"Overlapped", "or the old key works on for a while, so that nobody has to hurry", overlapped},
 		{"Limited", "a key that may be used so often, and no more", limited},
+		{"Granted", "who may edit APIKeys may not yet say what a key can do", granted},
+		{"Governed", "and what every key has to meet, a policy says", governed},
 		{"Suspended", "the key is refused for a while, and then it is the same key again", suspended},
 		{"Expired", "a key that ends by itself, and cannot be brought back", expired},
 		{"Revoked", "the key is dead for good, and its history stays", revoked},
@@ -100,14 +102,14 @@ func (g *guide) showFile(path string) error {
 	return nil
 }
 
-// showRefused shows a command that the rules of the API refuse, and what the API server says to it.
-func (g *guide) showRefused(ctx context.Context, args ...string) error {
+// showRefused shows a command that the API server refuses, and what it says to it: the words are what tells that refusal from others.
+func (g *guide) showRefused(ctx context.Context, words string, args ...string) error {
 	g.command(commandLine(args))
 	printed, err := g.kubectl.run(ctx, args...)
 	switch {
 	case err == nil:
 		return errors.New("the API server accepted what it should have refused: " + commandLine(args))
-	case !strings.Contains(printed, "is invalid"): // failed, but not for that reason
+	case !strings.Contains(printed, words): // failed, but not for that reason
 		return err
 	}
 	g.output(printed)
@@ -122,7 +124,7 @@ func (g *guide) patch(ctx context.Context, key types.NamespacedName, spec string
 
 // patchRefused shows a change of the spec that is refused.
 func (g *guide) patchRefused(ctx context.Context, key types.NamespacedName, spec string) error {
-	return g.showRefused(ctx, patchArgs(key, spec)...)
+	return g.showRefused(ctx, "is invalid", patchArgs(key, spec)...)
 }
 
 // patchArgs are the arguments of kubectl that merge a JSON object into the spec of an APIKey.
