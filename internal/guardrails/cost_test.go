@@ -1,0 +1,114 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails_test
+
+import (
+	"fmt"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// maxAnnotations is how many bytes all annotations of an object may have together.
+const maxAnnotations = 256 << 10
+
+// full has every list full of the longest texts. Those of another letter are others.
+func full(letter string) func(*v1alpha1.APIKey) {
+	longest := func(i, length int) string {
+		return fmt.Sprintf("%02d", i) + strings.Repeat(letter, length-2)
+	}
+
+	return func(key *v1alpha1.APIKey) {
+		spec := &key.Spec
+		spec.Permissions, spec.Roles, spec.Customers = nil, nil, nil
+		for i := range 16 {
+			spec.Permissions = append(spec.Permissions, v1alpha1.Permission(longest(i, 64)))
+		}
+		for i := range 8 {
+			spec.Roles = append(spec.Roles, v1alpha1.RoleName(longest(i, 63)))
+		}
+		for i := range 32 {
+			spec.Customers = append(spec.Customers, v1alpha1.Customer(longest(i, 63)))
+		}
+		spec.Owner = strings.Repeat("o", 253)
+	}
+}
+
+// The API server stops counting, and refuses, when the expressions of one binding cost too much.
+var _ = Describe("The costs of the guardrails", func() {
+	const everybody = "everything@example.com" // may do everything, which the authorizer is asked for 25 times
+
+	It("stay below the limit for the largest APIKey, when everything in it is asked for", func(ctx SpecContext) {
+		user := asMaster(everybody)
+		key := newKey(newNamespace(ctx), full("a"))
+		key.Spec.Suspend = true
+		key.Spec.ValidFor = "000001h0000000m000000000s"
+		key.Spec.Rotation = &v1alpha1.Rotation{Every: "000002h0000000m000000000s"}
+		Expect(user.Create(ctx, key)).To(Succeed())
+		key.Status = fullStatus()
+		Expect(asMaster(operatorUser).Status().Update(ctx, key)).To(Succeed())
+
+		full("b")(key)
+		key.Spec.Suspend = false
+		key.Spec.ValidFor = ""
+		expiring("2899-12-31T23:59:59Z")(key)
+		key.Spec.Rotation.Every = "000001h0000000m000000000s"
+		key.Annotations = map[string]string{v1alpha1.RotateAnnotation: strings.Repeat("r", maxAnnotations-len(v1alpha1.RotateAnnotation))}
+		Expect(user.Update(ctx, key)).To(Succeed())
+	})
+
+	It("stay below the limit for the largest APIKey, when all of it is refused to a user with a long name", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		name := strings.Repeat("n", 253)
+		allow(ctx, name, namespace, mayEdit)
+		key := newKey(namespace, full("a"))
+		Expect(as(exemptUser).Create(ctx, key)).To(Succeed())
+		Expect(refusalOf(as(name).Create(ctx, newKey(namespace, full("a"))))).To(HavePrefix(name + " may not put permission"))
+		full("b")(key)
+		Expect(refusalOf(as(name).Update(ctx, key))).To(HavePrefix(name + " may not put permission"))
+	})
+
+	It("stay below the limit for all annotations that an object may have, in one or in many", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		annotations := map[string]map[string]string{
+			"one":  {"a": strings.Repeat("_prod_", maxAnnotations/6)[1:]},
+			"many": {},
+		}
+		for i := range 1000 {
+			name := fmt.Sprintf("%050d", i)
+			annotations["many"][name] = strings.Repeat("_prod_", maxAnnotations)[:maxAnnotations/1000-len(name)]
+		}
+		for what, values := range annotations {
+			key := newKey(namespace)
+			key.Annotations = values
+			Expect(admin.Create(ctx, key)).To(Succeed(), what)
+			key.Annotations = map[string]string{"a": "b"}
+			Expect(admin.Update(ctx, key)).To(Succeed(), what)
+			key.Annotations = values
+			Expect(admin.Update(ctx, key)).To(Succeed(), what)
+		}
+	})
+
+	It("stay below the limit for the largest Secrets, of our type and of others", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		for _, kind := range []corev1.SecretType{v1alpha1.SecretType, corev1.SecretTypeOpaque} {
+			secret := &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "large-", Finalizers: []string{"example.com/archive"}},
+				Type:       kind, Data: map[string][]byte{"a": make([]byte, 1<<20-1)},
+			}
+			Expect(asMaster(operatorUser).Create(ctx, secret)).To(Succeed())
+			secret.Finalizers = nil
+			Expect(admin.Update(ctx, secret)).To(Succeed(), "%s", kind)
+			secret.Data["a"][0]++
+			Expect(asMaster(operatorUser).Update(ctx, secret)).To(Succeed(), "%s", kind)
+			Expect(client.IgnoreNotFound(admin.Delete(ctx, secret))).To(Succeed())
+		}
+	})
+})

@@ -1,0 +1,99 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// minted stores an APIKey with everything that needs a grant, as the operator leaves it once it has handed the key out.
+func minted(ctx context.Context, namespace string, changes ...func(*v1alpha1.APIKey)) (*v1alpha1.APIKey, *corev1.Secret) {
+	GinkgoHelper()
+	key := newKey(namespace, append([]func(*v1alpha1.APIKey){largest()}, changes...)...)
+	Expect(as(exemptUser).Create(ctx, key)).To(Succeed())
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: key.Name,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(key, v1alpha1.GroupVersion.WithKind("APIKey"))},
+		},
+		Type: v1alpha1.SecretType, Data: map[string][]byte{"api-key": []byte("a")},
+	}
+	Expect(as(operatorUser).Create(ctx, secret)).To(Succeed())
+	key.Status = fullStatus()
+	Expect(as(operatorUser).Status().Update(ctx, key)).To(Succeed())
+
+	return key, secret
+}
+
+// gone waits until an object is not there any more.
+func gone(ctx context.Context, object client.Object, timeout time.Duration) {
+	GinkgoHelper()
+	Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(object), object) }).
+		WithTimeout(timeout).WithPolling(50 * time.Millisecond).Should(MatchError(apierrors.IsNotFound, "not found"))
+}
+
+var _ = Describe("The guardrails let go of an APIKey", func() {
+	It("for a user without any grant who takes off finalizers and owner references and deletes it", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
+		Expect(admin.Create(ctx, owner)).To(Succeed())
+		key, _ := minted(ctx, namespace, func(key *v1alpha1.APIKey) {
+			key.Finalizers = []string{"example.com/archive"}
+			key.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}}
+			key.Labels = map[string]string{"a": leaked}
+		})
+		const cleaner = "cleaner@example.com"
+		allow(ctx, cleaner, namespace, mayEdit)
+
+		key.OwnerReferences = nil
+		Expect(as(cleaner).Update(ctx, key)).To(Succeed())
+		Expect(as(cleaner).Delete(ctx, key)).To(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(key), key)).To(Succeed())
+		Expect(key.DeletionTimestamp).NotTo(BeNil())
+		key.Finalizers = nil
+		Expect(as(cleaner).Update(ctx, key)).To(Succeed())
+		gone(ctx, key, inForceTimeout)
+	})
+
+	It("and the garbage collector takes its Secret along", func(ctx SpecContext) {
+		key, secret := minted(ctx, newNamespace(ctx))
+		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		gone(ctx, secret, inForceTimeout)
+	})
+
+	It("and the garbage collector takes its Secret along first, where that is asked for", func(ctx SpecContext) {
+		key, secret := minted(ctx, newNamespace(ctx))
+		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
+		gone(ctx, key, inForceTimeout)
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(MatchError(apierrors.IsNotFound, "not found"))
+	})
+
+	It("and the garbage collector leaves its Secret behind, where that is asked for", func(ctx SpecContext) {
+		key, secret := minted(ctx, newNamespace(ctx))
+		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		gone(ctx, key, inForceTimeout)
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+		Expect(secret.OwnerReferences).To(BeEmpty())
+	})
+
+	It("within a minute of the deletion of its namespace", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		for range 20 {
+			minted(ctx, namespace)
+		}
+		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		Expect(admin.Delete(ctx, object)).To(Succeed())
+		gone(ctx, object, time.Minute)
+	})
+})

@@ -1,0 +1,111 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// many are n different texts of one length that begin with a mark.
+func many[T ~string](mark string, n, length int) []T {
+	list := make([]T, n)
+	for i := range list {
+		list[i] = T(mark + fmt.Sprintf("%0*d", length-len(mark), i))
+	}
+
+	return list
+}
+
+// largestSelector is as large as a selector may be, and selects the namespaces that have the labels.
+func largestSelector() (selector *v1alpha1.NamespaceSelector, labels []string) {
+	prefix := strings.Join(many[string]("d", 4, 63), ".") + "/"
+	selector = &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{}}
+	for i, name := range many[string](prefix[:253]+"/l", 16, 317) {
+		value := many[v1alpha1.LabelValue]("v", 16, 63)[i]
+		selector.MatchLabels[name] = value
+		labels = append(labels, name, string(value))
+	}
+	for i, name := range many[string](prefix[:253]+"/e", 15, 317) { // makePolicy adds the last
+		values := many[v1alpha1.LabelValue]("v", 16, 63)
+		selector.MatchExpressions = append(selector.MatchExpressions, v1alpha1.NamespaceRequirement{
+			Key: name, Operator: []v1alpha1.NamespaceOperator{v1alpha1.NamespaceLabelIn, v1alpha1.NamespaceLabelNotIn}[i%2], Values: values,
+		})
+		value := string(values[15])
+		if i%2 == 1 {
+			value = "another"
+		}
+		labels = append(labels, name, value)
+	}
+
+	return selector, labels
+}
+
+// largestPolicy demands as much as a policy can, of the last of its lists.
+func largestPolicy(selector *v1alpha1.NamespaceSelector) v1alpha1.APIKeyPolicySpec {
+	return v1alpha1.APIKeyPolicySpec{
+		NamespaceSelector: selector,
+		Environments:      []v1alpha1.Environment{v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment},
+		Permissions:       many[v1alpha1.Permission]("p", 128, 64),
+		Roles:             many[v1alpha1.RoleName]("r", 64, 63),
+		Expiry:            &v1alpha1.ExpiryPolicy{Default: "000000h0000000m000000001s", Maximum: "999999h9999999m999999998s", Required: true},
+		RateLimit: &v1alpha1.RateLimitPolicy{Maximum: &v1alpha1.RateLimit{
+			Requests: 999_999, Per: "000024h0000000m000000000s", Burst: 999_999,
+		}},
+		Rotation: &v1alpha1.RotationPolicy{Required: true, MaximumAge: "999999h9999999m999999998s"},
+	}
+}
+
+// The API server stops counting, and refuses, when a policy costs too much.
+var _ = Describe("The largest APIKeyPolicies", func() {
+	It("are met and not met by the largest APIKeys, created and changed", func(ctx SpecContext) {
+		selector, labels := largestSelector()
+		namespace := newNamespace(ctx, labels...)
+		for range 3 {
+			makePolicy(ctx, namespace, largestPolicy(selector.DeepCopy()))
+		}
+		policy := makePolicy(ctx, namespace, largestPolicy(selector))
+		awaitPolicies(ctx)
+
+		key := newKey(namespace)
+		key.Spec = v1alpha1.APIKeySpec{
+			Environment: v1alpha1.EnvironmentDevelopment,
+			Permissions: policy.Spec.Permissions[112:], Roles: policy.Spec.Roles[56:], ValidFor: policy.Spec.Expiry.Maximum,
+			RateLimit: policy.Spec.RateLimit.Maximum.DeepCopy(), Rotation: &v1alpha1.Rotation{Every: policy.Spec.Rotation.MaximumAge},
+		}
+		Expect(admin.Create(ctx, key)).To(Succeed())
+
+		key.Spec.Permissions, key.Spec.Roles = policy.Spec.Permissions[96:112], policy.Spec.Roles[48:56]
+		key.Spec.ValidFor, key.Spec.Rotation.Every = "1h", "1m"
+		key.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 999_998, Per: "000024h0000000m000000000s", Burst: 999_998}
+		Expect(admin.Update(ctx, key)).To(Succeed())
+
+		for what, change := range map[string]func(*v1alpha1.APIKeySpec){
+			"does not allow permissions": func(s *v1alpha1.APIKeySpec) { s.Permissions = many[v1alpha1.Permission]("x", 16, 64) },
+			"does not allow roles":       func(s *v1alpha1.APIKeySpec) { s.Roles = many[v1alpha1.RoleName]("x", 8, 63) },
+			"lets a key live":            func(s *v1alpha1.APIKeySpec) { s.ValidFor = "999999h9999999m999999999s" },
+			"allows at most":             func(s *v1alpha1.APIKeySpec) { s.RateLimit.Requests, s.RateLimit.Burst = 1_000_000, 1 },
+			"allows a burst":             func(s *v1alpha1.APIKeySpec) { s.RateLimit.Burst = 1_000_000 },
+			"demands that a key":         func(s *v1alpha1.APIKeySpec) { s.Rotation.Every = "999999h9999999m999999999s" },
+		} {
+			changed, created := key.DeepCopy(), newKey(namespace)
+			change(&changed.Spec)
+			created.Spec = changed.Spec
+			violations := lifecycle.Violations(changed, []*v1alpha1.APIKeyPolicy{policy}, time.Now())
+			Expect(violations).To(ConsistOf(ContainSubstring(what)))
+			for _, refusal := range []string{answer(admin.Update(ctx, changed)), answer(admin.Create(ctx, created))} {
+				_, found, _ := strings.Cut(refusal, `" `)
+				_, want, _ := strings.Cut(violations[0], `" `)
+				Expect(found).To(Equal(want))
+			}
+		}
+	})
+})

@@ -1,0 +1,167 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails_test
+
+import (
+	"fmt"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// deed is what is done to an APIKey: before it is as was, after it as is. A nil was is a creation.
+type deed struct {
+	name    string
+	was, is func(*v1alpha1.APIKey)
+	// widens says that what the APIKey already had counts for more.
+	widens bool
+}
+
+func has(permissions, roles []string, owner string, more ...func(*v1alpha1.APIKey)) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) {
+		for _, p := range permissions {
+			key.Spec.Permissions = append(key.Spec.Permissions, v1alpha1.Permission(p))
+		}
+		for _, r := range roles {
+			key.Spec.Roles = append(key.Spec.Roles, v1alpha1.RoleName(r))
+		}
+		key.Spec.Owner = owner
+		for _, m := range more {
+			m(key)
+		}
+	}
+}
+
+// contents are what an APIKey can have that somebody has to grant.
+func contents() []func(...func(*v1alpha1.APIKey)) func(*v1alpha1.APIKey) {
+	var all []func(...func(*v1alpha1.APIKey)) func(*v1alpha1.APIKey)
+	for _, c := range []struct {
+		permissions, roles []string
+		owner              string
+	}{
+		{}, {permissions: []string{"a"}}, {permissions: []string{"b", "a"}, roles: []string{"a"}, owner: "a"},
+		{roles: []string{"a"}}, {owner: "a"}, {permissions: []string{"b", "a"}}, {permissions: []string{"a"}, owner: "a"},
+	} {
+		all = append(all, func(more ...func(*v1alpha1.APIKey)) func(*v1alpha1.APIKey) {
+			return has(c.permissions, c.roles, c.owner, more...)
+		})
+	}
+
+	return all
+}
+
+// largest is the content of an APIKey that has as much as it can have.
+func largest() func(*v1alpha1.APIKey) {
+	var permissions, roles []string
+	for i := range 16 {
+		permissions = append(permissions, fmt.Sprintf("p%d", i))
+	}
+	for i := range 8 {
+		roles = append(roles, fmt.Sprintf("r%d", i))
+	}
+
+	return has(permissions, roles, "a")
+}
+
+func deeds() []deed {
+	all := []deed{{name: "create with everything", is: largest()}}
+	for n, content := range contents() {
+		all = append(all, deed{name: "create", is: content()})
+		if n > 2 { // the last ones are parts of the one before
+			continue
+		}
+		for _, edit := range edits() {
+			all = append(all, deed{name: edit.name, was: content(edit.was), is: content(edit.is), widens: edit.widens})
+		}
+	}
+	both := func(a, b func(*v1alpha1.APIKey)) deed { return deed{was: a, is: b} }
+	for name, c := range map[string]deed{
+		"add a permission":               both(has([]string{"a"}, nil, ""), has([]string{"a", "b"}, nil, "")),
+		"add a permission before others": both(has([]string{"a"}, nil, ""), has([]string{"b", "a"}, nil, "")),
+		"add a role":                     both(has([]string{"a"}, nil, "a"), has([]string{"a"}, []string{"a"}, "a")),
+		"swap a permission":              both(has([]string{"a"}, nil, ""), has([]string{"b"}, nil, "")),
+		"put permissions in order":       both(has([]string{"b", "a"}, nil, ""), has([]string{"a", "b"}, nil, "")),
+		"remove a permission":            both(has([]string{"b", "a"}, []string{"a"}, ""), has([]string{"a"}, []string{"a"}, "")),
+		"remove everything":              both(has([]string{"b", "a"}, []string{"a"}, ""), has(nil, nil, "")),
+		"move a name to another list":    both(has([]string{"b"}, nil, ""), has(nil, []string{"b"}, "")),
+		"remove one and rotate":          {was: has([]string{"a", "b"}, nil, ""), is: has([]string{"b"}, nil, "", annotated("2")), widens: true},
+	} {
+		c.name = name
+		all = append(all, c)
+	}
+
+	return all
+}
+
+func annotated(value string) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Annotations = map[string]string{v1alpha1.RotateAnnotation: value} }
+}
+
+func expiring(at string) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) {
+		parsed, err := time.Parse(time.RFC3339, at)
+		Expect(err).NotTo(HaveOccurred())
+		key.Spec.ExpiresAt = &metav1.Time{Time: parsed}
+	}
+}
+
+func valid(d v1alpha1.Duration) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Spec.ValidFor = d }
+}
+
+func rotating(every v1alpha1.Duration) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Spec.Rotation = &v1alpha1.Rotation{Every: every} }
+}
+
+func opening(customers ...v1alpha1.Customer) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Spec.Customers = customers }
+}
+
+// edits are changes that leave alone what has to be granted.
+func edits() []deed {
+	as := func(*v1alpha1.APIKey) {}
+	suspended := func(key *v1alpha1.APIKey) { key.Spec.Suspend = true }
+
+	return []deed{
+		{name: "rename", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "Main Website" }},
+		{name: "label", was: as, is: func(key *v1alpha1.APIKey) { key.Labels = map[string]string{"a": "b"} }},
+		{name: "limit", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 1, Per: "1s"} }},
+		{name: "revoke", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.Revoked = true }},
+
+		{name: "expire after all", was: as, is: expiring("2900-01-01T00:00:00Z")},
+		{name: "expire earlier", was: expiring("2900-01-01T00:00:00Z"), is: expiring("2899-01-01T00:00:00Z")},
+		{name: "expire at the same time elsewhere", was: expiring("2900-01-01T00:00:00Z"), is: expiring("2900-01-01T01:00:00+01:00")},
+		{name: "expire later", was: expiring("2900-01-01T00:00:00Z"), is: expiring("2900-01-01T00:00:01Z"), widens: true},
+		{name: "expire never", was: expiring("2900-01-01T00:00:00Z"), is: as, widens: true},
+		{name: "live shorter", was: valid("2h"), is: valid("119m")},
+		{name: "live as long in other words", was: valid("2h"), is: valid("120m")},
+		{name: "live longer", was: valid("2h"), is: valid("2h1s"), widens: true},
+		{name: "live for ever", was: valid("2h"), is: as, widens: true},
+		{name: "live for a length and not to a time", was: expiring("2900-01-01T00:00:00Z"), is: valid("1h")},
+		{name: "live to a time and not for a length", was: valid("1h"), is: expiring("2900-01-01T00:00:00Z"), widens: true},
+
+		{name: "rotate", was: as, is: annotated("1"), widens: true},
+		{name: "rotate again", was: annotated("1"), is: annotated("2"), widens: true},
+		{name: "ask for no rotation any more", was: annotated("1"), is: as},
+		{name: "empty the annotation", was: annotated("1"), is: annotated("")},
+
+		{name: "rotate by the clock", was: as, is: rotating("1h"), widens: true},
+		{name: "rotate more often", was: rotating("1h"), is: rotating("59m"), widens: true},
+		{name: "rotate less often", was: rotating("1h"), is: rotating("61m")},
+		{name: "rotate by the clock no more", was: rotating("1h"), is: as},
+
+		{name: "suspend", was: as, is: suspended},
+		{name: "resume", was: suspended, is: as, widens: true},
+
+		{name: "keep customers in another order", was: opening("x", "y"), is: opening("y", "x")},
+		{name: "open fewer customers", was: opening("x", "y"), is: opening("y")},
+		{name: "open some customers only", was: as, is: opening("y")},
+		{name: "open another customer", was: opening("x"), is: opening("x", "y"), widens: true},
+		{name: "open other customers", was: opening("x"), is: opening("y"), widens: true},
+		{name: "open all customers", was: opening("x"), is: as, widens: true},
+	}
+}

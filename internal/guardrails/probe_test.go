@@ -1,0 +1,186 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// probe is a request to which the answer of a guardrail is known. It is sent as a dry run, so that it can be repeated.
+type probe struct {
+	// guardrail is the one whose answer it is.
+	guardrail string
+	name      string
+	// user sends it.
+	user string
+	// refused is a part of the refusal; empty: the request is allowed.
+	refused string
+	// send sends it about the objects that storeFixtures has made in a namespace.
+	send func(ctx context.Context, c client.Client, namespace string) error
+}
+
+// unexpected says how the answer in a namespace differs from the one that is known; empty: it does not.
+func (p probe) unexpected(ctx context.Context, namespace string) string {
+	GinkgoHelper()
+	err := p.send(ctx, client.NewDryRunClient(as(p.user)), namespace)
+	switch {
+	case p.refused == "" && err != nil:
+		return fmt.Sprintf("%s: %s is refused: %v", p.guardrail, p.name, err)
+	case p.refused != "" && err == nil:
+		return fmt.Sprintf("%s: %s is allowed", p.guardrail, p.name)
+	case p.refused != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy") || !strings.Contains(err.Error(), p.refused)):
+		return fmt.Sprintf("%s: %s is refused for another reason: %v", p.guardrail, p.name, err)
+	default:
+		return ""
+	}
+}
+
+// Users of probes, with the same rights in every namespace: probeEditor may write APIKeys, their status and Secrets, and has no
+// grant; probeGranted may write APIKeys and has a grant for everything whose name begins with "granted".
+const (
+	probeEditor  = "probe-editor@example.com"
+	probeGranted = "probe-granted@example.com"
+)
+
+// The objects that storeFixtures makes in a namespace.
+const (
+	fixtureKey    = "fixture"    // an APIKey with one permission that nobody has granted
+	fixtureLeaked = "leaked"     // an APIKey with an API key in each place in which plaintext looks
+	fixtureSecret = "with-a-key" // a Secret with an API key
+)
+
+// leaked has the shape of an API key.
+const leaked = "ak_prod_" + "0123456789012345678901234567890123456789012345678"
+
+// allowProbes gives the users of probes their rights.
+func allowProbes(ctx context.Context) {
+	GinkgoHelper()
+	write := []string{"create", "delete", "get", "patch", "update"}
+	edit := []rbacv1.PolicyRule{
+		{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys", "apikeys/status"}, Verbs: write},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: write},
+	}
+	var permissions, roles []string
+	for i := range 16 {
+		permissions = append(permissions, fmt.Sprintf("granted:p%d", i))
+		roles = append(roles, fmt.Sprintf("granted-r%d", i))
+	}
+	allowEverywhere(ctx, probeEditor, edit...)
+	allowEverywhere(ctx, exemptUser, edit...)
+	allowEverywhere(ctx, garbageCollectorUser, edit...)
+	allowEverywhere(ctx, namespaceControllerUser, edit...)
+	allowEverywhere(ctx, operatorUser, edit...)
+	allowEverywhere(ctx, verifierUser, edit...)
+	allowEverywhere(ctx, probeGranted, append(edit, may("grant", "permissions", permissions...), may("grant", "roles", roles...))...)
+}
+
+// allowEverywhere gives a user rules in the whole cluster and waits until the API server knows them.
+func allowEverywhere(ctx context.Context, user string, rules ...rbacv1.PolicyRule) {
+	GinkgoHelper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "allowed-"}, Rules: rules}
+	Expect(admin.Create(ctx, role)).To(Succeed())
+	Expect(admin.Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	})).To(Succeed())
+	last := rules[len(rules)-1]
+	name := ""
+	if len(last.ResourceNames) > 0 {
+		name = last.ResourceNames[0]
+	}
+	awaitRight(ctx, user, "default", last, name)
+}
+
+// storeFixtures stores what probes are about, as a user who is exempt: no guardrail would let all of it in.
+func storeFixtures(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	exempt := as(exemptUser)
+	key := newKey(namespace, named(fixtureKey), withPermissions("fixture:read"))
+	key.Finalizers = []string{"example.com/archive"}
+	Expect(exempt.Create(ctx, key)).To(Succeed())
+	Expect(exempt.Create(ctx, newKey(namespace, named(fixtureLeaked), func(key *v1alpha1.APIKey) {
+		key.Finalizers = []string{"example.com/archive"}
+		key.Annotations = map[string]string{"example.com/note": leaked}
+	}))).To(Succeed())
+	Expect(exempt.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fixtureSecret, Finalizers: []string{"example.com/archive"}},
+		Type:       v1alpha1.SecretType, Data: map[string][]byte{"api-key": []byte("a")},
+	})).To(Succeed())
+}
+
+// named sets the name of a new APIKey.
+func named(name string) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Name, key.GenerateName = name, "" }
+}
+
+// withPermissions sets the permissions of an APIKey.
+func withPermissions(permissions ...v1alpha1.Permission) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Spec.Permissions = permissions }
+}
+
+// creating makes an APIKey.
+func creating(change func(*v1alpha1.APIKey)) func(context.Context, client.Client, string) error {
+	return func(ctx context.Context, c client.Client, namespace string) error {
+		return c.Create(ctx, newKey(namespace, change))
+	}
+}
+
+// updating changes an APIKey that is there.
+func updating(name string, change func(*v1alpha1.APIKey)) func(context.Context, client.Client, string) error {
+	return func(ctx context.Context, c client.Client, namespace string) error {
+		var key v1alpha1.APIKey
+		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &key); err != nil {
+			return err
+		}
+		change(&key)
+
+		return c.Update(ctx, &key)
+	}
+}
+
+// reporting changes the status of an APIKey that is there.
+func reporting(change func(*v1alpha1.APIKeyStatus)) func(context.Context, client.Client, string) error {
+	return func(ctx context.Context, c client.Client, namespace string) error {
+		var key v1alpha1.APIKey
+		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: fixtureKey}, &key); err != nil {
+			return err
+		}
+		change(&key.Status)
+
+		return c.Status().Update(ctx, &key)
+	}
+}
+
+// changingSecret changes the Secret with a key.
+func changingSecret(change func(*corev1.Secret)) func(context.Context, client.Client, string) error {
+	return func(ctx context.Context, c client.Client, namespace string) error {
+		var secret corev1.Secret
+		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: fixtureSecret}, &secret); err != nil {
+			return err
+		}
+		change(&secret)
+
+		return c.Update(ctx, &secret)
+	}
+}
+
+// creatingSecret makes a Secret of a type.
+func creatingSecret(kind corev1.SecretType) func(context.Context, client.Client, string) error {
+	return func(ctx context.Context, c client.Client, namespace string) error {
+		return c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "made-"}, Type: kind})
+	}
+}

@@ -1,0 +1,129 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// The controllers of Kubernetes besides exemptUser that the guardrails let pass.
+const (
+	garbageCollectorUser    = "system:serviceaccount:kube-system:generic-garbage-collector"
+	namespaceControllerUser = "system:serviceaccount:kube-system:namespace-controller"
+)
+
+func exemptUsers() []string {
+	return []string{garbageCollectorUser, namespaceControllerUser, exemptUser}
+}
+
+// probes are requests of which at least one has another answer where any part of a guardrail is missing.
+func probes() []probe {
+	return slices.Concat(grantProbes(), plaintextProbes(), secretProbes(), statusProbes(), limitProbes())
+}
+
+func grantProbes() []probe {
+	var all []probe
+	add := func(name, user, refused string, send func(context.Context, client.Client, string) error) {
+		all = append(all, probe{guardrail: "grants", name: name, user: user, refused: refused, send: send})
+	}
+	for i := range 16 {
+		add(fmt.Sprintf("permission %d without a grant", i), probeGranted, `"permissions/denied:p"`, creating(func(key *v1alpha1.APIKey) {
+			for n := range 16 {
+				key.Spec.Permissions = append(key.Spec.Permissions, v1alpha1.Permission(fmt.Sprintf("granted:p%d", n)))
+			}
+			key.Spec.Permissions[i] = "denied:p"
+		}))
+	}
+	for i := range 8 {
+		add(fmt.Sprintf("role %d without a grant", i), probeGranted, `"roles/denied-r"`, creating(func(key *v1alpha1.APIKey) {
+			for n := range 8 {
+				key.Spec.Roles = append(key.Spec.Roles, v1alpha1.RoleName(fmt.Sprintf("granted-r%d", n)))
+			}
+			key.Spec.Roles[i] = "denied-r"
+		}))
+	}
+	add("an owner who is not assigned", probeGranted, `"owners/jane@example.com"`, creating(func(key *v1alpha1.APIKey) {
+		key.Spec.Owner = "jane@example.com"
+	}))
+	for _, user := range exemptUsers() {
+		add("a permission put on by "+user, user, "", creating(withPermissions("denied:p")))
+	}
+	add("a finalizer taken off what CEL cannot read", probeEditor, "", withoutFinalizerOfUnreadable)
+
+	return all
+}
+
+func plaintextProbes() []probe {
+	var all []probe
+	add := func(name, user, refused string, send func(context.Context, client.Client, string) error) {
+		all = append(all, probe{guardrail: "plaintext", name: name, user: user, refused: refused, send: send})
+	}
+	places := map[string]func(*metav1.ObjectMeta){
+		"a label name":        func(m *metav1.ObjectMeta) { m.Labels = map[string]string{leaked: "a"} },
+		"a label value":       func(m *metav1.ObjectMeta) { m.Labels = map[string]string{"a": leaked} },
+		"an annotation name":  func(m *metav1.ObjectMeta) { m.Annotations = map[string]string{leaked: "a"} },
+		"an annotation value": func(m *metav1.ObjectMeta) { m.Annotations = map[string]string{"a": "it is " + leaked + "!"} },
+	}
+	for what, put := range places {
+		add("a key in "+what, probeEditor, what+" looks like an API key", creating(func(key *v1alpha1.APIKey) { put(&key.ObjectMeta) }))
+	}
+	add("too many labels", probeEditor, "more than 1000 labels and annotations", creating(func(key *v1alpha1.APIKey) {
+		key.Labels = map[string]string{}
+		for i := range 1001 {
+			key.Labels[fmt.Sprintf("a%d", i)] = ""
+		}
+	}))
+	for _, user := range exemptUsers() {
+		add("a key in a label put there by "+user, user, "", creating(func(key *v1alpha1.APIKey) { places["a label value"](&key.ObjectMeta) }))
+	}
+	add("a finalizer taken off a key with a leak", probeEditor, "", updating(fixtureLeaked, func(key *v1alpha1.APIKey) { key.Finalizers = nil }))
+
+	return all
+}
+
+func secretProbes() []probe {
+	var all []probe
+	add := func(name, user, refused string, send func(context.Context, client.Client, string) error) {
+		all = append(all, probe{guardrail: "secrets", name: name, user: user, refused: refused, send: send})
+	}
+	add("a Secret with a key from somebody", probeEditor, "may not make or change", creatingSecret(v1alpha1.SecretType))
+	add("a Secret of another type", probeEditor, "", creatingSecret(corev1.SecretTypeOpaque))
+	add("a finalizer taken off", probeEditor, "", changingSecret(func(s *corev1.Secret) { s.Finalizers = nil }))
+	for _, user := range exemptUsers() {
+		add("a Secret with a key from "+user, user, "", creatingSecret(v1alpha1.SecretType))
+	}
+
+	return all
+}
+
+func statusProbes() []probe {
+	var all []probe
+	add := func(name, user, refused string, change func(*v1alpha1.APIKeyStatus)) {
+		all = append(all, probe{guardrail: "status", name: name, user: user, refused: refused, send: reporting(change)})
+	}
+	activate := func(s *v1alpha1.APIKeyStatus) { s.Phase = v1alpha1.PhaseActive }
+	add("a status from somebody", probeEditor, "may not write the status", activate)
+	add("a phase from the verifier", verifierUser, "may write nothing but lastUsedAt", activate)
+	add("a status that says nothing new", probeEditor, "", func(*v1alpha1.APIKeyStatus) {})
+	for _, user := range exemptUsers() {
+		add("a status from "+user, user, "", activate)
+	}
+
+	return all
+}
+
+// withoutFinalizerOfUnreadable takes the finalizer off the APIKey that was stored before there was a schema.
+func withoutFinalizerOfUnreadable(ctx context.Context, c client.Client, namespace string) error {
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+
+	return c.Patch(ctx, unreadable(namespace), patch)
+}
