@@ -134,7 +134,7 @@ image: ## Build the image IMG with CONTAINER_TOOL.
 ##@ Deploy to the current context of your kubeconfig
 
 .PHONY: install
-install: $(BUILT_KUBECTL) ## Install the CRDs.
+install: $(BUILT_KUBECTL) ## Install the CRDs alone, for development: nothing guards APIKeys until `make deploy`.
 	$(KUBECTL) apply --server-side -k config/crd
 
 # The guardrails go first: without the CRD of APIKeyPolicy they would refuse every change of an APIKey, also the removal of a
