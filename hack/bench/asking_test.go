@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/apikey-operator/apikey-operator/internal/server"
 	"github.com/apikey-operator/apikey-operator/internal/server/extauthz"
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
@@ -33,7 +34,7 @@ func overBoth(t *testing.T, addresses []string, key string) map[string]asker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { hangUp(connections) })
-	overHTTP, err := b.newHTTPAsker(http.DefaultClient, addresses[httpAddress])
+	overHTTP, err := b.newHTTPAsker(http.DefaultClient, addresses[httpAddress], forwardauth.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,10 +67,35 @@ func TestTheBaselineLetsEverythingPass(t *testing.T) {
 	if cpu, err := p.cpu(ctx); err != nil || cpu <= 0 {
 		t.Errorf("it has taken %s of processor time, %v", cpu, err)
 	}
+	for path, headers := range map[string]int{forwardauth.Path: 0, headersPath: server.IdentityHeaders} {
+		if got := identityHeaders(t, "http://"+addresses[1]+path); got != headers {
+			t.Errorf("%s answers with %d headers of the verifier, want %d", path, got, headers)
+		}
+	}
 	cancel()
 	if code := <-done; code != exitOK {
 		t.Errorf("it ended with %d", code)
 	}
+}
+
+// identityHeaders is how many of the headers that say whose key it was an answer has.
+func identityHeaders(t *testing.T, url string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	found := 0
+	for _, name := range server.IdentityNames() {
+		found += len(response.Header.Values(name))
+	}
+
+	return found
 }
 
 // serveVerifier serves both interfaces of a verifier that knows one key, which has no permissions.

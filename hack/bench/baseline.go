@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -18,6 +19,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
+
+	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
 // baselineCommand starts the baseline; bench verify gives it to this program as a child.
@@ -45,12 +48,12 @@ func runBaseline(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
-	yes := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	answer := newYes()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveGRPC(ctx, listeners[0]) })
-	group.Go(func() error { return serveHTTP(ctx, listeners[1], yes) })
+	group.Go(func() error { return serveHTTP(ctx, listeners[1], answer) })
 	group.Go(func() error { return serveHTTP(ctx, listeners[2], promhttp.Handler()) })
-	group.Go(func() error { return serveHTTP(ctx, listeners[3], yes) })
+	group.Go(func() error { return serveHTTP(ctx, listeners[3], answer) })
 
 	return group.Wait()
 }
@@ -85,6 +88,32 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 	}
 
 	return nil
+}
+
+// headersPath is where the baseline answers with as many headers as the verifier, so that one sees what they take by themselves.
+const headersPath = "/with-headers"
+
+// yes answers 200 to everybody.
+type yes struct{ headers http.Header }
+
+// newYes makes a handler whose headers are those of an allowed request, with values as long as most are.
+func newYes() yes {
+	y := yes{headers: http.Header{}}
+	values := [...]string{"ungWv48Bz-pB", "main-website", "storefront", "Production", "customers:read,telemetry:write", "", ""}
+	for i, name := range server.IdentityNames() {
+		y.headers.Set(name, values[i])
+	}
+	y.headers.Set(server.HeaderCacheControl, server.NoStore)
+
+	return y
+}
+
+// ServeHTTP implements http.Handler.
+func (y yes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == headersPath {
+		maps.Copy(w.Header(), y.headers)
+	}
+	w.WriteHeader(http.StatusOK)
 }
 
 // allowAll is an authorization service that lets every request pass as it is.

@@ -21,35 +21,54 @@ const (
 	clientPath = "/v1/orders?status=open&limit=50"
 )
 
-// measureHTTP compares the verifier with the baseline over HTTP.
+// measureHTTP compares the verifier with the baseline over HTTP: as it is, and when it sends headers too.
 func (b *verifyBench) measureHTTP(ctx context.Context, verifier, baseline *program) error {
-	v, err := b.overHTTP(verifier)
-	if err != nil {
-		return err
+	for _, c := range []struct {
+		over, path string
+		report     func(over string, verifier, baseline *contender)
+	}{
+		{"HTTP", forwardauth.Path, b.reportLoad},
+		{"HTTP with headers", headersPath, b.reportHeaders},
+	} {
+		if err := b.competeOverHTTP(ctx, c.over, verifier, baseline, c.path, c.report); err != nil {
+			return err
+		}
 	}
-	defer v.close()
-	other, err := b.overHTTP(baseline)
-	if err != nil {
-		return err
-	}
-	defer other.close()
-	if err := b.compete(ctx, "HTTP", v, other); err != nil {
-		return err
-	}
-	b.reportLoad("HTTP", v, other)
 	b.explainLoad()
 
 	return nil
 }
 
+// competeOverHTTP compares the verifier with one of the answers of the baseline.
+func (b *verifyBench) competeOverHTTP(
+	ctx context.Context, over string, verifier, baseline *program, path string, report func(over string, verifier, baseline *contender),
+) error {
+	v, err := b.overHTTP(verifier, forwardauth.Path)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	other, err := b.overHTTP(baseline, path)
+	if err != nil {
+		return err
+	}
+	defer other.close()
+	if err := b.compete(ctx, over, v, other); err != nil {
+		return err
+	}
+	report(over, v, other)
+
+	return nil
+}
+
 // overHTTP connects to a server as gateways do that speak HTTP/1.1: each request has a connection to itself, which is kept.
-func (b *verifyBench) overHTTP(p *program) (*contender, error) {
+func (b *verifyBench) overHTTP(p *program, path string) (*contender, error) {
 	client := &http.Client{Transport: &http.Transport{
 		MaxConnsPerHost: b.options.concurrency, MaxIdleConnsPerHost: b.options.concurrency, DisableCompression: true,
 	}}
 	c := &contender{program: p, close: client.CloseIdleConnections}
 	for range b.options.concurrency {
-		ask, err := b.newHTTPAsker(client, p.addresses[httpAddress])
+		ask, err := b.newHTTPAsker(client, p.addresses[httpAddress], path)
 		if err != nil {
 			return nil, err
 		}
@@ -60,11 +79,11 @@ func (b *verifyBench) overHTTP(p *program) (*contender, error) {
 }
 
 // newHTTPAsker makes an asker that sends what a gateway does: its own URL, and the headers of the client.
-func (b *verifyBench) newHTTPAsker(client *http.Client, address string) (asker, error) {
+func (b *verifyBench) newHTTPAsker(client *http.Client, address, path string) (asker, error) {
 	needs := url.Values{}
 	needs.Set(server.NeedEnvironment, string(v1alpha1.EnvironmentProduction))
 	needs.Set(server.NeedPermission, string(neededPermission))
-	target := "http://" + address + forwardauth.Path + "?" + needs.Encode()
+	target := "http://" + address + path + "?" + needs.Encode()
 	request, err := http.NewRequest(http.MethodGet, target, http.NoBody) //nolint:noctx // each question gets its own
 	if err != nil {
 		return nil, err

@@ -41,11 +41,24 @@ func (b *verifyBench) reportLoad(over string, verifier, baseline *contender) {
 	}
 }
 
+// reportHeaders reports what is left of the difference when the baseline sends as many headers as the verifier.
+func (b *verifyBench) reportHeaders(_ string, verifier, baseline *contender) {
+	rates := ratios(verifier.each(volley.rate), baseline.each(volley.rate))
+	b.report.add(figure{
+		Key: "http.headers.rate_ratio", Name: "HTTP requests/s, verifier / baseline with headers", Value: median(rates),
+		Note: "rounds " + spread(rates),
+	})
+	b.report.add(figure{
+		Key: "http.headers.baseline.cpu", Name: "  CPU per request, that baseline", Unit: "µs",
+		Value: baseline.perRequest(func(v volley) time.Duration { return v.cpu }),
+	})
+}
+
 // explainLoad says how the figures of both interfaces came about.
 func (b *verifyBench) explainLoad() {
 	b.report.explain("Requests: %d rounds of %d s each, in turns, after one that does not count; %d requests under way at once, gRPC over %d\n"+
 		"connections, HTTP over a kept connection each; every request with another of %d keys, and every answer of the verifier allows it.\n"+
 		"The baseline allows everything and looks at nothing: the same library with its defaults, in a process of its own. The client\n"+
-		"is the same and shares the processors with both. Ratios are medians over the rounds. The operator does not run.",
+		"is the same and shares the processors with both. Over HTTP it is asked again for an answer with the headers of the verifier. Ratios are medians over the rounds. The operator does not run.",
 		b.options.rounds, b.options.seconds, b.options.concurrency, b.options.connections, b.options.keys)
 }
