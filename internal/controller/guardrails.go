@@ -9,8 +9,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -160,6 +162,25 @@ func (g *Gate) Handler() handler.EventHandler {
 		UpdateFunc: func(ctx context.Context, _ ctrlevent.UpdateEvent, queue workQueue) { react(ctx, queue) },
 		DeleteFunc: func(ctx context.Context, _ ctrlevent.DeleteEvent, queue workQueue) { react(ctx, queue) },
 	}
+}
+
+// scrapeTimeout bounds a look that a scrape asks for, while the caches are not filled yet.
+const scrapeTimeout = 500 * time.Millisecond
+
+// gauge tells meters whether the guardrails are in force, also while no key is due.
+func (g *Gate) gauge() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "apikey_operator_guardrails_in_force",
+		Help: "1 while every policy and binding that guards APIKeys at the API server is as this operator expects it; 0: no key is minted.",
+	}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+		defer cancel()
+		if missing, err := g.Missing(ctx); err != nil || len(missing) > 0 {
+			return 0
+		}
+
+		return 1
+	})
 }
 
 // whoAmI asks the API server who a client is to it.

@@ -61,7 +61,8 @@ var _ = Describe("An operator that requires guardrails", Ordered, Serial, func()
 
 	It("mints nothing while one is gone or changed, says which, and goes on when it is back", func(ctx context.Context) {
 		fixtures := newFixtures(ctx, 4*len(guardrailNames))
-		s.start(fixtures[0])
+		inForce := s.start(fixtures[0]).inForce
+		Eventually(inForce).WithTimeout(patience).Should(HaveValue(Equal(1.0)), "also before anybody asks for a key")
 		for _, name := range guardrailNames {
 			for how, remove := range map[string]func() (back func(context.Context)){
 				"policy deleted":  func() func(context.Context) { return without(ctx, s.policy(ctx, name)) },
@@ -79,8 +80,10 @@ var _ = Describe("An operator that requires guardrails", Ordered, Serial, func()
 				back := remove()
 				f.createSoon()
 				f.heldBack(v1alpha1.ReasonGuardrailsMissing, name)
+				Expect(inForce()).To(HaveValue(Equal(0.0)))
 				back(ctx)
 				f.eventuallyHealthy()
+				Expect(inForce()).To(HaveValue(Equal(1.0)))
 				Expect(condition(f.key(), v1alpha1.ConditionStalled)).To(BeNil())
 			}
 		}

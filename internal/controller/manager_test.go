@@ -38,6 +38,21 @@ type operator struct {
 	stop func()
 	// guarded lets it mint only while the guardrails are in force.
 	guarded bool
+	metrics *prometheus.Registry
+}
+
+// inForce is what the operator's metrics say of the guardrails; nil: nothing.
+func (o *operator) inForce() *float64 {
+	GinkgoHelper()
+	families, err := o.metrics.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	for _, family := range families {
+		if family.GetName() == "apikey_operator_guardrails_in_force" {
+			return family.GetMetric()[0].GetGauge().Value
+		}
+	}
+
+	return nil
 }
 
 // startOperator runs an operator for the namespace of a fixture until it is stopped, or the spec ends.
@@ -64,8 +79,9 @@ func (o *operator) start(cfg *rest.Config, f *fixture, changes ...func(*ctrl.Opt
 	}
 	mgr, err := ctrl.NewManager(o.wire.Attach(cfg), opts)
 	Expect(err).NotTo(HaveOccurred())
+	o.metrics = metricsOfSpecs()
 	Expect(controller.Setup(mgr, controller.Options{
-		Concurrency: 8, Clock: clock.RealClock{}, Registerer: metricsOfSpecs(), RequireGuardrails: o.guarded,
+		Concurrency: 8, Clock: clock.RealClock{}, Registerer: o.metrics, RequireGuardrails: o.guarded,
 	})).To(Succeed())
 
 	ctx, cancel := context.WithCancel(context.Background())

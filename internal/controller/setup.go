@@ -117,6 +117,9 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		})
 	if opts.RequireGuardrails {
 		r.Guardrails = NewGate(mgr.GetCache(), whoAmI(secrets), mgr.GetLogger().WithName("guardrails"))
+		if err := opts.Registerer.Register(r.Guardrails.gauge()); err != nil {
+			return fmt.Errorf("register the metrics: %w", err)
+		}
 		b = b.Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, r.Guardrails.Handler()).
 			Watches(&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, r.Guardrails.Handler())
 	}
