@@ -64,6 +64,7 @@ func policyRefusals() []refusal {
 		},
 		requirementRefusals(),
 		shaped("namespaceSelector: {matchLabels: {%q: v}}", labels, labelNameShape, badNames()...),
+		shaped("namespaceSelector: {matchLabels: {%q: v}}", labels, labelNameIsKey, keyTexts("a", "ak")...),
 		shaped("namespaceSelector: {matchLabels: {a: %q}}", labels+"[a]", labelValueShape, badLabelValues()...),
 		shaped("namespaceSelector: {matchLabels: {a: %q}}", labels+"[a]", labelValueIsKey, keyTexts("a", "ak")...),
 		policyListRefusals(),
@@ -75,7 +76,11 @@ func policyRefusals() []refusal {
 	)
 }
 
-const labelValueIsKey = "this label value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
+const (
+	labelNameIsKey       = "a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
+	requirementNameIsKey = "this label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
+	labelValueIsKey      = "this label value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
+)
 
 // badLabelValues are no values of labels.
 func badLabelValues() []string {
@@ -107,6 +112,7 @@ func requirementRefusals() []refusal {
 			{name: "a value of 64 characters", spec: spec("key: a, operator: In, values: [" + strings.Repeat("a", 64) + "]"), field: field + ".values[0]", message: "Too long: may not be more than 63 bytes"},
 		},
 		shaped(spec("key: %q, operator: Exists"), field+".key", labelNameShape, names...),
+		shaped(spec("key: %q, operator: Exists"), field+".key", requirementNameIsKey, keyTexts("a", "ak")...),
 		shaped(spec("key: a, operator: In, values: [%q]"), field+".values[0]", labelValueShape, badLabelValues()...),
 		shaped(spec("key: a, operator: In, values: [%q]"), field+".values[0]", labelValueIsKey, keyTexts("a", "ak")...),
 	)

@@ -160,6 +160,7 @@ var _ = Describe("The schema", func() {
 		for shape, paths := range shapes {
 			Expect(paths).To(ConsistOf("spec.displayName", "spec.owner", "spec.customers[*]", "spec.secret.key",
 				"spec.secret.labels", "spec.secret.labels[*]", "spec.secret.annotations", "spec.secret.annotations[*]",
+				"spec.namespaceSelector.matchLabels", "spec.namespaceSelector.matchExpressions[*].key",
 				"spec.namespaceSelector.matchLabels[*]", "spec.namespaceSelector.matchExpressions[*].values[*]"))
 			Expect(keyTexts("a", "ak", "abcdefghij")).To(HaveEach(MatchRegexp(shape)))
 		}
