@@ -31,6 +31,7 @@ type Gate struct {
 	objects client.Reader
 	whoAmI  func(context.Context) (string, error)
 	log     logr.Logger
+	inForce *prometheus.Desc
 
 	events atomic.Uint64 // about guardrails, so far
 	last   atomic.Pointer[look]
@@ -50,7 +51,11 @@ type look struct {
 // NewGate makes a Gate. It reads policies and bindings from a cache whose events go to its Handler, asks once who this
 // operator is, and logs when the guardrails come and go.
 func NewGate(objects client.Reader, whoAmI func(context.Context) (string, error), log logr.Logger) *Gate {
-	return &Gate{objects: objects, whoAmI: whoAmI, log: log, waiting: map[types.NamespacedName][]string{}}
+	return &Gate{
+		objects: objects, whoAmI: whoAmI, log: log, waiting: map[types.NamespacedName][]string{},
+		inForce: prometheus.NewDesc("apikey_operator_guardrails_in_force",
+			"1 while every policy and binding that guards APIKeys at the API server is as this operator expects it; 0: no key is minted.", nil, nil),
+	}
 }
 
 // Missing are the sentences that say what of the guardrails is not in force; none: all are, or none is required.
@@ -167,20 +172,18 @@ func (g *Gate) Handler() handler.EventHandler {
 // scrapeTimeout bounds a look that a scrape asks for, while the caches are not filled yet.
 const scrapeTimeout = 500 * time.Millisecond
 
-// gauge tells meters whether the guardrails are in force, also while no key is due.
-func (g *Gate) gauge() prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "apikey_operator_guardrails_in_force",
-		Help: "1 while every policy and binding that guards APIKeys at the API server is as this operator expects it; 0: no key is minted.",
-	}, func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-		defer cancel()
-		if missing, err := g.Missing(ctx); err != nil || len(missing) > 0 {
-			return 0
-		}
+// Describe implements prometheus.Collector.
+func (g *Gate) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- g.inForce }
 
-		return 1
-	})
+// Collect tells meters whether the guardrails are in force, also while no key is due. It implements prometheus.Collector.
+func (g *Gate) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	value := 0.0
+	if missing, err := g.Missing(ctx); err == nil && len(missing) == 0 {
+		value = 1
+	}
+	metrics <- prometheus.MustNewConstMetric(g.inForce, prometheus.GaugeValue, value)
 }
 
 // whoAmI asks the API server who a client is to it.

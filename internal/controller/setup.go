@@ -117,7 +117,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		})
 	if opts.RequireGuardrails {
 		r.Guardrails = NewGate(mgr.GetCache(), whoAmI(secrets), mgr.GetLogger().WithName("guardrails"))
-		if err := opts.Registerer.Register(r.Guardrails.gauge()); err != nil {
+		if err := opts.Registerer.Register(r.Guardrails); err != nil {
 			return fmt.Errorf("register the metrics: %w", err)
 		}
 		b = b.Watches(&admissionregistrationv1.ValidatingAdmissionPolicy{}, r.Guardrails.Handler()).
