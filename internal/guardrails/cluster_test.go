@@ -6,11 +6,8 @@ package guardrails_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -42,28 +39,6 @@ func kubectl(ctx context.Context, args ...string) string {
 	Expect(err).NotTo(HaveOccurred(), "kubectl %s", strings.Join(args, " "))
 
 	return string(out)
-}
-
-// startControllerManager runs kube-controller-manager as clusters do: as its own user, with a service account for each of its
-// controllers, so that what they do passes the guardrails because of who they are and not because they may do everything.
-func startControllerManager() {
-	GinkgoHelper()
-	kubeconfig, err := plane.Kubeconfig(exemptUser)
-	Expect(err).NotTo(HaveOccurred())
-	log, err := os.Create(filepath.Join(plane.Folder(), "kube-controller-manager.log"))
-	Expect(err).NotTo(HaveOccurred())
-	//nolint:noctx // it is to end in order; a context would kill it
-	cmd := exec.Command(plane.Program("kube-controller-manager"),
-		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials",
-		"--controllers=garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
-		"--kube-api-qps=300", "--kube-api-burst=400")
-	cmd.Stdout, cmd.Stderr = log, log
-	Expect(cmd.Start()).To(Succeed())
-	DeferCleanup(func() {
-		Expect(cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
-		_ = cmd.Wait() // it was told to end; how it did so is no news
-		Expect(log.Close()).To(Succeed())
-	})
 }
 
 // mayEdit is what apikey-editor allows.

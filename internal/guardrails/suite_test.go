@@ -65,7 +65,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(root(), "config", "default"))
 	allowProbes(ctx)
 	awaitGuardrails(ctx)
-	startControllerManager()
+	Expect(plane.StartControllerManager(ctx)).To(Succeed())
 })
 
 // awaitGuardrails waits until the API server goes by the CRDs and by every guardrail.

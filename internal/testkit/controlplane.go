@@ -150,9 +150,11 @@ func (c *ControlPlane) Program(name string) string {
 // EtcdURL is where etcd answers clients, without TLS.
 func (c *ControlPlane) EtcdURL() string { return c.env.ControlPlane.Etcd.URL.String() }
 
-// StartControllerManager starts kube-controller-manager with garbage collection and namespace deletion.
+// StartControllerManager starts kube-controller-manager with garbage collection and namespace deletion, as clusters do: as its
+// own user, with a service account for each of its controllers, so that what they do passes the guardrails because of who they
+// are and not because they may do everything. It aggregates ClusterRoles and checks the types of policies, too.
 func (c *ControlPlane) StartControllerManager(context.Context) error {
-	kubeconfig, err := c.Kubeconfig("controller-manager", "system:masters")
+	kubeconfig, err := c.Kubeconfig("system:kube-controller-manager")
 	if err != nil {
 		return err
 	}
@@ -164,8 +166,9 @@ func (c *ControlPlane) StartControllerManager(context.Context) error {
 
 	//nolint:noctx // Stop ends it, in order and with a grace period; a context would kill it.
 	cmd := exec.Command(c.Program("kube-controller-manager"),
-		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0",
-		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller",
+		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials",
+		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,"+
+			"clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
 		"--kube-api-qps=300", "--kube-api-burst=400")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal is ours to handle, in order
