@@ -37,7 +37,7 @@ func Expired(o Observed, now time.Time) bool {
 
 // Deadline is when a key stops by its expiry: the earlier of what the status has recorded and what the spec says now; nil: never.
 func Deadline(key *v1alpha1.APIKey) *metav1.Time {
-	return earlier(key.Status.ExpiresAt, ExpiresAt(key), false)
+	return earlier(key.Status.ExpiresAt, ExpiresAt(key))
 }
 
 // deadline is when a key stops by its expiry as the operator sees it; nil: never. It is Deadline for a key that was handed
@@ -49,30 +49,42 @@ func deadline(o Observed) *metav1.Time {
 	case len(o.Key.Status.Keys) == 0:
 		return expiryByPolicy(o.Key, o.Policies)
 	default: // announced: it may be in the Secret, so an expiry that has come is final
-		return earlier(o.Key.Status.ExpiresAt, expiryByPolicy(o.Key, o.Policies), false)
+		return earlier(o.Key.Status.ExpiresAt, expiryByPolicy(o.Key, o.Policies))
 	}
 }
 
-// expiryToRecord is the expiry for the status. What has come is frozen.
+// expiryToRecord is the expiry for the status. Once it was reported as come, it stays.
 func expiryToRecord(o Observed, now time.Time) *metav1.Time {
 	recorded := o.Key.Status.ExpiresAt
 	switch phase, over := Ended(o, now); {
 	case !over: // a status that came from elsewhere, a backup for instance, must not hide what spec says
-		return earlier(expiryInForce(o.Key, o.Policies), ExpiresAt(o.Key), false)
-	case phase == v1alpha1.PhaseExpired:
-		return earlier(recorded, deadline(o), o.Key.Status.Phase == phase)
+		return earlier(expiryInForce(o.Key, o.Policies), ExpiresAt(o.Key))
+	case phase == v1alpha1.PhaseExpired && (recorded == nil || o.Key.Status.Phase != phase):
+		return earlier(recorded, deadline(o))
 	default:
 		return recorded
 	}
 }
 
-// earlier is the expiry to keep of a recorded and a declared one: the earlier one, or the recorded one once it is frozen.
-func earlier(recorded, declared *metav1.Time, frozen bool) *metav1.Time {
-	if recorded == nil || !frozen && declared != nil && declared.Before(recorded) {
-		return declared
+// earlier is the earlier of two ends; nil is never, and later than any.
+func earlier(a, b *metav1.Time) *metav1.Time {
+	if a == nil || b != nil && b.Before(a) {
+		return b
 	}
 
-	return recorded
+	return a
+}
+
+// later is the later of two ends; nil is never, and later than any.
+func later(a, b *metav1.Time) *metav1.Time {
+	if a == nil || b == nil {
+		return nil
+	}
+	if a.Before(b) {
+		return b
+	}
+
+	return a
 }
 
 // Ended says whether a key has ended for good, and how. What has been reported first stays.

@@ -45,7 +45,7 @@ func expiryInForce(key *v1alpha1.APIKey, policies []*v1alpha1.APIKeyPolicy) *met
 	case key.Generation == key.Status.ObservedGeneration:
 		return key.Status.ExpiresAt.DeepCopy()
 	default:
-		return later(expiryByPolicy(key, policies), earlier(key.Status.ExpiresAt, ExpiresAt(key), false))
+		return later(expiryByPolicy(key, policies), earlier(key.Status.ExpiresAt, ExpiresAt(key)))
 	}
 }
 
@@ -59,9 +59,9 @@ func expiryByPolicy(key *v1alpha1.APIKey, policies []*v1alpha1.APIKeyPolicy) *me
 			continue
 		}
 		if declared == nil {
-			end = earlier(end, afterCreation(key, policy.Spec.Expiry.Default), false)
+			end = earlier(end, afterCreation(key, policy.Spec.Expiry.Default))
 		}
-		end = earlier(end, longest(&policy.Spec, key), false)
+		end = earlier(end, longest(&policy.Spec, key))
 	}
 
 	return end
@@ -84,18 +84,6 @@ func afterCreation(key *v1alpha1.APIKey, while v1alpha1.Duration) *metav1.Time {
 	}
 
 	return wholeSecond(key.CreationTimestamp.Add(parsed))
-}
-
-// later is the later of two ends; nil is never, and later than any.
-func later(a, b *metav1.Time) *metav1.Time {
-	if a == nil || b == nil {
-		return nil
-	}
-	if a.Before(b) {
-		return b
-	}
-
-	return a
 }
 
 // overAge is when the active key gets older than a policy lets it; nil: never.
