@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,7 +28,7 @@ import (
 // errNamespaceBehind: the watch of namespaces has yet to deliver the one that an APIKey is in.
 var errNamespaceBehind = errors.New("the namespace is not known yet")
 
-// policiesFor are the policies for a namespace, by name. They belong to the cache: nobody may change them.
+// policiesFor are the policies for a namespace, in any order. They belong to the cache: nobody may change them.
 func policiesFor(ctx context.Context, reader client.Reader, namespace string) ([]*v1alpha1.APIKeyPolicy, error) {
 	all := &v1alpha1.APIKeyPolicyList{}
 	if err := reader.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
@@ -48,7 +47,6 @@ func policiesFor(ctx context.Context, reader client.Reader, namespace string) ([
 			selected = append(selected, &all.Items[i])
 		}
 	}
-	slices.SortFunc(selected, func(a, b *v1alpha1.APIKeyPolicy) int { return strings.Compare(a.Name, b.Name) })
 
 	return selected, nil
 }
