@@ -47,14 +47,8 @@ func runMint(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		err = errors.New("interrupted")
 	}
 	err = errors.Join(err, c.stop())
-	if err == nil {
-		return b.report.finish(stdout)
-	}
-	if len(b.report.Figures) > 0 { // they may have taken minutes, and may tell why it went wrong
-		err = errors.Join(err, b.report.writeTable(stdout))
-	}
 
-	return err
+	return b.report.conclude(stdout, err)
 }
 
 func parseMintFlags(args []string, stdout, stderr io.Writer) (mintOptions, error) {

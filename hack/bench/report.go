@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -149,6 +150,18 @@ func (r *report) add(f figure) {
 // explain says how figures came about.
 func (r *report) explain(format string, args ...any) {
 	r.Methods = append(r.Methods, fmt.Sprintf(format, args...))
+}
+
+// conclude ends a run: with the report, or with why there is none and with the figures so far.
+func (r *report) conclude(stdout io.Writer, err error) error {
+	if err == nil {
+		return r.finish(stdout)
+	}
+	if len(r.Figures) > 0 { // they may have taken minutes, and may tell why it went wrong
+		err = errors.Join(err, r.writeTable(stdout))
+	}
+
+	return err
 }
 
 // finish prints the table and, where the environment asks for it, writes the figures as JSON.

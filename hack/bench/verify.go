@@ -47,14 +47,8 @@ func runVerify(ctx context.Context, args []string, stdout, stderr io.Writer) err
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	if err == nil {
-		return b.report.finish(stdout)
-	}
-	if len(b.report.Figures) > 0 { // they may have taken minutes, and may tell why it went wrong
-		err = errors.Join(err, b.report.writeTable(stdout))
-	}
 
-	return err
+	return b.report.conclude(stdout, err)
 }
 
 func parseVerifyFlags(args []string, stdout, stderr io.Writer) (verifyOptions, error) {
