@@ -14,15 +14,16 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // cluster is a control plane with the manifests of the project applied.
 type cluster struct {
-	root       string                    // of the checkout; commands run here
-	folder     string                    // where files are put
-	kubeconfig string                    // of an administrator
-	accounts   map[string]serviceAccount // of the components
+	root       string                               // of the checkout; commands run here
+	folder     string                               // where files are put
+	kubeconfig string                               // of an administrator
+	accounts   map[string]guardrails.ServiceAccount // of the components
 	kubectl    kubectl
 	client     client.Client // of an administrator
 	plane      *testkit.ControlPlane

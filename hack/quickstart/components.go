@@ -47,7 +47,7 @@ func (c *cluster) startVerifier(ctx context.Context, say narrator) (*program, *u
 func (c *cluster) startProgram(ctx context.Context, say narrator, component, name string, args ...string) (*program, error) {
 	started := time.Now()
 	account := c.accounts[component]
-	kubeconfig, err := c.plane.Kubeconfig(account.user(), account.groups()...)
+	kubeconfig, err := c.plane.Kubeconfig(account.Username(), groups(account)...)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (c *cluster) startProgram(ctx context.Context, say narrator, component, nam
 		return nil, p.explain(err)
 	}
 	say.held("the %s is ready (%s)", name, elapsed(started))
-	say.note("it runs as %s,", account.user())
+	say.note("it runs as %s,", account.Username())
 	say.note("with the rights that config/default gives it and no others")
 
 	return p, nil

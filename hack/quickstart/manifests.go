@@ -14,6 +14,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
 
 // componentLabel on the pods of a Deployment says which of the programs below it runs.
@@ -25,22 +27,16 @@ const (
 	verifierComponent = "verifier"
 )
 
-// serviceAccount is who a program is to the API server.
-type serviceAccount struct{ namespace, name string }
-
-// user is the user name of the service account.
-func (s serviceAccount) user() string { return "system:serviceaccount:" + s.namespace + ":" + s.name }
-
-// groups are those that the API server puts every token of the service account in.
-func (s serviceAccount) groups() []string {
-	return []string{"system:serviceaccounts", "system:serviceaccounts:" + s.namespace}
+// groups are those that the API server puts every token of a service account in.
+func groups(account guardrails.ServiceAccount) []string {
+	return []string{"system:serviceaccounts", "system:serviceaccounts:" + account.Namespace}
 }
 
 // manifests are rendered manifests, sorted out for a cluster without nodes.
 type manifests struct {
-	apply    []byte                    // YAML documents
-	left     []string                  // kinds that are not in apply, each once
-	accounts map[string]serviceAccount // that the Deployments run as, by component
+	apply    []byte                               // YAML documents
+	left     []string                             // kinds that are not in apply, each once
+	accounts map[string]guardrails.ServiceAccount // that the Deployments run as, by component
 }
 
 // leftOut are the kinds that mean nothing here: no node would run a Deployment, and the CRDs of the others are another operator's.
@@ -50,7 +46,7 @@ func leftOut(kind string) bool {
 
 // sortOut reads rendered manifests.
 func sortOut(rendered io.Reader) (manifests, error) {
-	found := manifests{accounts: map[string]serviceAccount{}}
+	found := manifests{accounts: map[string]guardrails.ServiceAccount{}}
 	var apply bytes.Buffer
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(rendered))
 	for {
@@ -98,8 +94,8 @@ func (m *manifests) addAccount(document []byte) error {
 		return err
 	}
 	pod := deployment.Spec.Template
-	account := serviceAccount{namespace: deployment.Namespace, name: pod.Spec.ServiceAccountName}
-	if account.namespace == "" || account.name == "" {
+	account := guardrails.ServiceAccount{Namespace: deployment.Namespace, Name: pod.Spec.ServiceAccountName}
+	if account.Namespace == "" || account.Name == "" {
 		return fmt.Errorf("the Deployment %s has no namespace or no serviceAccountName", deployment.Name)
 	}
 	m.accounts[pod.Labels[componentLabel]] = account

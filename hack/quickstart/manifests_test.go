@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
 
 const rendered = `apiVersion: v1
@@ -55,11 +57,11 @@ func TestSortOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]serviceAccount{
-		operatorComponent: {namespace: "system", name: "worker"},
-		verifierComponent: {namespace: "system", name: "reader"},
+	want := map[string]guardrails.ServiceAccount{
+		operatorComponent: {Namespace: "system", Name: "worker"},
+		verifierComponent: {Namespace: "system", Name: "reader"},
 	}
-	if diff := cmp.Diff(want, got.accounts, cmp.AllowUnexported(serviceAccount{})); diff != "" {
+	if diff := cmp.Diff(want, got.accounts); diff != "" {
 		t.Errorf("accounts (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"Deployment", "ServiceMonitor"}, got.left); diff != "" {
