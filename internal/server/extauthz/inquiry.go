@@ -55,14 +55,11 @@ const (
 // unmarshal reads a CheckRequest. A field that is there more than once is read each time, which can only add to what is
 // seen: two credentials are two.
 func (q *inquiry) unmarshal(message []byte) error {
-	fields := cursor{rest: message}
-	for fields.next() {
-		if fields.number == checkAttributes {
-			fields.failed = !q.attributes(fields.value)
-		}
+	if !each(message, checkAttributes, q.attributes) {
+		return errWire
 	}
 
-	return fields.err()
+	return nil
 }
 
 func (q *inquiry) attributes(message []byte) bool {
@@ -74,13 +71,7 @@ func (q *inquiry) attributes(message []byte) bool {
 			q.request.Needs.Set(string(name), string(value))
 			fields.failed = !ok
 		case attributesRequest:
-			request := cursor{rest: fields.value}
-			for request.next() {
-				if request.number == requestHTTP {
-					request.failed = !q.http(request.value)
-				}
-			}
-			fields.failed = request.failed
+			fields.failed = !each(fields.value, requestHTTP, q.http)
 		}
 	}
 
@@ -100,13 +91,7 @@ func (q *inquiry) http(message []byte) bool {
 		case httpHeaders:
 			fields.failed = !q.header(fields.value)
 		case httpHeaderMap:
-			list := cursor{rest: fields.value}
-			for list.next() {
-				if list.number == headerMapHeaders {
-					list.failed = !q.header(list.value)
-				}
-			}
-			fields.failed = list.failed
+			fields.failed = !each(fields.value, headerMapHeaders, q.header)
 		}
 	}
 
@@ -191,10 +176,14 @@ func (c *cursor) next() bool {
 	return false
 }
 
-func (c *cursor) err() error {
-	if c.failed {
-		return errWire
+// each reads all fields of a message that have this number; false: one of them is broken, or the message is.
+func each(message []byte, number int32, read func([]byte) bool) bool {
+	fields := cursor{rest: message}
+	for fields.next() {
+		if fields.number == number {
+			fields.failed = !read(fields.value)
+		}
 	}
 
-	return nil
+	return !fields.failed
 }
