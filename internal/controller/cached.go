@@ -7,14 +7,20 @@ import (
 	"slices"
 	"unique"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
 
 // What is cached of each object decides how much memory a settled key takes, so what no decision needs is taken off,
-// and strings that are the same in most objects are kept once.
+// and strings that are the same in most objects are kept once. Labels, annotations, finalizers, owner references and
+// managedFields have no limit of their own but that of the whole object, and an editor without any grant can fill them.
+
+// annotationsRead are the annotations of an APIKey that the operator reads.
+func annotationsRead() []string {
+	return []string{v1alpha1.RotateAnnotation, v1alpha1.RotateOverlapAnnotation}
+}
 
 // shared is one copy of a string for all objects that have it.
 func shared[T ~string](s T) T { return unique.Make(s).Value() }
@@ -25,15 +31,13 @@ func stripAPIKey(obj any) (any, error) {
 	if !ok {
 		return obj, nil
 	}
-	key.ManagedFields = nil
-	delete(key.Annotations, corev1.LastAppliedConfigAnnotation)
+	key.ObjectMeta = identity(&key.ObjectMeta)
 
 	// A decoder lets slices grow by doubling; a copy has no room to spare.
 	key.Spec.Permissions = slices.Clone(key.Spec.Permissions)
 	key.Status.Conditions = slices.Clone(key.Status.Conditions)
 	key.Status.Keys = slices.Clone(key.Status.Keys)
 
-	key.Namespace = shared(key.Namespace)
 	key.Spec.Environment = shared(key.Spec.Environment)
 	for i := range key.Spec.Permissions {
 		key.Spec.Permissions[i] = shared(key.Spec.Permissions[i])
@@ -53,46 +57,82 @@ func stripAPIKey(obj any) (any, error) {
 	return obj, nil
 }
 
-// stripMetadata takes off what no decision needs of an object of which there are few.
-func stripMetadata(obj any) (any, error) {
-	if o, ok := obj.(metav1.Object); ok {
-		o.SetManagedFields(nil)
-		o.SetAnnotations(nil)
+// identity is what tells an object, and one version of it, from another, with the annotations that the operator reads.
+func identity(meta *metav1.ObjectMeta) metav1.ObjectMeta {
+	kept := metav1.ObjectMeta{
+		Namespace: shared(meta.Namespace), Name: meta.Name, UID: meta.UID,
+		ResourceVersion: meta.ResourceVersion, Generation: meta.Generation,
+		CreationTimestamp: meta.CreationTimestamp, DeletionTimestamp: meta.DeletionTimestamp,
 	}
+	for _, name := range annotationsRead() {
+		if value, ok := meta.Annotations[name]; ok {
+			metav1.SetMetaDataAnnotation(&kept, name, value)
+		}
+	}
+
+	return kept
+}
+
+// stripMetadata leaves of the metadata of an object what identifies it, and the label of guardrails.
+func stripMetadata(obj any) (any, error) {
+	o, ok := obj.(metav1.ObjectMetaAccessor)
+	if !ok {
+		return obj, nil
+	}
+	meta, ok := o.GetObjectMeta().(*metav1.ObjectMeta)
+	if !ok {
+		return obj, nil
+	}
+	kept := identity(meta)
+	if guardrail, ok := meta.Labels[guardrails.Label]; ok {
+		kept.Labels = map[string]string{guardrails.Label: guardrail}
+	}
+	*meta = kept
 
 	return obj, nil
 }
 
-// stripNamespace leaves the name and the labels.
+// stripNamespace leaves what identifies it and the labels, which selectors of APIKeyPolicies read.
 func stripNamespace(obj any) (any, error) {
 	namespace, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return obj, nil
 	}
-	namespace.ObjectMeta = metav1.ObjectMeta{
-		Name: namespace.Name, UID: namespace.UID, ResourceVersion: namespace.ResourceVersion, Labels: namespace.Labels,
-	}
+	kept := identity(&namespace.ObjectMeta)
+	kept.Labels = namespace.Labels
+	namespace.ObjectMeta = kept
 
 	return obj, nil
 }
 
-// stripSecret leaves what tells one version of a Secret from another, and whose it is.
+// stripSecret leaves what tells one version of a Secret from another, and which APIKey controls it. A Secret that
+// no APIKey controls, which anyone may make, costs no more than its names and numbers.
 func stripSecret(obj any) (any, error) {
 	secret, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return obj, nil
 	}
-	secret.ManagedFields, secret.Labels, secret.Annotations = nil, nil, nil
-
-	secret.OwnerReferences = slices.Clone(secret.OwnerReferences)
-	secret.Namespace = shared(secret.Namespace)
-	for i := range secret.OwnerReferences {
-		owner := &secret.OwnerReferences[i]
-		owner.APIVersion, owner.Kind, owner.BlockOwnerDeletion = shared(owner.APIVersion), shared(owner.Kind), nil
-		if owner.Name == secret.Name {
-			owner.Name = secret.Name // the same bytes, kept once
-		}
+	owner := controllingAPIKey(secret)
+	secret.ObjectMeta = identity(&secret.ObjectMeta)
+	if owner == nil {
+		return obj, nil
 	}
+	if owner.Name == secret.Name {
+		owner.Name = secret.Name // the same bytes, kept once
+	}
+	secret.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: shared(owner.APIVersion), Kind: shared(owner.Kind), Name: owner.Name, UID: owner.UID, Controller: owner.Controller,
+	}}
 
 	return obj, nil
+}
+
+// controllingAPIKey is the reference to the APIKey that controls an object; nil: none does.
+func controllingAPIKey(object metav1.Object) *metav1.OwnerReference {
+	owner := metav1.GetControllerOf(object)
+	if owner == nil || owner.Kind != "APIKey" || owner.APIVersion != v1alpha1.GroupVersion.String() {
+		return nil
+	}
+
+	return owner
 }

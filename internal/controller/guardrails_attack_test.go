@@ -5,6 +5,7 @@ package controller_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -30,6 +32,20 @@ func (s *site) forge(f *fixture, change func(*v1alpha1.APIKeyStatus)) {
 	key := f.key()
 	change(&key.Status)
 	Expect(c.Status().Update(f.ctx, key)).To(Succeed())
+}
+
+// garbageCollector is who collects garbage in a cluster. A user who may impersonate service accounts in kube-system can be it.
+const garbageCollector = "system:serviceaccount:kube-system:generic-garbage-collector"
+
+// asMaster is a client of a user who has every right, as an administrator who impersonates that user.
+func asMaster(user string) client.Client {
+	GinkgoHelper()
+	cfg := rest.CopyConfig(plane.Config)
+	cfg.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:masters"}}
+	c, err := client.New(cfg, client.Options{Scheme: admin.Scheme(), Mapper: admin.RESTMapper()})
+	Expect(err).NotTo(HaveOccurred())
+
+	return c
 }
 
 // Each of these is tried by an administrator, who has every right that there is.
@@ -56,25 +72,68 @@ var _ = Describe("An attack with every right", Ordered, Serial, func() {
 		victim.expectHealthy()
 	})
 
-	It("that makes the Secret first is refused, and with another type only keeps the key from being made", func(ctx context.Context) {
-		f := newFixture(ctx)
-		planted := &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: f.name.Name},
-			Type:       v1alpha1.SecretType, Data: map[string][]byte{v1alpha1.SecretKeyDefault: []byte("planted")},
+	It("that makes the Secret first only keeps the key from being made, and it is never taken for the key's own", func(ctx context.Context) {
+		for _, kind := range []corev1.SecretType{v1alpha1.SecretType, corev1.SecretTypeOpaque} {
+			f := newFixture(ctx)
+			planted := f.foreign(kind)
+			f.create()
+			s.settle(f)
+			f.expectConflict(planted)
+			Expect(f.accepts(string(planted.Data[v1alpha1.SecretKeyDefault]))).To(BeFalse())
+
+			By("making it that of the APIKey, by right of an administrator and in the name of the garbage collector")
+			adopted := planted.DeepCopy()
+			adopted.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(f.key(), v1alpha1.GroupVersion.WithKind("APIKey"))}
+			if kind == v1alpha1.SecretType {
+				for _, user := range []string{"admin", garbageCollector} {
+					Expect(asMaster(user).Update(ctx, adopted.DeepCopy())).To(MatchError(apierrors.IsForbidden, "forbidden"))
+				}
+			}
+			Expect(admin.Delete(ctx, planted)).To(Succeed())
+			s.settle(f)
+			f.expectHealthy()
+
+			By("changing what the Secret holds, in the name of the garbage collector")
+			secret := f.secret()
+			secret.Data = planted.Data
+			secret.OwnerReferences = nil
+			for _, user := range []string{"admin", garbageCollector} {
+				Expect(asMaster(user).Update(ctx, secret.DeepCopy())).To(MatchError(apierrors.IsForbidden, "forbidden"))
+			}
 		}
-		Expect(admin.Create(ctx, planted.DeepCopy())).To(MatchError(apierrors.IsForbidden, "forbidden"))
-		opaque := f.foreign(corev1.SecretTypeOpaque)
+	})
+
+	It("that puts a copy with a key of its own in the place of the Secret ends the key, and the copy is worth nothing", func(ctx context.Context) {
+		f := newFixture(ctx)
 		f.create()
 		s.settle(f)
-		f.expectConflict(opaque)
-		Expect(admin.Delete(ctx, opaque)).To(Succeed())
+		old := f.value()
+		copied := f.secret()
+		Expect(admin.Delete(ctx, f.secret())).To(Succeed())
+		copied.ObjectMeta = metav1.ObjectMeta{Namespace: copied.Namespace, Name: copied.Name, Labels: copied.Labels, Annotations: copied.Annotations}
+		Expect(admin.Create(ctx, copied)).To(Succeed())
+		s.settle(f)
+		f.expectConflict(copied)
+		Expect(f.accepts(old)).To(BeFalse())
+		Expect(f.key().Status.Phase).To(Equal(v1alpha1.PhasePending))
+		Expect(admin.Delete(ctx, copied)).To(Succeed())
 		s.settle(f)
 		f.expectHealthy()
+		Expect(f.accepts(old)).To(BeFalse())
+	})
 
-		By("changing what the Secret holds")
-		secret := f.secret()
-		secret.Data = planted.Data
-		Expect(admin.Update(ctx, secret)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+	It("in the name of the garbage collector, that forges a status, is refused", func(ctx context.Context) {
+		f := newFixture(ctx)
+		f.create()
+		s.settle(f)
+		for _, user := range []string{garbageCollector, "system:serviceaccount:kube-system:namespace-controller", "system:kube-controller-manager"} {
+			key := f.key()
+			key.Status.Keys = append(key.Status.Keys, v1alpha1.KeyRecord{
+				ID: strings.Repeat("a", 12), Digest: strings.Repeat("a", 43), State: v1alpha1.KeyActive, CreatedAt: metav1.Now(),
+			})
+			Expect(asMaster(user).Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"), user)
+		}
+		f.expectHealthy()
 	})
 
 	It("by 20 creators who want one Secret gets one of them a key", func(ctx context.Context) {

@@ -95,7 +95,10 @@ func (s *site) refusing(ctx context.Context) ([]string, error) {
 	}
 	defer func() { _ = admin.Delete(context.WithoutCancel(ctx), key) }()
 	key.Status.Phase = v1alpha1.PhaseRevoked
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "probe-"}, Type: v1alpha1.SecretType}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "default", GenerateName: "probe-",
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(key, v1alpha1.GroupVersion.WithKind("APIKey"))},
+	}, Type: v1alpha1.SecretType}
 	var refusing []string
 	for guardrail, err := range map[string]error{
 		"secrets": admin.Create(ctx, secret, client.DryRunAll),

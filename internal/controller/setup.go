@@ -55,12 +55,17 @@ type Options struct {
 	RequireGuardrails bool
 }
 
-// CacheOptions narrow what the manager's cache holds. Of Secrets the server sends only those of our type.
+// CacheOptions narrow what the manager's cache holds. Of Secrets the server sends only those of our type with the label that the
+// operator puts on its own: a copy without the label costs nothing here.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.APIKey{}: {Transform: stripAPIKey},
-			&corev1.Secret{}:   {Field: fields.OneTermEqualSelector("type", v1alpha1.SecretType), Transform: stripSecret},
+			&corev1.Secret{}: {
+				Field:     fields.OneTermEqualSelector("type", v1alpha1.SecretType),
+				Label:     labels.SelectorFromSet(labels.Set{v1alpha1.SecretManagedByLabel: v1alpha1.SecretManagedByValue}),
+				Transform: stripSecret,
+			},
 
 			&v1alpha1.APIKeyPolicy{}:                                    {Transform: stripMetadata},
 			&corev1.Namespace{}:                                         {Transform: stripNamespace},

@@ -7,7 +7,6 @@ import (
 	"context"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -70,8 +69,8 @@ func changedForUs(before, after client.Object) bool {
 func ownerOf(watched *Frontier) handler.MapFunc {
 	return func(_ context.Context, secret client.Object) []reconcile.Request {
 		watched.Observe(secret.GetResourceVersion())
-		owner := metav1.GetControllerOf(secret)
-		if owner == nil || owner.Kind != "APIKey" || owner.APIVersion != v1alpha1.GroupVersion.String() {
+		owner := controllingAPIKey(secret)
+		if owner == nil {
 			return nil
 		}
 

@@ -6,12 +6,12 @@ package guardrails_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -69,7 +69,7 @@ var _ = Describe("The costs of the guardrails", func() {
 		name := strings.Repeat("n", 253)
 		allow(ctx, name, namespace, mayEdit)
 		key := newKey(namespace, full("a"))
-		Expect(as(exemptUser).Create(ctx, key)).To(Succeed())
+		Expect(admin.Create(ctx, key)).To(Succeed())
 		Expect(refusalOf(as(name).Create(ctx, newKey(namespace, full("a"))))).To(HavePrefix(name + " may not put permission"))
 		full("b")(key)
 		Expect(refusalOf(as(name).Update(ctx, key))).To(HavePrefix(name + " may not put permission"))
@@ -96,19 +96,35 @@ var _ = Describe("The costs of the guardrails", func() {
 		}
 	})
 
-	It("stay below the limit for the largest Secrets, of our type and of others", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+	It("stay below the limit for the largest Secrets, of an APIKey and of others", func(ctx SpecContext) {
+		key := newKey(newNamespace(ctx))
+		Expect(admin.Create(ctx, key)).To(Succeed())
 		for _, kind := range []corev1.SecretType{v1alpha1.SecretType, corev1.SecretTypeOpaque} {
-			secret := &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "large-", Finalizers: []string{"example.com/archive"}},
-				Type:       kind, Data: map[string][]byte{"a": make([]byte, 1<<20-1)},
+			writer, owners := asMaster(operatorUser), []metav1.OwnerReference{controllerRef(key)}
+			if kind != v1alpha1.SecretType {
+				writer, owners = admin, nil
 			}
-			Expect(asMaster(operatorUser).Create(ctx, secret)).To(Succeed())
+			secret := secretOf(key.Namespace, "large", kind, owners...)
+			secret.Data["a"] = make([]byte, 1<<20-1024)
+			Expect(writer.Create(ctx, secret)).To(Succeed())
 			secret.Finalizers = nil
 			Expect(admin.Update(ctx, secret)).To(Succeed(), "%s", kind)
 			secret.Data["a"][0]++
-			Expect(asMaster(operatorUser).Update(ctx, secret)).To(Succeed(), "%s", kind)
-			Expect(client.IgnoreNotFound(admin.Delete(ctx, secret))).To(Succeed())
+			Expect(writer.Update(ctx, secret)).To(Succeed(), "%s", kind)
+			Expect(admin.Delete(ctx, secret)).To(Succeed())
 		}
+	})
+
+	It("stay below the limit for Secrets with as many owner references as fit, and take a short time", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		many := secretOf(namespace, "many", v1alpha1.SecretType, strangers(10_000)...)
+		started := time.Now()
+		Expect(refusalOf(admin.Create(ctx, many.DeepCopy()))).To(ContainSubstring("may not make or change"))
+		Expect(time.Since(started)).To(BeNumerically("<", 5*time.Second))
+
+		few := secretOf(namespace, "few", v1alpha1.SecretType, strangers(64)...)
+		Expect(admin.Create(ctx, few)).To(Succeed())
+		few.OwnerReferences = few.OwnerReferences[1:]
+		Expect(asMaster(garbageCollectorUser).Update(ctx, few)).To(Succeed())
 	})
 })

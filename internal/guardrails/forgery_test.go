@@ -126,37 +126,42 @@ func readBack(ctx context.Context, key *v1alpha1.APIKey) *v1alpha1.APIKey {
 	return &read
 }
 
-var _ = Describe("A Secret with an API key", func() {
-	newSecret := func(namespace string, kind corev1.SecretType) *corev1.Secret {
-		return &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "main-website", Finalizers: []string{"example.com/archive"}},
-			Type:       kind, Data: map[string][]byte{"api-key": []byte("a")},
-		}
+var _ = Describe("The Secret of an APIKey", func() {
+	var key *v1alpha1.APIKey
+
+	BeforeEach(func(ctx SpecContext) {
+		key = newKey(newNamespace(ctx), named("main-website"))
+		Expect(admin.Create(ctx, key)).To(Succeed())
+	})
+	itsSecret := func() *corev1.Secret {
+		return secretOf(key.Namespace, key.Name, v1alpha1.SecretType, controllerRef(key))
 	}
 
 	It("is not made by a user with every right there is", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		for _, c := range []client.Client{admin, asMaster(verifierUser), asMaster("system:serviceaccount:" + namespace + ":apikey-operator-controller-manager")} {
-			Expect(refusalOf(c.Create(ctx, newSecret(namespace, v1alpha1.SecretType)))).To(MatchRegexp(
-				`^\S+ may not make or change a Secret of type apikey-operator.io/api-key in namespace "` + namespace + `": only ` + operatorUser +
-					` may\. Declare an APIKey to have one made, or use another type\. To replace the key, delete the Secret or set the annotation apikey-operator.io/rotate on its APIKey\.$`))
+		for _, c := range []client.Client{admin, asMaster(verifierUser), asMaster("system:serviceaccount:" + key.Namespace + ":apikey-operator-controller-manager")} {
+			Expect(refusalOf(c.Create(ctx, itsSecret()))).To(MatchRegexp(
+				`^\S+ may not make or change a Secret of an APIKey in namespace "` + key.Namespace + `": only ` + operatorUser +
+					` may\. To put labels or annotations on it, set spec\.secret\.labels or spec\.secret\.annotations of its APIKey\.` +
+					` To replace the key, delete the Secret or set the annotation apikey-operator.io/rotate on its APIKey\. A copy elsewhere is allowed without owner references\.$`))
 		}
 	})
 
 	It("does not come of a Secret of another type, nor turn into one", func(ctx SpecContext) {
-		secret := newSecret(newNamespace(ctx), corev1.SecretTypeOpaque)
+		secret := itsSecret()
+		secret.Type = corev1.SecretTypeOpaque
 		Expect(admin.Create(ctx, secret)).To(Succeed())
 		secret.Type = v1alpha1.SecretType
 		Expect(admin.Update(ctx, secret)).To(MatchError(ContainSubstring("immutable")))
 
-		ours := newSecret(newNamespace(ctx), v1alpha1.SecretType)
+		ours := itsSecret()
+		ours.Name = "ours"
 		Expect(as(operatorUser).Create(ctx, ours)).To(Succeed())
 		ours.Type = corev1.SecretTypeOpaque
 		Expect(admin.Update(ctx, ours)).To(MatchError(ContainSubstring("immutable")))
 	})
 
-	It("is changed by nobody but the operator", func(ctx SpecContext) {
-		secret := newSecret(newNamespace(ctx), v1alpha1.SecretType)
+	It("is changed only by the operator", func(ctx SpecContext) {
+		secret := itsSecret()
 		Expect(as(operatorUser).Create(ctx, secret)).To(Succeed())
 		for name, change := range map[string]func(*corev1.Secret){
 			"data":        func(s *corev1.Secret) { s.Data["api-key"] = []byte("b") },
@@ -166,8 +171,14 @@ var _ = Describe("A Secret with an API key", func() {
 			"immutable":   func(s *corev1.Secret) { s.Immutable = new(true) },
 			"labels":      func(s *corev1.Secret) { s.Labels = map[string]string{"a": "b"} },
 			"annotations": func(s *corev1.Secret) { s.Annotations = map[string]string{"a": "b"} },
-			"owner references": func(s *corev1.Secret) {
+			"no owner references": func(s *corev1.Secret) {
+				s.OwnerReferences = nil
+			},
+			"other owner references": func(s *corev1.Secret) {
 				s.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: "a", UID: "a"}}
+			},
+			"more owner references": func(s *corev1.Secret) {
+				s.OwnerReferences = append(s.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: "a", UID: "a"})
 			},
 		} {
 			changed := secret.DeepCopy()
@@ -178,12 +189,42 @@ var _ = Describe("A Secret with an API key", func() {
 	})
 
 	It("is let go and deleted by whoever RBAC allows", func(ctx SpecContext) {
-		secret := newSecret(newNamespace(ctx), v1alpha1.SecretType)
+		secret := itsSecret()
 		Expect(as(operatorUser).Create(ctx, secret)).To(Succeed())
 		Expect(as(probeEditor).Update(ctx, secret)).To(Succeed(), "nothing changed")
 		secret.Finalizers = nil
 		Expect(as(probeEditor).Update(ctx, secret)).To(Succeed(), "finalizers")
-		Expect(admin.Delete(ctx, secret)).To(Succeed())
+		Expect(as(probeEditor).Delete(ctx, secret)).To(Succeed())
+	})
+
+	// kubernetes-reflector and its like copy type and data of a Secret, and put annotations of their own on the copy; some keep labels.
+	It("is copied elsewhere, and the copy is never that of an APIKey", func(ctx SpecContext) {
+		mirror := as(probeEditor)
+		elsewhere := newNamespace(ctx)
+		clone := secretOf(elsewhere, key.Name, v1alpha1.SecretType)
+		clone.Finalizers = nil
+		clone.Annotations = map[string]string{"reflector.v1.k8s.emberstack.com/reflects": key.Namespace + "/" + key.Name}
+		clone.Labels = map[string]string{v1alpha1.SecretManagedByLabel: v1alpha1.SecretManagedByValue}
+		Expect(mirror.Create(ctx, clone)).To(Succeed())
+		clone.Data["api-key"] = []byte("after a rotation")
+		Expect(mirror.Update(ctx, clone)).To(Succeed())
+
+		By("adopting the copy for an APIKey that is there, by update, patch and apply")
+		waiting := newKey(elsewhere, named(key.Name))
+		Expect(admin.Create(ctx, waiting)).To(Succeed())
+		adopted := clone.DeepCopy()
+		adopted.OwnerReferences = []metav1.OwnerReference{controllerRef(waiting)}
+		for _, user := range append(systemControllers(), "root") {
+			Expect(refusalOf(asMaster(user).Update(ctx, adopted.DeepCopy()))).To(ContainSubstring("may not make or change"), user)
+			Expect(refusalOf(asMaster(user).Patch(ctx, adopted.DeepCopy(), client.MergeFrom(clone)))).To(ContainSubstring("may not make or change"), user)
+		}
+		By("putting the copy in the place of the Secret")
+		secret := itsSecret()
+		secret.Finalizers = nil
+		Expect(as(operatorUser).Create(ctx, secret)).To(Succeed())
+		Expect(mirror.Delete(ctx, secret)).To(Succeed())
+		Expect(refusalOf(mirror.Create(ctx, itsSecret()))).To(ContainSubstring("may not make or change"))
+		Expect(mirror.Delete(ctx, clone)).To(Succeed())
 	})
 
 	It("has no fields but those that the guardrail compares", func() {

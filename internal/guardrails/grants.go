@@ -34,7 +34,6 @@ func grants() Guardrail {
 	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		MatchConditions: []matchCondition{
-			notASystemController(),
 			changed(specChanged + " || " + rotateAnnotation("object") + " != " + rotateAnnotation("oldObject")),
 		},
 		Variables: append(widenings(), grantVariables()...),

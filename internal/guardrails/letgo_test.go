@@ -21,14 +21,9 @@ import (
 func minted(ctx context.Context, namespace string, changes ...func(*v1alpha1.APIKey)) (*v1alpha1.APIKey, *corev1.Secret) {
 	GinkgoHelper()
 	key := newKey(namespace, append([]func(*v1alpha1.APIKey){largest()}, changes...)...)
-	Expect(as(exemptUser).Create(ctx, key)).To(Succeed())
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: key.Name,
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(key, v1alpha1.GroupVersion.WithKind("APIKey"))},
-		},
-		Type: v1alpha1.SecretType, Data: map[string][]byte{"api-key": []byte("a")},
-	}
+	Expect(admin.Create(ctx, key)).To(Succeed())
+	secret := secretOf(namespace, key.Name, v1alpha1.SecretType, controllerRef(key))
+	secret.Finalizers = nil
 	Expect(as(operatorUser).Create(ctx, secret)).To(Succeed())
 	key.Status = fullStatus()
 	Expect(as(operatorUser).Status().Update(ctx, key)).To(Succeed())
@@ -51,7 +46,6 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 		key, _ := minted(ctx, namespace, func(key *v1alpha1.APIKey) {
 			key.Finalizers = []string{"example.com/archive"}
 			key.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}}
-			key.Labels = map[string]string{"a": leaked}
 		})
 		const cleaner = "cleaner@example.com"
 		allow(ctx, cleaner, namespace, mayEdit)
@@ -87,10 +81,54 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 		Expect(secret.OwnerReferences).To(BeEmpty())
 	})
 
+	for policy, remains := range map[metav1.DeletionPropagation]bool{
+		metav1.DeletePropagationBackground: false, metav1.DeletePropagationForeground: false, metav1.DeletePropagationOrphan: true,
+	} {
+		It("that has an owner of its own, which is deleted: "+string(policy), func(ctx SpecContext) {
+			namespace := newNamespace(ctx)
+			owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
+			Expect(admin.Create(ctx, owner)).To(Succeed())
+			key, secret := minted(ctx, namespace, func(key *v1alpha1.APIKey) {
+				key.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, BlockOwnerDeletion: new(true)}}
+			})
+			Expect(admin.Delete(ctx, owner, client.PropagationPolicy(policy))).To(Succeed())
+			gone(ctx, owner, inForceTimeout)
+			if !remains {
+				gone(ctx, key, inForceTimeout)
+				gone(ctx, secret, inForceTimeout)
+
+				return
+			}
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(key), key)).To(Succeed())
+			Expect(key.OwnerReferences).To(BeEmpty())
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+			Expect(secret.OwnerReferences).NotTo(BeEmpty())
+		})
+	}
+
+	It("and the garbage collector takes off one of two owners of its Secret when that one is gone", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
+		Expect(admin.Create(ctx, owner)).To(Succeed())
+		key, secret := minted(ctx, namespace)
+		secret.OwnerReferences = append(secret.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID})
+		Expect(as(operatorUser).Update(ctx, secret)).To(Succeed())
+		Expect(admin.Delete(ctx, owner)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+			g.Expect(secret.OwnerReferences).To(ConsistOf(HaveField("UID", key.UID)))
+		}).WithTimeout(inForceTimeout).WithPolling(50 * time.Millisecond).Should(Succeed())
+	})
+
 	It("within a minute of the deletion of its namespace", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		for range 20 {
 			minted(ctx, namespace)
+		}
+		for _, kind := range []corev1.SecretType{v1alpha1.SecretType, corev1.SecretTypeOpaque} { // of no APIKey
+			other := secretOf(namespace, "of-no-apikey", kind)
+			other.GenerateName, other.Name, other.Finalizers = "of-no-apikey-", "", nil
+			Expect(admin.Create(ctx, other)).To(Succeed())
 		}
 		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(admin.Delete(ctx, object)).To(Succeed())

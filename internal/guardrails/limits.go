@@ -24,7 +24,7 @@ func limits() Guardrail {
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "APIKeyPolicy",
 		},
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
-		MatchConditions:  []matchCondition{notASystemController(), changed(specChanged)},
+		MatchConditions:  []matchCondition{changed(specChanged)},
 		Variables:        limitVariables(),
 		Validations: []validation{
 			environmentAllowed(), permissionsAllowed(), rolesAllowed(),

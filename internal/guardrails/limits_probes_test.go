@@ -45,9 +45,12 @@ func limitProbes() []probe {
 	} {
 		add(fields, probeGranted, refused, with(fields))
 	}
-	for _, user := range exemptUsers() {
-		add("an environment that is not allowed, by "+user, user, "", with("environment: Staging"))
+	for _, user := range systemControllers() {
+		add("an environment that is not allowed, by "+user, user, "does not allow environment", creating(func(key *v1alpha1.APIKey) {
+			key.Spec.Environment = v1alpha1.EnvironmentStaging
+		}))
 	}
+	add("a longer life, later", probeEditor, "lets a key live", updating(fixtureKey, func(key *v1alpha1.APIKey) { key.Spec.ValidFor = "25h" }))
 	add("another name for what is not allowed", probeEditor, "", updating(fixtureKey, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "a" }))
 	add("a finalizer taken off what CEL cannot read", probeEditor, "", withoutFinalizerOfUnreadable)
 

@@ -148,7 +148,7 @@ var _ = Describe("The matrix of users, contents and operations", func() {
 			var was *v1alpha1.APIKey
 			if c.was != nil {
 				was = newKey(namespace, named(is.Name), c.was)
-				Expect(serverSideApply(ctx, as(exemptUser), was)).To(Succeed())
+				Expect(serverSideApply(ctx, admin, was)).To(Succeed())
 				Expect(admin.Get(ctx, client.ObjectKeyFromObject(was), was)).To(Succeed())
 			}
 			for _, w := range ways() {

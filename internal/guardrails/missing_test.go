@@ -64,7 +64,7 @@ func TestEveryMutantIsNoticed(t *testing.T) {
 
 // The first guardrail is grants, and the last status.
 func TestMissing(t *testing.T) {
-	const status = 4
+	const status = 5
 	tests := map[string]struct {
 		operator string
 		change   func(policies *policyList, bindings *bindingList)
@@ -75,6 +75,7 @@ func TestMissing(t *testing.T) {
 			missing: []string{
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=grants",
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=limits",
+				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=operator",
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=plaintext",
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=secrets",
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=status",
@@ -137,6 +138,8 @@ func TestMissing(t *testing.T) {
 			operator: "system:serviceaccount:elsewhere:operator",
 			change:   func(*policyList, *bindingList) {},
 			missing: []string{
+				`the ValidatingAdmissionPolicy "prefix-operator" differs from what this operator expects in who the operator is: it names "` +
+					operatorUser + `", and this one runs as "system:serviceaccount:elsewhere:operator"`,
 				`the ValidatingAdmissionPolicy "prefix-secrets" differs from what this operator expects in who the operator is: it names "` +
 					operatorUser + `", and this one runs as "system:serviceaccount:elsewhere:operator"`,
 				`the ValidatingAdmissionPolicy "prefix-status" differs from what this operator expects in who the operator is: it names "` +

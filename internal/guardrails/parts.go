@@ -37,23 +37,6 @@ func requests(group, version, resource string, operations ...admissionregistrati
 	}}}
 }
 
-// The controllers of Kubernetes that carry out what others have decided: they take off owner references and finalizers. The
-// last is a controller manager that runs all its controllers as one user.
-const (
-	garbageCollector    = "system:serviceaccount:kube-system:generic-garbage-collector"
-	namespaceController = "system:serviceaccount:kube-system:namespace-controller"
-	controllerManager   = "system:kube-controller-manager"
-)
-
-// notASystemController exempts the controllers of Kubernetes. It is the first match condition of every policy.
-func notASystemController() matchCondition {
-	return matchCondition{
-		Name: "not-a-system-controller",
-		Expression: "!(request.userInfo.username in " +
-			quotedList(garbageCollector, namespaceController, controllerManager) + ")",
-	}
-}
-
 // changed is the match condition that lets everything pass that is not about what the policy guards: the expression compares
 // object and oldObject, and a new object always matches.
 func changed(expression string) matchCondition {

@@ -27,7 +27,6 @@ func plaintext() Guardrail {
 	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		MatchConditions: []matchCondition{
-			notASystemController(),
 			changed(differ("metadata.labels", "metadata.annotations")),
 		},
 		Variables: []variable{

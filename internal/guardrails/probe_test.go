@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -14,6 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -57,9 +59,12 @@ const (
 
 // The objects that storeFixtures makes in a namespace.
 const (
-	fixtureKey    = "fixture"    // an APIKey with one permission that nobody has granted
-	fixtureLeaked = "leaked"     // an APIKey with an API key in each place in which plaintext looks
-	fixtureSecret = "with-a-key" // a Secret with an API key
+	fixtureKey     = "fixture"    // an APIKey with one permission that nobody has granted
+	fixtureLeaked  = "leaked"     // an APIKey with an API key in each place in which plaintext looks
+	fixtureSecret  = "with-a-key" // the Secret of fixtureKey
+	fixtureClone   = "clone"      // a Secret with an API key that belongs to no APIKey
+	fixtureCrowded = "crowded"    // a Secret with an API key and more owner references than are searched, none to an APIKey
+	fixtureOther   = "other"      // a Secret of another type
 )
 
 // leaked has the shape of an API key.
@@ -68,7 +73,7 @@ const leaked = "ak_prod_" + "0123456789012345678901234567890123456789012345678"
 // allowProbes gives the users of probes their rights.
 func allowProbes(ctx context.Context) {
 	GinkgoHelper()
-	write := []string{"create", "delete", "get", "patch", "update"}
+	write := []string{"create", "delete", "deletecollection", "get", "patch", "update"}
 	edit := []rbacv1.PolicyRule{
 		{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys", "apikeys/status"}, Verbs: write},
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: write},
@@ -79,9 +84,9 @@ func allowProbes(ctx context.Context) {
 		roles = append(roles, fmt.Sprintf("granted-r%d", i))
 	}
 	allowEverywhere(ctx, probeEditor, edit...)
-	allowEverywhere(ctx, exemptUser, edit...)
-	allowEverywhere(ctx, garbageCollectorUser, edit...)
-	allowEverywhere(ctx, namespaceControllerUser, edit...)
+	for _, user := range systemControllers() {
+		allowEverywhere(ctx, user, edit...)
+	}
 	allowEverywhere(ctx, operatorUser, edit...)
 	allowEverywhere(ctx, verifierUser, edit...)
 	allowEverywhere(ctx, probeGranted, append(edit, may("grant", "permissions", permissions...), may("grant", "roles", roles...))...)
@@ -105,21 +110,47 @@ func allowEverywhere(ctx context.Context, user string, rules ...rbacv1.PolicyRul
 	awaitRight(ctx, user, "default", last, name)
 }
 
-// storeFixtures stores what probes are about, as a user who is exempt: no guardrail would let all of it in.
+// storeFixtures stores what probes are about, before there are guardrails: they would not let all of it in.
 func storeFixtures(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	exempt := as(exemptUser)
 	key := newKey(namespace, named(fixtureKey), withPermissions("fixture:read"))
 	key.Finalizers = []string{"example.com/archive"}
-	Expect(exempt.Create(ctx, key)).To(Succeed())
-	Expect(exempt.Create(ctx, newKey(namespace, named(fixtureLeaked), func(key *v1alpha1.APIKey) {
+	Eventually(func() error { return admin.Create(ctx, key) }).WithTimeout(inForceTimeout).WithPolling(20 * time.Millisecond).Should(Succeed())
+	Expect(admin.Create(ctx, newKey(namespace, named(fixtureLeaked), func(key *v1alpha1.APIKey) {
 		key.Finalizers = []string{"example.com/archive"}
 		key.Annotations = map[string]string{"example.com/note": leaked}
 	}))).To(Succeed())
-	Expect(exempt.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fixtureSecret, Finalizers: []string{"example.com/archive"}},
-		Type:       v1alpha1.SecretType, Data: map[string][]byte{"api-key": []byte("a")},
-	})).To(Succeed())
+	for _, secret := range []*corev1.Secret{
+		secretOf(namespace, fixtureSecret, v1alpha1.SecretType, controllerRef(key)),
+		secretOf(namespace, fixtureClone, v1alpha1.SecretType),
+		secretOf(namespace, fixtureCrowded, v1alpha1.SecretType, strangers(65)...),
+		secretOf(namespace, fixtureOther, corev1.SecretTypeOpaque),
+	} {
+		Expect(admin.Create(ctx, secret)).To(Succeed())
+	}
+}
+
+// secretOf is a Secret with a data key of the name that the operator uses, a finalizer, and owners.
+func secretOf(namespace, name string, kind corev1.SecretType, owners ...metav1.OwnerReference) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Finalizers: []string{"example.com/archive"}, OwnerReferences: owners},
+		Type:       kind, Data: map[string][]byte{"api-key": []byte("a")},
+	}
+}
+
+// strangers are references to so many owners of a kind that is nowhere. The garbage collector leaves an object with such owners alone.
+func strangers(n int) []metav1.OwnerReference {
+	var owners []metav1.OwnerReference
+	for i := range n {
+		owners = append(owners, metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Stranger", Name: "a", UID: types.UID(fmt.Sprint(i))})
+	}
+
+	return owners
+}
+
+// controllerRef is the owner reference that the operator puts on the Secret of an APIKey.
+func controllerRef(key *v1alpha1.APIKey) metav1.OwnerReference {
+	return *metav1.NewControllerRef(key, v1alpha1.GroupVersion.WithKind("APIKey"))
 }
 
 // named sets the name of a new APIKey.
@@ -165,22 +196,36 @@ func reporting(change func(*v1alpha1.APIKeyStatus)) func(context.Context, client
 	}
 }
 
-// changingSecret changes the Secret with a key.
-func changingSecret(change func(*corev1.Secret)) func(context.Context, client.Client, string) error {
+// changingSecret changes a Secret that is there.
+func changingSecret(name string, changes ...func(*corev1.Secret)) func(context.Context, client.Client, string) error {
 	return func(ctx context.Context, c client.Client, namespace string) error {
 		var secret corev1.Secret
-		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: fixtureSecret}, &secret); err != nil {
+		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &secret); err != nil {
 			return err
 		}
-		change(&secret)
+		for _, change := range changes {
+			change(&secret)
+		}
 
 		return c.Update(ctx, &secret)
 	}
 }
 
-// creatingSecret makes a Secret of a type.
-func creatingSecret(kind corev1.SecretType) func(context.Context, client.Client, string) error {
+// deletingSecret deletes a Secret that is there.
+func deletingSecret(name string) func(context.Context, client.Client, string) error {
 	return func(ctx context.Context, c client.Client, namespace string) error {
-		return c.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "made-"}, Type: kind})
+		return c.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
+	}
+}
+
+// creatingSecret makes a Secret of a type, with the owner references of others that are there.
+func creatingSecret(kind corev1.SecretType, changes ...func(*corev1.Secret)) func(context.Context, client.Client, string) error {
+	return func(ctx context.Context, c client.Client, namespace string) error {
+		secret := secretOf(namespace, "made", kind)
+		for _, change := range changes {
+			change(secret)
+		}
+
+		return c.Create(ctx, secret)
 	}
 }

@@ -8,26 +8,27 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// The controllers of Kubernetes besides exemptUser that the guardrails let pass.
+// The controllers of Kubernetes that empty namespaces and collect garbage, the last as part of a controller manager that runs all
+// its controllers as one user. A user who may impersonate is any of them.
 const (
-	garbageCollectorUser    = "system:serviceaccount:kube-system:generic-garbage-collector"
 	namespaceControllerUser = "system:serviceaccount:kube-system:namespace-controller"
+	garbageCollectorUser    = "system:serviceaccount:kube-system:generic-garbage-collector"
+	controllerManagerUser   = "system:kube-controller-manager"
 )
 
-func exemptUsers() []string {
-	return []string{garbageCollectorUser, namespaceControllerUser, exemptUser}
+func systemControllers() []string {
+	return []string{namespaceControllerUser, garbageCollectorUser, controllerManagerUser}
 }
 
 // probes are requests of which at least one has another answer where any part of a guardrail is missing.
 func probes() []probe {
-	return slices.Concat(grantProbes(), plaintextProbes(), secretProbes(), statusProbes(), limitProbes())
+	return slices.Concat(grantProbes(), limitProbes(), operatorProbes(), plaintextProbes(), secretProbes(), statusProbes())
 }
 
 func grantProbes() []probe {
@@ -54,9 +55,10 @@ func grantProbes() []probe {
 	add("an owner who is not assigned", probeGranted, `"owners/jane@example.com"`, creating(func(key *v1alpha1.APIKey) {
 		key.Spec.Owner = "jane@example.com"
 	}))
-	for _, user := range exemptUsers() {
-		add("a permission put on by "+user, user, "", creating(withPermissions("denied:p")))
+	for _, user := range systemControllers() {
+		add("a permission put on by "+user, user, `"permissions/denied:p"`, creating(withPermissions("denied:p")))
 	}
+	add("a permission put on later", probeEditor, `"permissions/denied:p"`, updating(fixtureKey, withPermissions("denied:p")))
 	add("a finalizer taken off what CEL cannot read", probeEditor, "", withoutFinalizerOfUnreadable)
 
 	return all
@@ -82,25 +84,13 @@ func plaintextProbes() []probe {
 			key.Labels[fmt.Sprintf("a%d", i)] = ""
 		}
 	}))
-	for _, user := range exemptUsers() {
-		add("a key in a label put there by "+user, user, "", creating(func(key *v1alpha1.APIKey) { places["a label value"](&key.ObjectMeta) }))
+	for _, user := range systemControllers() {
+		add("a key in a label put there by "+user, user, "looks like an API key", creating(func(key *v1alpha1.APIKey) { places["a label value"](&key.ObjectMeta) }))
 	}
+	add("a key in a label put there later", probeEditor, "looks like an API key", updating(fixtureKey, func(key *v1alpha1.APIKey) {
+		places["a label value"](&key.ObjectMeta)
+	}))
 	add("a finalizer taken off a key with a leak", probeEditor, "", updating(fixtureLeaked, func(key *v1alpha1.APIKey) { key.Finalizers = nil }))
-
-	return all
-}
-
-func secretProbes() []probe {
-	var all []probe
-	add := func(name, user, refused string, send func(context.Context, client.Client, string) error) {
-		all = append(all, probe{guardrail: "secrets", name: name, user: user, refused: refused, send: send})
-	}
-	add("a Secret with a key from somebody", probeEditor, "may not make or change", creatingSecret(v1alpha1.SecretType))
-	add("a Secret of another type", probeEditor, "", creatingSecret(corev1.SecretTypeOpaque))
-	add("a finalizer taken off", probeEditor, "", changingSecret(func(s *corev1.Secret) { s.Finalizers = nil }))
-	for _, user := range exemptUsers() {
-		add("a Secret with a key from "+user, user, "", creatingSecret(v1alpha1.SecretType))
-	}
 
 	return all
 }
@@ -114,8 +104,8 @@ func statusProbes() []probe {
 	add("a status from somebody", probeEditor, "may not write the status", activate)
 	add("a phase from the verifier", verifierUser, "may write nothing but lastUsedAt", activate)
 	add("a status that says nothing new", probeEditor, "", func(*v1alpha1.APIKeyStatus) {})
-	for _, user := range exemptUsers() {
-		add("a status from "+user, user, "", activate)
+	for _, user := range systemControllers() {
+		add("a status from "+user, user, "may not write the status", activate)
 	}
 
 	return all

@@ -24,7 +24,6 @@ func status(operator, verifier ServiceAccount) Guardrail {
 	return newGuardrail("status", "Only the operator writes the status of APIKeys, and the verifier when one was last used.", admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys/status", admissionregistrationv1.Update),
 		MatchConditions: []matchCondition{
-			notASystemController(),
 			{Name: "changed", Expression: differ("status")},
 		},
 		Variables: []variable{operator.variable(operatorVariable), verifier.variable(verifierVariable)},
