@@ -12,15 +12,18 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/apikey-operator/apikey-operator/internal/server/extauthz"
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
@@ -77,6 +80,7 @@ func (p *parts) listen(ctx context.Context) ([]*endpoint, error) {
 func (p *parts) overGRPC(listener net.Listener) *endpoint {
 	options := []grpc.ServerOption{
 		extauthz.Codec(),
+		grpc.UnaryInterceptor(p.recoverPanics),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), //nolint:gosec // G115: processors are few
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: oftenestPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: oldestConnection, MaxConnectionAgeGrace: connectionGrace}),
@@ -99,6 +103,19 @@ func (p *parts) overGRPC(listener net.Listener) *endpoint {
 			s.GracefulStop()
 		},
 	}
+}
+
+// recoverPanics answers a call whose handler has panicked with an error, as net/http does, instead of ending the program.
+func (p *parts) recoverPanics(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			p.log.ErrorContext(ctx, "A handler has panicked. This is a bug: please report it with this line.",
+				"method", info.FullMethod, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			answer, err = nil, status.Error(codes.Internal, "the verifier has failed")
+		}
+	}()
+
+	return handle(ctx, request)
 }
 
 // overHTTP answers every other gateway, over HTTP/1.1 and HTTP/2, also without TLS.

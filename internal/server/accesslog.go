@@ -6,19 +6,20 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// maxLogged is how many bytes of each of a client's strings are logged.
-const maxLogged = 512
-
-// maxDecodings is how many times a path is decoded at most.
-const maxDecodings = 4
+// How many bytes of what others chose are in a line at most, escaped: with names of at most 253, a line stays below 2 KiB.
+const (
+	maxPath    = 400
+	maxTrouble = 320
+	maxHost    = 256
+	maxNeed    = 80
+	maxMethod  = 32
+	maxQuoted  = 100
+)
 
 // accessLog writes a line for each request that was refused, and for one in so many that were allowed.
 type accessLog struct {
@@ -50,37 +51,23 @@ func (l *accessLog) write(ctx context.Context, request *Request, answer *Answer,
 	}
 	attributes = append(attributes,
 		slog.String("environment", string(request.Needs.known())),
-		slog.String("permission", clean(string(request.Needs.permission))),
-		slog.String("customer", clean(string(request.Needs.customer))),
-		slog.String("method", clean(request.Method)),
-		slog.String("host", clean(request.Host)),
+		slog.String("permission", Scrub(string(request.Needs.permission), maxNeed)),
+		slog.String("customer", Scrub(string(request.Needs.customer), maxNeed)),
+		slog.String("method", Scrub(request.Method, maxMethod)),
+		slog.String("host", Scrub(request.Host, maxHost)),
 		slog.String("path", path(request.Path)),
 		slog.Float64("latency_seconds", took.Seconds()))
 	if trouble := request.Needs.trouble(); trouble != "" {
-		attributes = append(attributes, slog.String("trouble", clean(trouble)))
+		attributes = append(attributes, slog.String("trouble", Scrub(trouble, maxTrouble)))
 	}
 	l.to.LogAttrs(ctx, slog.LevelInfo, "decision", attributes...)
 }
 
-// path is that of a request target, without query and fragment. It is decoded first, more than once where it was encoded
-// more than once, so that a key in it is found.
+// path is that of a request target, without query and fragment.
 func path(target string) string {
 	if i := strings.IndexAny(target, "?#"); i >= 0 {
 		target = target[:i]
 	}
-	for range maxDecodings {
-		decoded, err := url.PathUnescape(target)
-		if err != nil || decoded == target {
-			break
-		}
-		target = decoded
-	}
 
-	return clean(target)
+	return Scrub(target, maxPath)
 }
-
-// clean is a client's string as it can be logged.
-func clean(s string) string { return short(keys.Redact(s)) }
-
-// short is the beginning of a string.
-func short(s string) string { return s[:min(len(s), maxLogged)] }

@@ -5,7 +5,6 @@ package server
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -41,7 +40,7 @@ func (n *Needs) Set(name, value string) {
 		n.Complain(name + " is there twice")
 	default:
 		n.Complain(fmt.Sprintf("%s is not known: there are %s, %s and %s",
-			strconv.Quote(short(name)), NeedEnvironment, NeedPermission, NeedCustomer))
+			quoted(name), NeedEnvironment, NeedPermission, NeedCustomer))
 	}
 }
 
@@ -73,6 +72,6 @@ func (n *Needs) trouble() string {
 	case n.known() != "":
 		return ""
 	default:
-		return fmt.Sprintf("environment is %s: it must be Production, Staging or Development", strconv.Quote(short(string(n.environment))))
+		return fmt.Sprintf("environment is %s: it must be Production, Staging or Development", quoted(string(n.environment)))
 	}
 }

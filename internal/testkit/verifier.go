@@ -47,6 +47,26 @@ func NewVerifier(t testing.TB, key string) *server.Verifier {
 	return v
 }
 
+// PanickingVerifier makes the core of a verifier with a bug: it panics with this text when it looks for a key.
+func PanickingVerifier(t testing.TB, text string) *server.Verifier {
+	t.Helper()
+	v, err := server.New(server.Options{
+		Index: broken(text), Limiter: unlimited{}, Uses: unnoted{}, Clock: clock.RealClock{},
+		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return v
+}
+
+// broken is an index that panics.
+type broken string
+
+// Find implements server.Index.
+func (b broken) Find(keys.Digest) *access.Grant { panic(string(b)) }
+
 // only is an index with one key.
 type only struct {
 	digest keys.Digest

@@ -25,17 +25,27 @@ func (s *Server) Register(to grpc.ServiceRegistrar) {
 		HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{
 			MethodName: "Check",
-			Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-				q := &inquiry{}
-				if err := decode(q); err != nil {
-					return nil, err
-				}
-
-				return s.answer(ctx, q), nil
-			},
+			Handler:    s.handle,
 		}},
 		Metadata: authv3.Authorization_ServiceDesc.Metadata,
 	}, s)
+}
+
+// handle answers one call of Check, through the interceptors of the gRPC server.
+// The signature is that of grpc.MethodHandler.
+func (s *Server) handle( //nolint:revive // context-as-argument: gRPC puts the service first
+	_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor,
+) (any, error) {
+	q := &inquiry{}
+	if err := decode(q); err != nil {
+		return nil, err
+	}
+	if intercept == nil {
+		return s.answer(ctx, q), nil
+	}
+
+	return intercept(ctx, q, &grpc.UnaryServerInfo{Server: s, FullMethod: authv3.Authorization_Check_FullMethodName},
+		func(ctx context.Context, _ any) (any, error) { return s.answer(ctx, q), nil })
 }
 
 // codec reads an inquiry from where the connection has put it.
