@@ -46,9 +46,6 @@ const (
 	// ReasonSecretConflict surfaces when a Secret with the wanted name exists that this APIKey does not control.
 	ReasonSecretConflict = "SecretConflict"
 
-	// ReasonInvalidOverlap surfaces when a rotation is asked for and its rotate-overlap annotation is not a duration in range.
-	ReasonInvalidOverlap = "InvalidRotateOverlap"
-
 	// ReasonPolicyMet surfaces when the APIKey meets every APIKeyPolicy that is for its namespace.
 	ReasonPolicyMet = "PolicyMet"
 

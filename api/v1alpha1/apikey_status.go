@@ -71,7 +71,38 @@ type KeyRecord struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// rotation is what a Pending key was drawn for. It is gone once the key is Active.
+	// +optional
+	Rotation *PendingRotation `json:"rotation,omitempty"`
 }
+
+// PendingRotation is what a key was drawn for. A rotation that is interrupted ends by it, also when the rotate annotation
+// has changed since.
+type PendingRotation struct {
+	// trigger is what made the operator draw the key.
+	// +required
+	Trigger RotationTrigger `json:"trigger,omitempty"`
+
+	// value is the rotate annotation at that time, written as in lastRotation.value.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Value string `json:"value,omitempty"`
+
+	// overlap is how long the keys before it stay valid where the rotate annotation says so, from 0s to 720h.
+	// Not set: as long as spec.rotation.overlap says.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) <= duration('720h')",message="overlap must be at most 720h (30 days)"
+	Overlap Duration `json:"overlap,omitempty"`
+}
+
+// RotateDigest is a short digest of a rotate annotation: the first 16 characters of its SHA-256 in base64url.
+//
+// +kubebuilder:validation:MinLength=16
+// +kubebuilder:validation:MaxLength=16
+// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+type RotateDigest string
 
 // RotationTrigger is what made the operator mint a key.
 //
@@ -101,7 +132,7 @@ type LastRotation struct {
 	Trigger RotationTrigger `json:"trigger,omitempty"`
 
 	// value is the rotate annotation that this rotation has seen: as it is up to 48 characters,
-	// else "sha256:" and its digest. The annotation asks for a rotation when it differs from it.
+	// else "sha256:" and its digest.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Value string `json:"value,omitempty"`
@@ -178,6 +209,13 @@ type APIKeyStatus struct {
 	// lastRotation is the last time a key was handed out.
 	// +optional
 	LastRotation *LastRotation `json:"lastRotation,omitempty"`
+
+	// rotateValues are short digests of the last 16 values of the rotate annotation that were acted on or came with a new object,
+	// the one that was last set last. None of them rotates the key again.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	RotateValues []RotateDigest `json:"rotateValues,omitempty"`
 
 	// lastUsedAt is when a verifier last accepted the key, to about 5 minutes.
 	// +optional

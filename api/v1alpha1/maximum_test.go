@@ -96,8 +96,10 @@ func largestStatus(phase v1alpha1.Phase) map[string]any {
 	for i := range v1alpha1.MaxKeys {
 		status.Keys = append(status.Keys, v1alpha1.KeyRecord{
 			ID: fmt.Sprintf("%012d", i), Digest: fmt.Sprintf("%043d", i), State: v1alpha1.KeyRetiring, CreatedAt: now, NotAfter: &now,
+			Rotation: &v1alpha1.PendingRotation{Trigger: v1alpha1.TriggerSecretModified, Value: strings.Repeat("🔑", 64), Overlap: "000720h0000000m000000000s"},
 		})
 	}
+	status.RotateValues = numbered[v1alpha1.RotateDigest](v1alpha1.MaxRotateValues, "a", 16)
 	for i := range 16 {
 		status.Conditions = append(status.Conditions, metav1.Condition{
 			Type: fmt.Sprintf("%0316d", i), Status: metav1.ConditionUnknown, Reason: strings.Repeat("R", 1024),

@@ -202,6 +202,7 @@ var _ = Describe("The schema", func() {
 		status := schemaOf(loadCRD("apikeys")).Properties["status"]
 		Expect(status.Properties["keys"].MaxItems).To(HaveValue(BeEquivalentTo(v1alpha1.MaxKeys)))
 		Expect(status.Properties["lastRotation"].Properties["value"].MaxLength).To(HaveValue(BeNumerically(">=", v1alpha1.MaxRotationValueLength)))
+		Expect(status.Properties["rotateValues"].MaxItems).To(HaveValue(BeEquivalentTo(v1alpha1.MaxRotateValues)))
 		Expect(overlapBounds).To(ContainSubstring(fmt.Sprintf("%dh", v1alpha1.MaxOverlap/time.Hour)))
 	})
 })

@@ -46,6 +46,8 @@ func statusRefusals() []refusal {
 			{name: "a value long enough for a key and more", status: `lastRotation: {trigger: Annotation, value: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.value", message: "Too long: may not be more than 64 bytes"},
 		},
 		recordRefusals(),
+		pendingRefusals(),
+		rotateValueRefusals(),
 		limitInForceRefusals(),
 		statusTimes("lastUsedAt: %q", "status.lastUsedAt", statusTimeShape),
 		statusTimes("expiresAt: %q", "status.expiresAt", statusTimeShape),
@@ -77,6 +79,38 @@ func recordRefusals() []refusal {
 		record("a state that does not exist", "state: Active => state: Dead", "state", `Unsupported value: "Dead": supported values: "Pending", "Active", "Retiring"`),
 		record("no state", "state: Active,  => ", "state", "Required value"),
 		record("no time", `, createdAt: "2026-11-21T00:00:00Z" => `, "createdAt", "Required value"),
+	}
+}
+
+// pendingRefusals are about what a Pending key was drawn for.
+func pendingRefusals() []refusal {
+	pending := func(name, rotation, field, message string) refusal {
+		return refusal{name: name, status: "keys: [{" + validKey + ", rotation: {" + rotation + "}}]", field: "status.keys[0].rotation." + field, message: message}
+	}
+	short := pending("a pending rotation with an empty overlap", `trigger: Annotation, overlap: ""`, "overlap", "keys[0].rotation.overlap in body should be at least 2 chars long")
+	short.also = durationShape
+	cases := []refusal{
+		pending("a pending rotation without a trigger", "value: a", "trigger", "Required value"),
+		pending("a pending rotation by a trigger that does not exist", "trigger: Moon", "trigger", `Unsupported value: "Moon": supported values: "Created", "Annotation", "Schedule", "SecretDeleted", "SecretModified", "Recovered"`),
+		pending("a pending rotation with an empty value", `trigger: Annotation, value: ""`, "value", "keys[0].rotation.value in body should be at least 1 chars long"),
+		pending("a pending rotation with a long value", "trigger: Annotation, value: "+strings.Repeat("a", 65), "value", "Too long: may not be more than 64 bytes"),
+		pending("a pending rotation with an overlap in days", "trigger: Annotation, overlap: 1d", "overlap", durationShape),
+		pending("a pending rotation with a long overlap", "trigger: Annotation, overlap: 0720h0000000m0000000000001s", "overlap", "Too long: may not be more than 25 bytes"),
+		pending("a pending rotation with an overlap of more than 720h", "trigger: Annotation, overlap: 720h1s", "overlap", overlapBounds),
+	}
+
+	return append(cases, short)
+}
+
+// rotateValueRefusals are about the digests of values of the rotate annotation.
+func rotateValueRefusals() []refusal {
+	digests := func(n int) string { return "rotateValues: [" + strings.Repeat("AbCdEfGhIjKlMnOp, ", n) + "]" }
+
+	return []refusal{
+		{name: "17 values", status: digests(17), field: "status.rotateValues", message: "Too many: 17: must have at most 16 items"},
+		{name: "a short digest of a value", status: "rotateValues: [AbCdEfGhIjKlMnO]", field: "status.rotateValues[0]", message: "rotateValues[0] in body should be at least 16 chars long"},
+		{name: "a long digest of a value", status: "rotateValues: [AbCdEfGhIjKlMnOpQ]", field: "status.rotateValues[0]", message: "Too long: may not be more than 16 bytes"},
+		{name: "a value instead of its digest", status: "rotateValues: ['2026-11-21 10:00']", field: "status.rotateValues[0]", message: "rotateValues[0] in body should match '^[A-Za-z0-9_-]+$'"},
 	}
 }
 

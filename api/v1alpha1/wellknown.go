@@ -7,12 +7,10 @@ import "time"
 
 // Annotations on an APIKey. The operator reads them and never writes them: the pipeline that applies the manifest owns them.
 const (
-	// RotateAnnotation asks for one rotation: any value that differs from the last one that was acted on.
+	// RotateAnnotation asks for one rotation: any value that is not one of the last MaxRotateValues that were acted on.
+	// "leak-4711,overlap=0s" asks for one whose replaced key stays valid for that long, from 0s to MaxOverlap; without an
+	// overlap spec.rotation.overlap applies. The whole text is the value: with another overlap it is another value.
 	RotateAnnotation = GroupName + "/rotate"
-
-	// RotateOverlapAnnotation replaces spec.rotation.overlap for a rotation. "0s" stops a leaked key at once.
-	// A duration from 0s to MaxOverlap; anything else stalls the rotation and is reported in the Ready condition.
-	RotateOverlapAnnotation = GroupName + "/rotate-overlap"
 )
 
 // The Secret of an APIKey.
@@ -50,6 +48,9 @@ const (
 
 	// MaxOverlap is the longest time for which a replaced key stays valid: 30 days.
 	MaxOverlap = 720 * time.Hour
+
+	// MaxRotateValues is how many values of the rotate annotation status.rotateValues remembers.
+	MaxRotateValues = 16
 
 	// MaxRotationValueLength is how many characters of the rotate annotation status.lastRotation.value holds as they are.
 	// A longer value is stored as a digest: every API key is longer, so none can end up in the status.

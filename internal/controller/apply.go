@@ -97,7 +97,7 @@ func (r *Reconciler) handOut(ctx context.Context, p *pass, key keys.Key) (*corev
 		return nil, err
 	}
 	dataKey, previousKey := p.observed.Key.SecretDataKey(), p.observed.Key.SecretPreviousDataKey()
-	if lifecycle.KeepsPrevious(p.observed) {
+	if lifecycle.KeepsPrevious(p.observed, p.now) {
 		secret.Data[previousKey] = secret.Data[dataKey]
 	} else {
 		delete(secret.Data, previousKey)

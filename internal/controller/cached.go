@@ -19,7 +19,7 @@ import (
 
 // annotationsRead are the annotations of an APIKey that the operator reads.
 func annotationsRead() []string {
-	return []string{v1alpha1.RotateAnnotation, v1alpha1.RotateOverlapAnnotation}
+	return []string{v1alpha1.RotateAnnotation}
 }
 
 // shared is one copy of a string for all objects that have it.
@@ -37,6 +37,7 @@ func stripAPIKey(obj any) (any, error) {
 	key.Spec.Permissions = slices.Clone(key.Spec.Permissions)
 	key.Status.Conditions = slices.Clone(key.Status.Conditions)
 	key.Status.Keys = slices.Clone(key.Status.Keys)
+	key.Status.RotateValues = slices.Clone(key.Status.RotateValues)
 
 	key.Spec.Environment = shared(key.Spec.Environment)
 	for i := range key.Spec.Permissions {

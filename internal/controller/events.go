@@ -6,12 +6,14 @@ package controller
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
 // Reasons of events, beside those that a condition has too.
@@ -20,6 +22,10 @@ const (
 	eventRotated = "Rotated"
 	// eventResumed: a suspended key is accepted again.
 	eventResumed = "Resumed"
+	// eventRotationIgnored: the rotate annotation was set to a value that was acted on before.
+	eventRotationIgnored = "RotationIgnored"
+	// eventInvalidOverlap: a rotate annotation that cannot be read was acted on with the overlap of spec.
+	eventInvalidOverlap = "InvalidRotateOverlap"
 	// eventSecretModified: the Secret held something that the operator had not put there.
 	eventSecretModified = "SecretModified"
 )
@@ -46,7 +52,13 @@ type event struct {
 func eventsOf(before, after *v1alpha1.APIKey) []event {
 	var events []event
 	if last := after.Status.LastRotation; last != nil && rotated(before, after) {
-		events = append(events, rotationEvents(after, last.Trigger)...)
+		events = append(events, rotationEvents(before, after, last.Trigger)...)
+	}
+	if lifecycle.IgnoredRequest(before, after) {
+		events = append(events, event{
+			kind: corev1.EventTypeWarning, reason: eventRotationIgnored, action: actionRotate,
+			note: fmt.Sprintf("Nothing was rotated: this value of the annotation %s was acted on before; set one that was not used yet", v1alpha1.RotateAnnotation),
+		})
 	}
 	if from, to := before.Status.Phase, after.Status.Phase; from != to {
 		events = append(events, phaseEvents(from, to)...)
@@ -93,7 +105,7 @@ func activeID(key *v1alpha1.APIKey) string {
 	return ""
 }
 
-func rotationEvents(key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []event {
+func rotationEvents(before, key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []event {
 	if trigger == v1alpha1.TriggerCreated {
 		return []event{{
 			kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonMinted, action: actionMint, routine: true,
@@ -102,8 +114,16 @@ func rotationEvents(key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []ev
 	}
 	events := []event{{
 		kind: corev1.EventTypeNormal, reason: eventRotated, action: actionRotate,
-		note: fmt.Sprintf("Secret %q holds the new key %s (%s)", key.SecretName(), activeID(key), trigger),
+		note: fmt.Sprintf("Secret %q holds the new key %s (%s)%s", key.SecretName(), activeID(key), trigger, endOfOld(before, key)),
 	}}
+	if request, actedOn := lifecycle.RequestActedOn(key); actedOn {
+		if _, err := lifecycle.ParseRotateRequest(request); err != nil {
+			events = append(events, event{
+				kind: corev1.EventTypeWarning, reason: eventInvalidOverlap, action: actionRotate,
+				note: fmt.Sprintf("The key was rotated with the overlap of spec.rotation, because the annotation %s cannot be read: %s", v1alpha1.RotateAnnotation, err),
+			})
+		}
+	}
 	if trigger == v1alpha1.TriggerSecretModified {
 		events = append(events, event{
 			kind: corev1.EventTypeWarning, reason: eventSecretModified, action: actionRotate,
@@ -113,6 +133,24 @@ func rotationEvents(key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []ev
 	}
 
 	return events
+}
+
+// endOfOld says until when the replaced key works; empty: none was replaced.
+func endOfOld(before, after *v1alpha1.APIKey) string {
+	old := activeID(before)
+	if old == "" {
+		return ""
+	}
+	i := slices.IndexFunc(after.Status.Keys, func(r v1alpha1.KeyRecord) bool { return r.ID == old && r.NotAfter != nil })
+	if i < 0 {
+		return fmt.Sprintf("; the old key %s has stopped", old)
+	}
+	end := after.Status.Keys[i].NotAfter
+	if expiry := after.Status.ExpiresAt; expiry != nil && expiry.Before(end) {
+		end = expiry
+	}
+
+	return fmt.Sprintf("; the old key %s works until %s", old, end.UTC().Format(time.RFC3339))
 }
 
 func phaseEvents(from, to v1alpha1.Phase) []event {
@@ -140,8 +178,8 @@ func problemOf(key *v1alpha1.APIKey) *metav1.Condition {
 		return nil
 	}
 	switch ready.Reason {
-	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonInvalidOverlap, v1alpha1.ReasonRequestRefused,
-		v1alpha1.ReasonPolicyDenied, v1alpha1.ReasonGuardrailsMissing:
+	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonRequestRefused, v1alpha1.ReasonPolicyDenied,
+		v1alpha1.ReasonGuardrailsMissing:
 		return ready
 	default:
 		return nil

@@ -30,8 +30,8 @@ type fixture struct {
 	ctx   context.Context
 	clock *testclock.FakePassiveClock
 	name  client.ObjectKey
-	// events are the reasons of the events that reconcilers of this fixture have sent.
-	events []string
+	// events are the reasons of the events that reconcilers of this fixture have sent, and notes what they say.
+	events, notes []string
 }
 
 // newFixture makes a namespace. The clock starts at the present, because the API server sets creation timestamps.
@@ -150,8 +150,9 @@ func (f *fixture) reconcilerFor(cfg *rest.Config) *controller.Reconciler {
 }
 
 // Eventf implements controller.EventRecorder.
-func (f *fixture) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {
+func (f *fixture) Eventf(_, _ runtime.Object, kind, reason, _, note string, args ...any) {
 	f.events = append(f.events, reason)
+	f.notes = append(f.notes, kind+" "+reason+": "+fmt.Sprintf(note, args...))
 }
 
 // pass lets a reconciler look at the APIKey once.

@@ -179,26 +179,6 @@ var _ = Describe("An overlap", func() {
 		Expect(f.accepts(old)).To(BeFalse())
 	})
 
-	It("is overridden for a leaked key, which takes older keys with it", func(ctx context.Context) {
-		f := newFixture(ctx)
-		f.create(withRotation("", "10m"))
-		f.settle()
-		first := f.value()
-		f.rotate("a")
-		f.settle()
-		second := f.value()
-		Expect(f.accepts(first)).To(BeTrue())
-		f.edit(func(k *v1alpha1.APIKey) {
-			k.Annotations[v1alpha1.RotateAnnotation] = "b"
-			k.Annotations[v1alpha1.RotateOverlapAnnotation] = "0s"
-		})
-		f.settle()
-		f.expectHealthy()
-		Expect(f.accepts(first)).To(BeFalse())
-		Expect(f.accepts(second)).To(BeFalse())
-		Expect(f.secret().Data).NotTo(HaveKey("previous-api-key"))
-	})
-
 	It("lets earlier keys live out their own overlap, as far as there is room", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.create(withRotation("", "10m"))
@@ -213,30 +193,6 @@ var _ = Describe("An overlap", func() {
 		Expect(f.accepts(values[len(values)-2])).To(BeTrue())
 		Expect(f.accepts(values[0])).To(BeFalse(), "the oldest made room")
 	})
-
-	DescribeTable("holds a rotation up when its annotation makes no sense", func(ctx context.Context, value string) {
-		f := newFixture(ctx)
-		f.create()
-		f.settle()
-		old := f.value()
-		f.edit(func(k *v1alpha1.APIKey) {
-			k.Annotations = map[string]string{v1alpha1.RotateAnnotation: "a", v1alpha1.RotateOverlapAnnotation: value}
-		})
-		f.settle()
-		Expect(f.value()).To(Equal(old))
-		Expect(f.accepts(old)).To(BeTrue())
-		Expect(condition(f.key(), v1alpha1.ConditionReady)).To(And(
-			HaveField("Reason", v1alpha1.ReasonInvalidOverlap), HaveField("Message", ContainSubstring("must be a duration from 0s to 720h"))))
-		Expect(condition(f.key(), v1alpha1.ConditionStalled)).NotTo(BeNil())
-
-		f.edit(func(k *v1alpha1.APIKey) { k.Annotations[v1alpha1.RotateOverlapAnnotation] = "5m" })
-		f.settle()
-		f.expectHealthy()
-		Expect(f.accepts(old)).To(BeTrue())
-		Expect(condition(f.key(), v1alpha1.ConditionStalled)).To(BeNil())
-	},
-		Entry("no unit", "10"), Entry("words", "soon"), Entry("negative", "-1s"), Entry("too long", "721h"), Entry("overflow", "99999999999h"),
-	)
 })
 
 var _ = Describe("A rotation schedule", func() {

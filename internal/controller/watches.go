@@ -56,13 +56,11 @@ func (h *apikeyHandler) Update(ctx context.Context, e ctrlevent.UpdateEvent, que
 
 // changedForUs says whether something changed that asks for an action, or nothing did: then it is a resync.
 func changedForUs(before, after client.Object) bool {
-	annotation := func(name string) bool { return before.GetAnnotations()[name] != after.GetAnnotations()[name] }
-
 	return before.GetResourceVersion() == after.GetResourceVersion() ||
 		before.GetUID() != after.GetUID() ||
 		before.GetGeneration() != after.GetGeneration() ||
 		before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
-		annotation(v1alpha1.RotateAnnotation) || annotation(v1alpha1.RotateOverlapAnnotation)
+		before.GetAnnotations()[v1alpha1.RotateAnnotation] != after.GetAnnotations()[v1alpha1.RotateAnnotation]
 }
 
 // ownerOf maps a Secret to the APIKey that controls it, and notes how far the watch has come.

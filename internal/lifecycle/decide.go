@@ -35,7 +35,6 @@ func checks() []check {
 		{"unread", whenUnread},           // everything below needs to know what the Secret holds
 		{"foreign", whenForeign},         // before everything that writes
 		{"announced", whenAnnounced},     // before "due": a key that is handed out already must not be replaced by another
-		{"bad overlap", whenBadOverlap},  // before "due": it holds up only a rotation that someone asked for
 		{"denied", whenDenied},           // before all that is done in order to mint, such as a fence
 		{"unguarded", whenUnguarded},     // likewise, and after "denied": that is for the author of the key to put right
 		{"crowded", whenCrowded},         // before "due": there must be room for another record
@@ -93,16 +92,12 @@ func whenForeign(o Observed, _ time.Time) (Plan, bool) {
 }
 
 func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
-	return Plan{Action: Promote, Trigger: trigger(o, now)}, holds(o, v1alpha1.KeyPending)
-}
-
-func whenBadOverlap(o Observed, now time.Time) (Plan, bool) {
-	_, err := overlap(o.Key)
-	if err == nil || !holds(o, v1alpha1.KeyActive) || !rotationRequested(o.Key) && !reached(rotationDue(o.Key), now) {
+	record := heldRecord(o, v1alpha1.KeyPending)
+	if record == nil {
 		return Plan{}, false
 	}
 
-	return Plan{Action: Block, Reason: v1alpha1.ReasonInvalidOverlap, Message: err.Error()}, true
+	return Plan{Action: Promote, Trigger: announcedRotation(o, record, now).Trigger}, true
 }
 
 // HoldsBack says whether something stands in the way of handing out the key that was announced for an observation.

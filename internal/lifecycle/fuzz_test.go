@@ -24,7 +24,8 @@ func FuzzDecide(f *testing.F) {
 		settled(), settled(minted()),
 		settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }),
 		settled(func(k *v1alpha1.APIKey) { k.Spec.ValidFor, k.Spec.Suspend = "23h", true }),
-		settled(annotated(v1alpha1.RotateAnnotation, "now"), annotated(v1alpha1.RotateOverlapAnnotation, "10m")),
+		settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=10m")),
+		settled(annotated(v1alpha1.RotateAnnotation, "a"), actedOn("a", "b"), with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "c,overlap=0s", "0s"))),
 		settled(with(record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyActive), record("c", v1alpha1.KeyRetiring, now), record("d", v1alpha1.KeyRetiring))),
 	} {
 		data, err := json.Marshal(key)
@@ -91,6 +92,9 @@ func FuzzDecide(f *testing.F) {
 		}
 		if len(before.Status.Keys) <= v1alpha1.MaxKeys && len(status.Keys) > v1alpha1.MaxKeys {
 			t.Errorf("%s leaves %d records", plan.Action, len(status.Keys))
+		}
+		if len(before.Status.RotateValues) <= v1alpha1.MaxRotateValues && len(status.RotateValues) > v1alpha1.MaxRotateValues {
+			t.Errorf("%s remembers %d values", plan.Action, len(status.RotateValues))
 		}
 	})
 }

@@ -109,9 +109,9 @@ func TestDecide(t *testing.T) {
 		"an annotation with a new value is a rotation":                    {settled(rotate), owned("active"), lifecycle.Mint, v1alpha1.TriggerAnnotation},
 		"a schedule that has come is a rotation":                          {settled(every), owned("active"), lifecycle.Mint, v1alpha1.TriggerSchedule},
 		"a schedule that makes no sense is none":                          {settled(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Every: "daily"} }), owned("active"), lifecycle.Settle, ""},
-		"a rotation waits for an overlap that makes sense":                {settled(rotate, annotated(v1alpha1.RotateOverlapAnnotation, "x")), owned("active"), lifecycle.Block, ""},
-		"a deleted Secret does not wait for it":                           {settled(annotated(v1alpha1.RotateOverlapAnnotation, "x")), in(lifecycle.SecretAbsent), lifecycle.Mint, v1alpha1.TriggerSecretDeleted},
-		"an overlap that makes no sense is nothing without a rotation":    {settled(annotated(v1alpha1.RotateOverlapAnnotation, "x")), owned("active"), lifecycle.Settle, ""},
+		"an overlap that makes no sense does not stop a rotation":         {settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=x")), owned("active"), lifecycle.Mint, v1alpha1.TriggerAnnotation},
+		"a value that was acted on before asks for nothing":               {settled(rotate, actedOn("now", "later")), owned("active"), lifecycle.Settle, ""},
+		"a key announced for another reason does not end a later request": {settled(rotate, with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerSchedule, "", ""))), owned("new"), lifecycle.Promote, v1alpha1.TriggerSchedule},
 		"a status full of announced keys is fenced":                       {settled(rotate, with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending))), owned("active"), lifecycle.Fence, ""},
 		"a status full of retiring keys is not":                           {settled(rotate, with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyRetiring, now.Add(1)), record("b", v1alpha1.KeyRetiring, now.Add(1)), record("c", v1alpha1.KeyRetiring, now.Add(1)))), owned("active"), lifecycle.Mint, v1alpha1.TriggerAnnotation},
 		"a deleted Secret makes room by itself":                           {settled(with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending))), in(lifecycle.SecretAbsent), lifecycle.Mint, v1alpha1.TriggerSecretDeleted},
@@ -146,7 +146,7 @@ func TestDecide(t *testing.T) {
 
 func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 	// Each key is decided on by the first check that applies, though all that are named after it apply, too.
-	key := settled(annotated(v1alpha1.RotateAnnotation, "now"), annotated(v1alpha1.RotateOverlapAnnotation, "x"),
+	key := settled(annotated(v1alpha1.RotateAnnotation, "now"),
 		with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending)),
 		func(k *v1alpha1.APIKey) { k.DeletionTimestamp = at(now); k.Spec.Revoked = true })
 	secret := in(lifecycle.SecretBehind)
@@ -161,8 +161,7 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 		{"ended", func() { key.Spec.Revoked = false; secret = in(lifecycle.SecretChanged) }},
 		{"unread", func() { secret = in(lifecycle.SecretForeign) }},
 		{"foreign", func() { secret = owned("a") }},
-		{"announced", func() { secret = owned("active"); secret.InShape = false }},
-		{"bad overlap", func() { delete(key.Annotations, v1alpha1.RotateOverlapAnnotation); key.Status.LastRotation = nil }},
+		{"announced", func() { secret = owned("active"); secret.InShape = false; key.Status.LastRotation = nil }},
 		{"denied", func() { key.Status.LastRotation = handedOut }},
 		{"unguarded", func() { unguarded = nil }},
 		{"crowded", func() { key.Status.Keys = key.Status.Keys[:2] }},
@@ -381,15 +380,17 @@ func TestKeepsPrevious(t *testing.T) {
 	}{
 		"not without overlap":                    {settled(), owned("active"), false},
 		"with overlap":                           {settled(overlap("1m")), owned("active"), true},
-		"not when the annotation says 0s":        {settled(overlap("1m"), annotated(v1alpha1.RotateOverlapAnnotation, "0s")), owned("active"), false},
-		"when the annotation says so":            {settled(annotated(v1alpha1.RotateOverlapAnnotation, "1m")), owned("active"), true},
+		"not when the annotation says 0s":        {settled(overlap("1m"), annotated(v1alpha1.RotateAnnotation, "now,overlap=0s")), owned("active"), false},
+		"when the annotation says so":            {settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=1m")), owned("active"), true},
+		"not when that was acted on before":      {settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=1m"), actedOn("now,overlap=1m")), owned("active"), false},
+		"when the announced key is for such one": {settled(with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "now,overlap=1m", "1m"))), owned("active"), true},
 		"not when the Secret holds another key":  {settled(overlap("1m")), owned("unknown"), false},
 		"not when there is no Secret":            {settled(overlap("1m")), in(lifecycle.SecretAbsent), false},
 		"not when the overlap makes no sense":    {settled(overlap("soon")), owned("active"), false},
-		"as declared when the annotation is bad": {settled(overlap("1m"), annotated(v1alpha1.RotateOverlapAnnotation, "x")), owned("active"), true},
+		"as declared when the annotation is bad": {settled(overlap("1m"), annotated(v1alpha1.RotateAnnotation, "now,overlap=x")), owned("active"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := lifecycle.KeepsPrevious(lifecycle.Observed{Key: c.key, Secret: c.secret}); got != c.want {
+			if got := lifecycle.KeepsPrevious(lifecycle.Observed{Key: c.key, Secret: c.secret}, now); got != c.want {
 				t.Errorf("%t, want %t", got, c.want)
 			}
 		})

@@ -13,16 +13,34 @@ import (
 )
 
 // holds says whether the Secret holds a key whose record is in a state.
-func holds(o Observed, state v1alpha1.KeyState) bool {
-	return o.Secret.State == SecretOwned && o.Secret.Digest != "" &&
-		slices.ContainsFunc(o.Key.Status.Keys, func(r v1alpha1.KeyRecord) bool {
-			return r.State == state && r.Digest == o.Secret.Digest
-		})
+func holds(o Observed, state v1alpha1.KeyState) bool { return heldRecord(o, state) != nil }
+
+// heldRecord is the record in a state of the key that the Secret holds; nil: there is none.
+func heldRecord(o Observed, state v1alpha1.KeyState) *v1alpha1.KeyRecord {
+	if o.Secret.State != SecretOwned || o.Secret.Digest == "" {
+		return nil
+	}
+	records := o.Key.Status.Keys
+	i := slices.IndexFunc(records, func(r v1alpha1.KeyRecord) bool { return r.State == state && r.Digest == o.Secret.Digest })
+	if i < 0 {
+		return nil
+	}
+
+	return &records[i]
 }
 
 // activeRecord is the record of the active key; nil: there is none.
 func activeRecord(records []v1alpha1.KeyRecord) *v1alpha1.KeyRecord {
 	if i := slices.IndexFunc(records, inState(v1alpha1.KeyActive)); i >= 0 {
+		return &records[i]
+	}
+
+	return nil
+}
+
+// recordOf is the record of a key; nil: there is none.
+func recordOf(records []v1alpha1.KeyRecord, digest string) *v1alpha1.KeyRecord {
+	if i := slices.IndexFunc(records, func(r v1alpha1.KeyRecord) bool { return r.Digest == digest }); i >= 0 {
 		return &records[i]
 	}
 
@@ -66,7 +84,7 @@ func withdrawn(records []v1alpha1.KeyRecord, announced string) []v1alpha1.KeyRec
 // retire makes a record Retiring until a time, or until the earlier one that it has already:
 // a key that has stopped never starts again.
 func retire(r v1alpha1.KeyRecord, notAfter *metav1.Time) v1alpha1.KeyRecord {
-	r.State = v1alpha1.KeyRetiring
+	r.State, r.Rotation = v1alpha1.KeyRetiring, nil
 	if r.NotAfter == nil || notAfter.Before(r.NotAfter) {
 		r.NotAfter = notAfter.DeepCopy()
 	}

@@ -4,48 +4,13 @@
 package lifecycle
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
-
-// rotationValue is the rotate annotation as the status records it: a long value only as a digest,
-// so that neither a novel nor an API key that was put there by mistake ends up in the status.
-func rotationValue(key *v1alpha1.APIKey) string {
-	value := key.Annotations[v1alpha1.RotateAnnotation]
-	if len(value) <= v1alpha1.MaxRotationValueLength {
-		return value
-	}
-	sum := sha256.Sum256([]byte(value))
-
-	return "sha256:" + hex.EncodeToString(sum[:maxDigestBytes])
-}
-
-// maxDigestBytes of the digest of a long rotate annotation are kept, so that the whole fits into 64 characters.
-const maxDigestBytes = 24
-
-// rotationRequested says whether the rotate annotation asks for a rotation. Removing it asks for nothing, and neither
-// does one that a new object comes with: that one is recorded when the first key is handed out.
-func rotationRequested(key *v1alpha1.APIKey) bool {
-	value := rotationValue(key)
-
-	return value != "" && key.Status.LastRotation != nil && value != key.Status.LastRotation.Value
-}
-
-// seenValue is what a rotation records as seen. While there is no annotation the last one counts,
-// so that taking it out and putting it back asks for nothing.
-func seenValue(key *v1alpha1.APIKey) string {
-	if value := rotationValue(key); value != "" || key.Status.LastRotation == nil {
-		return value
-	}
-
-	return key.Status.LastRotation.Value
-}
 
 // rotationDue is when spec.rotation.every asks for the next rotation; nil: never.
 func rotationDue(key *v1alpha1.APIKey) *metav1.Time {
@@ -70,28 +35,114 @@ func declaredOverlap(key *v1alpha1.APIKey) time.Duration {
 	return min(overlap, v1alpha1.MaxOverlap)
 }
 
-// overlap is how long a key that is replaced now stays valid: the rotate-overlap annotation's word, else the spec's.
-func overlap(key *v1alpha1.APIKey) (time.Duration, error) {
-	value, ok := key.Annotations[v1alpha1.RotateOverlapAnnotation]
-	if !ok || value == "" {
-		return declaredOverlap(key), nil
+// pendingRotation is the rotation that a key drawn now is for, as its record keeps it until the key is handed out.
+// An interrupted rotation so ends as it was asked for, also when the annotation has changed in between.
+func pendingRotation(o Observed, now time.Time) *v1alpha1.PendingRotation {
+	return &v1alpha1.PendingRotation{
+		Trigger: trigger(o, now), Value: rotationValue(o.Key), Overlap: requestedOverlap(o.Key),
 	}
-	parsed, err := time.ParseDuration(value)
-	if err != nil || parsed < 0 || parsed > v1alpha1.MaxOverlap {
-		return declaredOverlap(key), fmt.Errorf(
-			"annotation %s must be a duration from 0s to %.0fh, such as \"10m\": correct or remove it, then the rotation goes on",
-			v1alpha1.RotateOverlapAnnotation, v1alpha1.MaxOverlap.Hours())
-	}
-
-	return parsed, nil
 }
 
-// KeepsPrevious says whether a rotation now leaves the key that the Secret holds valid for a while,
-// so that it has to stay in the Secret beside the new one.
-func KeepsPrevious(o Observed) bool {
-	keep, _ := overlap(o.Key)
+// requestedOverlap is the overlap that the rotate annotation asks for where a key drawn now acts on it; empty: spec's applies.
+// A rotation that was interrupted and is begun again keeps its overlap, and the shortest of several counts:
+// an overlap of zero is how a leaked key is stopped.
+func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
+	var shortest v1alpha1.Duration
+	consider := func(candidate v1alpha1.Duration) {
+		if candidate == "" {
+			return
+		}
+		was, _ := parseDuration(shortest)
+		if is, _ := parseDuration(candidate); shortest == "" || is < was {
+			shortest = candidate
+		}
+	}
+	if rotationRequested(key) {
+		// A request that cannot be read is reported by an event and uses the overlap of spec.
+		request, _ := ParseRotateRequest(key.Annotations[v1alpha1.RotateAnnotation])
+		consider(request.Overlap)
+	}
+	for i := range key.Status.Keys {
+		if r := &key.Status.Keys[i]; r.State == v1alpha1.KeyPending && r.Rotation != nil {
+			consider(r.Rotation.Overlap)
+		}
+	}
 
-	return keep > 0 && holds(o, v1alpha1.KeyActive)
+	return shortest
+}
+
+// overlapOf is how long the keys before it stay valid once a key is handed out that was drawn for a rotation.
+func overlapOf(o Observed, rotation *v1alpha1.PendingRotation) time.Duration {
+	if rotation.Overlap == "" {
+		return declaredOverlap(o.Key)
+	}
+	overlap, _ := parseDuration(rotation.Overlap)
+
+	return min(overlap, v1alpha1.MaxOverlap)
+}
+
+// announcedRotation is what an announced key was drawn for. The record of an operator that did not keep it is taken for one that
+// acts on what is asked for now.
+func announcedRotation(o Observed, record *v1alpha1.KeyRecord, now time.Time) *v1alpha1.PendingRotation {
+	if record == nil || record.Rotation == nil {
+		return pendingRotation(o, now)
+	}
+
+	return record.Rotation
+}
+
+// KeepsPrevious says whether handing out the key that was announced last, or one announced now, leaves the key that the
+// Secret holds valid for a while, so that it has to stay in the Secret beside the new one.
+func KeepsPrevious(o Observed, now time.Time) bool {
+	var newest *v1alpha1.KeyRecord
+	for i := range o.Key.Status.Keys {
+		if o.Key.Status.Keys[i].State == v1alpha1.KeyPending {
+			newest = &o.Key.Status.Keys[i]
+		}
+	}
+
+	return holds(o, v1alpha1.KeyActive) && overlapOf(o, announcedRotation(o, newest, now)) > 0
+}
+
+// valuesActedOn are the values of the rotate annotation that a rotation acts on by handing out a key: its own, and those of
+// rotations that were interrupted before it began. One that was announced after it is for a request that came later.
+func valuesActedOn(records []v1alpha1.KeyRecord, digest string, rotation *v1alpha1.PendingRotation) []string {
+	var values []string
+	for i := range records {
+		if records[i].Digest == digest {
+			break
+		}
+		if r := records[i].Rotation; records[i].State == v1alpha1.KeyPending && r != nil {
+			values = append(values, r.Value)
+		}
+	}
+
+	return append(values, rotation.Value)
+}
+
+// rotated puts a rotation that handed out a key into the status. While there is no annotation the value before it stays,
+// so that taking it out and putting it back asks for nothing.
+func rotated(s *v1alpha1.APIKeyStatus, trigger v1alpha1.RotationTrigger, values []string, now time.Time) {
+	before := ""
+	if s.LastRotation != nil {
+		before = s.LastRotation.Value
+	}
+	if len(s.RotateValues) == 0 { // the status of an operator that remembered the last value alone
+		s.RotateValues = remembered(nil, before)
+	}
+	s.RotateValues = remembered(s.RotateValues, values...)
+	s.LastRotation = &v1alpha1.LastRotation{Trigger: trigger, Value: newest(append([]string{before}, values...)), At: *wholeSecond(now)}
+}
+
+// newest returns the last value that is not empty.
+func newest(values []string) string {
+	for _, value := range slices.Backward(values) {
+		if value != "" {
+			return value
+		}
+	}
+
+	return ""
 }
 
 // trigger is what made a new key necessary. An interrupted rotation whose cause is gone is Recovered.

@@ -24,7 +24,7 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 		s.Keys = s.Keys[1:]
 	}
 	s.Keys = append(s.Keys, v1alpha1.KeyRecord{
-		ID: id, Digest: digest, State: v1alpha1.KeyPending, CreatedAt: *wholeSecond(now),
+		ID: id, Digest: digest, State: v1alpha1.KeyPending, CreatedAt: *wholeSecond(now), Rotation: pendingRotation(o, now),
 	})
 	inProgress(&s, o, now)
 
@@ -35,13 +35,14 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 // are gone, and the one before it stops now or, with an overlap, later. An overlap of zero stops every older key.
 func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alpha1.RotationTrigger, now time.Time) v1alpha1.APIKeyStatus {
 	s := *o.Key.Status.DeepCopy()
-	keep, _ := overlap(o.Key) // one that makes no sense has held up what it could: see "bad overlap"
+	rotation := announcedRotation(o, recordOf(s.Keys, digest), now)
+	keep, values := overlapOf(o, rotation), valuesActedOn(s.Keys, digest, rotation)
 
 	var records []v1alpha1.KeyRecord
 	for _, r := range unlapsed(s.Keys, now) {
 		switch {
 		case r.Digest == digest:
-			r.State, r.NotAfter = v1alpha1.KeyActive, nil
+			r.State, r.NotAfter, r.Rotation = v1alpha1.KeyActive, nil, nil
 		case r.State == v1alpha1.KeyPending || keep == 0:
 			continue
 		case r.State == v1alpha1.KeyActive:
@@ -51,7 +52,7 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 	}
 	s.Keys = records
 	s.SecretRef = &ref
-	s.LastRotation = &v1alpha1.LastRotation{Trigger: why, Value: seenValue(o.Key), At: *wholeSecond(now)}
+	rotated(&s, why, values, now)
 	inPlace(&s, o, now)
 
 	return s
@@ -60,7 +61,7 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 // Settled is the status of a key that needs no effect, or whose Secret was brought up to date without a new key.
 func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	s := *o.Key.Status.DeepCopy()
-	s.Keys = unlapsed(s.Keys, now)
+	s.Keys, s.RotateValues = unlapsed(s.Keys, now), reappeared(o.Key)
 	if o.Secret.State == SecretOwned {
 		s.SecretRef = o.Secret.Ref.DeepCopy()
 	}
