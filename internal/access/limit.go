@@ -18,6 +18,32 @@ type Limit struct {
 // IsZero says whether there is no limit.
 func (l Limit) IsZero() bool { return l.Requests <= 0 }
 
+// NextIn returns how long until one more request fits than fits now, under the limit that the quota is of; 0: all fit.
+func (l Limit) NextIn(quota Quota) time.Duration {
+	if quota.RetryAfter > 0 || quota.Reset <= 0 || l.IsZero() {
+		return max(quota.RetryAfter, 0)
+	}
+	burst := int64(l.Requests)
+	if l.Burst > 0 {
+		burst = int64(l.Burst)
+	}
+	// Reset is the time for all requests that are missing; all but the first of them take a whole interval each. In
+	// microseconds the product of the largest burst and the longest period fits.
+	const unit = time.Microsecond
+	requests, per := int64(l.Requests), int64(l.Per/unit)
+	interval := (per + requests - 1) / requests
+	later := max(burst-quota.Remaining-1, 0) * per / requests
+	next := int64(quota.Reset/unit) - later
+	if quota.Reset%unit != 0 {
+		next++
+	}
+	if next < 1 { // Reset was longer than a duration can say
+		next = interval
+	}
+
+	return time.Duration(max(min(next, interval), 1)) * unit
+}
+
 // Quota is what a limit has left after a request asked for its share. The zero value has nothing left.
 type Quota struct {
 	// Granted says whether the request fits.

@@ -53,13 +53,17 @@ func Challenge(reason access.Reason) string {
 
 // RateLimits are the headers that say what is left of a limit: RateLimit-Policy, RateLimit (draft-ietf-httpapi-ratelimit-headers-10)
 // and, for a refusal, Retry-After (RFC 9110, section 10.2.3), all in whole seconds, rounded up.
+//
+// Parameter t is the time until one more request fits than r says (section 4.1.2), which for a refusal is Retry-After. A burst can
+// be larger than the quota q of a period; r is never more than q.
 func (a *Answer) RateLimits() (policy, left, retryAfter string) {
 	if a.Grant == nil || a.Grant.Subject == nil || a.Grant.Subject.Limit.IsZero() || !a.Allowed() && a.Reason != access.RateLimited {
 		return "", "", ""
 	}
 	limit := a.Grant.Subject.Limit
+	remaining := min(a.Quota.Remaining, int64(limit.Requests))
 	policy = `"default";q=` + strconv.FormatInt(int64(limit.Requests), 10) + ";w=" + wholeSeconds(limit.Per)
-	left = `"default";r=` + strconv.FormatInt(a.Quota.Remaining, 10) + ";t=" + wholeSeconds(a.Quota.Reset)
+	left = `"default";r=` + strconv.FormatInt(remaining, 10) + ";t=" + wholeSeconds(limit.NextIn(a.Quota))
 	if a.Reason == access.RateLimited {
 		retryAfter = wholeSeconds(max(a.Quota.RetryAfter, 1))
 	}

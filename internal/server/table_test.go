@@ -45,8 +45,11 @@ var _ = Describe("A request", Ordered, func() {
 			"suspended": func(s *v1alpha1.APIKeySpec) { s.Suspend = true },
 			"expiring":  func(s *v1alpha1.APIKeySpec) { s.ValidFor = "1h" },
 			"limited":   func(s *v1alpha1.APIKeySpec) { s.RateLimit = &v1alpha1.RateLimit{Requests: 60, Per: "1m", Burst: 2} },
-			"revoked":   func(*v1alpha1.APIKeySpec) {},
-			"deleted":   func(*v1alpha1.APIKeySpec) {},
+			"bursty": func(s *v1alpha1.APIKeySpec) {
+				s.RateLimit = &v1alpha1.RateLimit{Requests: 100, Per: "1m40s", Burst: 1000}
+			},
+			"revoked": func(*v1alpha1.APIKeySpec) {},
+			"deleted": func(*v1alpha1.APIKeySpec) {},
 		} {
 			spec := full()
 			edit(&spec)
@@ -156,19 +159,28 @@ var _ = Describe("A request", Ordered, func() {
 				got := ask(verifier, ctx, q)
 				Expect(got.Code).To(Equal(200), name)
 				Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=60;w=60`), name)
-				Expect(got.Headers["ratelimit"]).To(HavePrefix(map[int]string{1: `"default";r=1;t=1`, 0: `"default";r=0;t=2`}[remaining]), name)
+				Expect(got.Headers["ratelimit"]).To(HavePrefix(map[int]string{1: `"default";r=1;t=1`, 0: `"default";r=0;t=1`}[remaining]), name)
 			}
 			got := ask(verifier, ctx, q)
 			Expect(got.Code).To(Equal(429), name)
 			Expect(got.Headers).To(HaveKeyWithValue("retry-after", "1"), name)
 			Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=60;w=60`), name)
-			Expect(got.Headers).To(HaveKeyWithValue("ratelimit", `"default";r=0;t=2`), name)
+			Expect(got.Headers).To(HaveKeyWithValue("ratelimit", `"default";r=0;t=1`), name)
 			for _, header := range []string{"retry-after", "ratelimit", "ratelimit-policy"} {
 				delete(got.Headers, header)
 			}
 			expectProblem(got, access.RateLimited)
 			verifier.clock.Step(time.Second)
 			Expect(ask(verifier, ctx, q).Code).To(Equal(200), "%s: a second later one more fits", name)
+		}
+	})
+
+	It("with a burst beyond its quota is told of no more than the quota over every interface, and when there is more", func(ctx SpecContext) {
+		for name, ask := range interfaces() {
+			got := ask(verifier, ctx, question{headers: bearer(minted["bursty"]), needs: production})
+			Expect(got.Code).To(Equal(200), name)
+			Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=100;w=100`), name)
+			Expect(got.Headers).To(HaveKeyWithValue("ratelimit", `"default";r=100;t=1`), name)
 		}
 	})
 
