@@ -74,8 +74,9 @@ type metrics struct {
 	expiryDelay   prometheus.Histogram
 }
 
+// newMetrics makes every series that there can be, so that a rate begins at 0 and not at the first event.
 func newMetrics() metrics {
-	return metrics{
+	m := metrics{
 		minted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "apikey_operator_keys_minted_total",
 			Help: "Keys that were handed out, by what made them necessary: Created, Annotation, Schedule, SecretDeleted, SecretModified, Recovered.",
@@ -90,6 +91,14 @@ func newMetrics() metrics {
 			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
 		}),
 	}
+	for _, trigger := range []v1alpha1.RotationTrigger{
+		v1alpha1.TriggerCreated, v1alpha1.TriggerAnnotation, v1alpha1.TriggerSchedule,
+		v1alpha1.TriggerSecretDeleted, v1alpha1.TriggerSecretModified, v1alpha1.TriggerRecovered,
+	} {
+		m.minted.WithLabelValues(string(trigger))
+	}
+
+	return m
 }
 
 func (m metrics) register(registerer prometheus.Registerer) error {

@@ -35,6 +35,9 @@ func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size
 	known := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: prefix + "keys", Help: "Keys that have a record, also those that are refused because they have ended.",
 	}, func() float64 { return float64(size()) })
+	for _, resource := range []string{apiKeysResource, rolesResource} {
+		m.watchUp.WithLabelValues(resource) // 0 until its first watch
+	}
 
 	return m, errors.Join(registerer.Register(known), registerer.Register(m.lastEvent),
 		registerer.Register(m.disputed), registerer.Register(m.watchUp))

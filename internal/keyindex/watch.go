@@ -28,6 +28,12 @@ import (
 // watches is how many there are: APIKeys and APIKeyRoles.
 const watches = 2
 
+// The resources that are followed, as paths and metrics name them.
+const (
+	apiKeysResource = "apikeys"
+	rolesResource   = "apikeyroles"
+)
+
 // Waits before an API server that does not answer is asked again. The longest one is how late a revocation can be after
 // an outage; client-go's own is a minute.
 const (
@@ -55,8 +61,8 @@ func NewClient(cfg *rest.Config) (*rest.RESTClient, error) {
 // Run follows the APIKeys and APIKeyRoles until the context ends. The client is one of NewClient. While the API server cannot be reached, the index stays as it is.
 func (x *Index) Run(ctx context.Context, client cache.Getter) {
 	var running sync.WaitGroup
-	running.Go(func() { x.follow(ctx, client, "apikeys", &v1alpha1.APIKey{}, x.APIKeys()) })
-	running.Go(func() { x.follow(ctx, client, "apikeyroles", &v1alpha1.APIKeyRole{}, x.Roles()) })
+	running.Go(func() { x.follow(ctx, client, apiKeysResource, &v1alpha1.APIKey{}, x.APIKeys()) })
+	running.Go(func() { x.follow(ctx, client, rolesResource, &v1alpha1.APIKeyRole{}, x.Roles()) })
 	running.Wait()
 }
 
