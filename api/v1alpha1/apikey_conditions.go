@@ -59,4 +59,8 @@ const (
 
 	// ReasonRequestRefused surfaces when the API server refuses what the operator needs: missing permission, admission, quota.
 	ReasonRequestRefused = "RequestRefused"
+
+	// ReasonRequestFailed surfaces when requests of the operator have failed 3 times in a row or for 30 seconds, and the API
+	// server has not said that it refuses them: an admission webhook that is down, a time-out, an error of the storage.
+	ReasonRequestFailed = "RequestFailed"
 )

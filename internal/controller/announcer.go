@@ -62,9 +62,14 @@ func (a *Announcer) statusChanged(ctx context.Context, before, after *v1alpha1.A
 	if last := after.Status.LastRotation; last != nil && rotated(before, after) {
 		a.metrics.minted.WithLabelValues(string(last.Trigger)).Inc()
 	}
-	if after.Status.Phase == v1alpha1.PhaseExpired && before.Status.Phase != v1alpha1.PhaseExpired && after.Status.ExpiresAt != nil {
+	if cleared(after) && !cleared(before) && after.Status.ExpiresAt != nil {
 		a.metrics.expiryDelay.Observe(now.Sub(after.Status.ExpiresAt.Time).Seconds())
 	}
+}
+
+// cleared says whether a key has expired and its Secret is gone.
+func cleared(key *v1alpha1.APIKey) bool {
+	return key.Status.Phase == v1alpha1.PhaseExpired && key.Status.SecretRef == nil
 }
 
 // metrics are those of this package; labels never grow with the number of keys.

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -72,7 +73,8 @@ func (r *Reconciler) mint(ctx context.Context, p *pass) error {
 // holdBack looks at the rules once more, right before a key is handed out: they may have changed while the Secret was read
 // and the key announced. Where they forbid it now, the announcement is taken back.
 func (r *Reconciler) holdBack(ctx context.Context, p *pass, announced string) (bool, error) {
-	if err := errors.Join(r.observeRules(ctx, p), p.ungated); err != nil {
+	r.observeRules(ctx, p)
+	if err := errors.Join(p.unruled, p.ungated); err != nil {
 		return false, err
 	}
 	block, held := lifecycle.HoldsBack(p.observed, p.now)
@@ -144,11 +146,28 @@ func (r *Reconciler) deleteSecret(ctx context.Context, p *pass) error {
 	ref := p.observed.Secret.Ref
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.observed.Key.Namespace, Name: ref.Name}}
 	err := r.Secrets.Delete(quiet(ctx), secret, client.Preconditions{UID: &ref.UID, ResourceVersion: &ref.ResourceVersion})
-	if client.IgnoreNotFound(err) != nil {
-		return asRefused(err, "", "delete Secret %s/%s", secret.Namespace, secret.Name)
+	if apierrors.IsNotFound(err) {
+		err = r.confirmGone(ctx, secret, err)
+	}
+	if err != nil {
+		return asRefused(scrubbed(err, keys.Key{}), "", "delete Secret %s/%s", secret.Namespace, secret.Name)
 	}
 
 	return r.writeStatus(ctx, p, lifecycle.Closed(p.observed, p.now))
+}
+
+// confirmGone looks whether a Secret is gone whose deletion was answered with "not found": an admission plugin can answer
+// that, too, and then the Secret is still there.
+func (r *Reconciler) confirmGone(ctx context.Context, secret *corev1.Secret, answer error) error {
+	err := r.Secrets.Get(quiet(ctx), client.ObjectKeyFromObject(secret), secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	default:
+		return fmt.Errorf("the Secret is still there after the answer: %w", answer)
+	}
 }
 
 // writeStatus writes a status if it differs, provided that nobody has changed the APIKey since it was read,
@@ -160,7 +179,11 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 	}
 	after := before.DeepCopy()
 	after.Status = status
-	if err := r.APIKeys.Status().Update(ctx, after); err != nil {
+	err := r.APIKeys.Status().Update(ctx, after)
+	if apierrors.IsNotFound(err) {
+		return &goneError{cause: err}
+	}
+	if err != nil {
 		return fmt.Errorf("write the status of APIKey %s/%s: %w", before.Namespace, before.Name, err)
 	}
 	p.observed.Key = after

@@ -135,6 +135,7 @@ var _ = Describe("Expiry", func() {
 		f.settle()
 		if want == "" {
 			Expect(f.handedOut()).To(BeEmpty(), "no key is minted for an APIKey that has expired already")
+			Expect(condition(f.key(), v1alpha1.ConditionReady).Message).To(ContainSubstring("none was minted"))
 			f.expectEnded(v1alpha1.PhaseExpired)
 
 			return

@@ -63,7 +63,7 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	if from, to := before.Status.Phase, after.Status.Phase; from != to {
 		events = append(events, phaseEvents(from, to)...)
 	}
-	if problem := problemOf(after); problem != nil && (problemOf(before) == nil || problemOf(before).Reason != problem.Reason) {
+	if problem := problemOf(after); problem != nil && isNews(problemOf(before), problem) {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: problem.Reason, action: actionBlock, note: problem.Message})
 	}
 
@@ -72,6 +72,15 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	}
 
 	return events
+}
+
+// isNews says whether a problem is another than the one before. Whether a request is refused or fails can change with each
+// attempt, when an admission plugin is about to go down, for example.
+func isNews(before, after *metav1.Condition) bool {
+	requests := []string{v1alpha1.ReasonRequestRefused, v1alpha1.ReasonRequestFailed}
+
+	return before == nil || before.Reason != after.Reason &&
+		!(slices.Contains(requests, before.Reason) && slices.Contains(requests, after.Reason))
 }
 
 // told says whether an event with a reason is among others: a key that a policy denies its first key is reported once.
@@ -178,7 +187,7 @@ func problemOf(key *v1alpha1.APIKey) *metav1.Condition {
 		return nil
 	}
 	switch ready.Reason {
-	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonRequestRefused, v1alpha1.ReasonPolicyDenied,
+	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonRequestRefused, v1alpha1.ReasonRequestFailed, v1alpha1.ReasonPolicyDenied,
 		v1alpha1.ReasonGuardrailsMissing:
 		return ready
 	default:

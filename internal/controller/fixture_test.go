@@ -146,7 +146,10 @@ func (f *fixture) reconcilerFor(cfg *rest.Config) *controller.Reconciler {
 	announcer, err := controller.NewAnnouncer(f, prometheus.NewRegistry())
 	Expect(err).NotTo(HaveOccurred())
 
-	return &controller.Reconciler{APIKeys: cl, Metadata: cl, Policies: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{}, Announcer: announcer}
+	return &controller.Reconciler{
+		APIKeys: cl, Metadata: cl, Policies: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{}, Announcer: announcer,
+		Failures: controller.NewFailures(),
+	}
 }
 
 // Eventf implements controller.EventRecorder.

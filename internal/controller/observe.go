@@ -23,20 +23,17 @@ const watchGrace = 5 * time.Second
 
 // observe fills in what can be known without an API call.
 func (r *Reconciler) observe(ctx context.Context, p *pass) error {
-	if err := r.observeRules(ctx, p); err != nil {
-		return err
-	}
+	r.observeRules(ctx, p)
 
 	return r.observeSecret(ctx, p)
 }
 
-// observeRules fills in the policies that are for the key, and whether the guardrails are in force. Where nobody knows that,
-// only the minting of keys has to wait: no other step depends on it.
-func (r *Reconciler) observeRules(ctx context.Context, p *pass) (err error) {
+// observeRules fills in the policies that are for the key, and whether the guardrails are in force. Where nobody knows
+// either, what depends on it has to wait, such as the minting of keys. The end of a key does not.
+func (r *Reconciler) observeRules(ctx context.Context, p *pass) {
 	p.observed.Unguarded, p.ungated = r.Guardrails.Missing(ctx)
-	p.observed.Policies, err = policiesFor(ctx, r.Policies, p.observed.Key.Namespace)
-
-	return err
+	p.observed.Policies, p.unruled = policiesFor(ctx, r.Policies, p.observed.Key.Namespace)
+	p.observed.PoliciesUnknown = p.unruled != nil
 }
 
 // observeSecret fills in what the watch of Secrets shows.
@@ -46,7 +43,7 @@ func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := r.Metadata.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, meta)
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("look up the metadata of Secret %s/%s: %w", key.Namespace, key.SecretName(), err)
+		return asRefused(err, "", "look up the metadata of Secret %s/%s", key.Namespace, key.SecretName())
 	}
 	ours := err == nil && metav1.IsControlledBy(meta, key)
 
@@ -85,7 +82,7 @@ func (r *Reconciler) read(ctx context.Context, p *pass) error {
 		return nil
 	}
 	if err != nil {
-		return asRefused(err, "", "read Secret %s/%s", key.Namespace, key.SecretName())
+		return asRefused(scrubbed(err, keys.Key{}), "", "read Secret %s/%s", key.Namespace, key.SecretName())
 	}
 	p.secret = secret
 	p.observed.Secret = facts(key, secret)

@@ -32,7 +32,7 @@ var errNamespaceBehind = errors.New("the namespace is not known yet")
 func policiesFor(ctx context.Context, reader client.Reader, namespace string) ([]*v1alpha1.APIKeyPolicy, error) {
 	all := &v1alpha1.APIKeyPolicyList{}
 	if err := reader.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list APIKeyPolicies: %w", err)
+		return nil, asRefused(err, "", "list APIKeyPolicies")
 	}
 	if len(all.Items) == 0 {
 		return nil, nil
@@ -60,7 +60,7 @@ func labelsOf(ctx context.Context, reader client.Reader, namespace string) (map[
 	case apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("namespace %s: %w", namespace, errNamespaceBehind)
 	case err != nil:
-		return nil, fmt.Errorf("look up the labels of namespace %s: %w", namespace, err)
+		return nil, asRefused(err, "", "look up the labels of namespace %s", namespace)
 	default:
 		return meta.Labels, nil
 	}

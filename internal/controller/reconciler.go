@@ -10,8 +10,6 @@ package controller
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,10 +22,6 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
-
-// conflictDelay is how long to wait after someone else's write before looking again. Their write is an event, too;
-// this is for the case that it was delivered before the conflict was. It is as long for a watch that is behind another.
-const conflictDelay = 100 * time.Millisecond
 
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys/status,verbs=update
@@ -53,115 +47,59 @@ type Reconciler struct {
 	Keys keys.Generator
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Failures counts attempts that have failed; nil: each failure passes for the first.
+	Failures *Failures
 	// Announcer tells people and meters what has happened to a key.
 	Announcer *Announcer
 }
 
 // pass is one look at one APIKey.
 type pass struct {
+	request  ctrl.Request
 	now      time.Time
 	observed lifecycle.Observed
 	// secret is the Secret as it was read live; nil: it was not, or there is none.
 	secret *corev1.Secret
 	plan   lifecycle.Plan
-	// ungated is why nobody knows whether the guardrails are in force.
-	ungated error
+	// ungated is why nobody knows whether the guardrails are in force, unruled why nobody knows the policies for the key.
+	ungated, unruled error
 }
 
 // Reconcile observes, decides, applies and reports.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	key := &v1alpha1.APIKey{}
 	if err := r.APIKeys.Get(ctx, req.NamespacedName, key); err != nil {
-		r.Guardrails.forget(req.NamespacedName)
+		if apierrors.IsNotFound(err) { // garbage collection takes the Secret
+			r.Guardrails.forget(req.NamespacedName)
+			r.Failures.over(req)
+		}
 
-		return ctrl.Result{}, client.IgnoreNotFound(err) // gone: garbage collection takes the Secret
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &pass{now: r.Clock.Now(), observed: lifecycle.Observed{Key: key}}
+	p := &pass{request: req, now: r.Clock.Now(), observed: lifecycle.Observed{Key: key}}
 
-	err := r.observe(ctx, p)
-	if err == nil {
+	return r.conclude(ctx, p, r.work(ctx, p))
+}
+
+// work observes, decides and applies, in a bounded time.
+func (r *Reconciler) work(ctx context.Context, p *pass) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, workTime(p), errTooSlow)
+	defer cancel()
+
+	if err := r.observe(ctx, p); err != nil {
+		return err
+	}
+	p.plan = lifecycle.Decide(p.observed, p.now)
+	if p.plan.Action == lifecycle.Read {
+		if err := r.read(ctx, p); err != nil {
+			return err
+		}
 		p.plan = lifecycle.Decide(p.observed, p.now)
 	}
-	if err == nil && p.plan.Action == lifecycle.Read {
-		if err = r.read(ctx, p); err == nil {
-			p.plan = lifecycle.Decide(p.observed, p.now)
-		}
-	}
-	if err == nil {
-		ctrl.LoggerFrom(ctx).V(1).Info("Decided", "check", p.plan.Check, "action", p.plan.Action.String())
-		err = r.apply(ctx, p)
+	ctrl.LoggerFrom(ctx).V(1).Info("Decided", "check", p.plan.Check, "action", p.plan.Action.String())
+	if p.unruled != nil && p.plan.Action.NeedsPolicies() {
+		return p.unruled
 	}
 
-	return r.conclude(ctx, p, err)
-}
-
-// conclude reports a failure in the status and says when to look again.
-func (r *Reconciler) conclude(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
-	var refusal *refusedError
-	switch {
-	case err == nil:
-		return ctrl.Result{RequeueAfter: sooner(r.retryAfter(ctx, p), lifecycle.NextWake(p.observed, p.now))}, nil
-	case isConflict(err), errors.Is(err, errNamespaceBehind):
-		return ctrl.Result{RequeueAfter: conflictDelay}, nil
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return ctrl.Result{}, nil // the APIKey is about to go, and the Secret with it
-	case errors.As(err, &refusal):
-		status := lifecycle.Refused(p.observed, refusal.announced, refusal.Error(), p.now)
-		if report := r.writeStatus(ctx, p, status); report != nil && !isConflict(report) {
-			err = errors.Join(err, report)
-		}
-	}
-
-	return ctrl.Result{}, err
-}
-
-// retryAfter is when to look again where no event will tell.
-func (r *Reconciler) retryAfter(ctx context.Context, p *pass) time.Duration {
-	held := p.plan.Action == lifecycle.Block && p.plan.Reason == v1alpha1.ReasonGuardrailsMissing
-	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(p.observed.Key), p.observed.Unguarded) {
-		return conflictDelay
-	}
-
-	return p.plan.RetryAfter
-}
-
-// refusedError is the API server's definite no. The request was not carried out and would not be if it were repeated
-// unless somebody changes something, so that it is worth a condition; other failures are only worth another try.
-type refusedError struct {
-	// announced is the digest of the key that the refused write would have handed out; empty: it was not about a key.
-	announced string
-	what      string
-	cause     error
-}
-
-func (e *refusedError) Error() string {
-	return fmt.Sprintf("The API server refused to %s: %v", e.what, e.cause)
-}
-func (e *refusedError) Unwrap() error { return e.cause }
-
-// asRefused makes a refusedError of an error that is one, and says in others what was tried.
-func asRefused(err error, announced, format string, args ...any) error {
-	what := fmt.Sprintf(format, args...)
-	switch {
-	case err == nil:
-		return nil
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return err
-	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsMethodNotSupported(err):
-		return &refusedError{announced: announced, what: what, cause: err}
-	default:
-		return fmt.Errorf("%s: %w", what, err)
-	}
-}
-
-// isConflict says whether somebody else's write came first.
-func isConflict(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
-
-// sooner is the smaller of two waits, of which zero is none.
-func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || b != 0 && b < a {
-		return b
-	}
-
-	return a
+	return r.apply(ctx, p)
 }

@@ -6,7 +6,6 @@ package controller
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -58,22 +56,6 @@ func (r *Reconciler) writeSecret(ctx context.Context, secret *corev1.Secret, key
 	}
 
 	return asRefused(scrubbed(write(), key), announced, "%s Secret %s/%s", verb, secret.Namespace, secret.Name)
-}
-
-// scrubbed is an error without the key: a validating policy, say, may quote the object that it refuses.
-// An error that does not quote it stays as it is.
-func scrubbed(err error, key keys.Key) error {
-	if err == nil || key.Scrub(err.Error()) == err.Error() {
-		return err
-	}
-	clean := &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonUnknown}}
-	var status apierrors.APIStatus
-	if errors.As(err, &status) { // what it is called and coded stays, the details do not: they may quote the key as well
-		clean.ErrStatus.Reason, clean.ErrStatus.Code = status.Status().Reason, status.Status().Code
-	}
-	clean.ErrStatus.Message = key.Scrub(err.Error())
-
-	return clean
 }
 
 // applied is what SecretAppliedAnnotation holds: the names that came from spec.secret.

@@ -5,7 +5,6 @@ package controller
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -31,15 +29,6 @@ import (
 
 // Name is what the controller is called in logs, metrics and events.
 const Name = "apikey-operator"
-
-// Waits between attempts after an error, doubling from the first to the last.
-const (
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 5 * time.Minute
-)
-
-// passTimeout bounds one pass: a request that hangs, or a watch that never delivers the operator's own write.
-const passTimeout = time.Minute
 
 // Options of the controller.
 type Options struct {
@@ -102,11 +91,11 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
-	watched := &Frontier{}
+	watched, failures := &Frontier{}, NewFailures()
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
-		Policies: mgr.GetCache(),
-		Keys:     opts.Keys, Clock: opts.Clock, Announcer: announcer,
+		Policies: mgr.GetCache(), Failures: failures,
+		Keys: opts.Keys, Clock: opts.Clock, Announcer: announcer,
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
@@ -118,7 +107,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 			MaxConcurrentReconciles: opts.Concurrency,
 			ReconciliationTimeout:   passTimeout,
 			EnableWarmup:            new(true), // a replica that stands by takes over with its cache filled
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			RateLimiter:             failures,
 		})
 	if opts.RequireGuardrails {
 		r.Guardrails = NewGate(mgr.GetCache(), whoAmI(secrets), mgr.GetLogger().WithName("guardrails"))

@@ -97,7 +97,7 @@ func reports() map[string]func(lifecycle.Observed) v1alpha1.APIKeyStatus {
 		"blocked": func(o lifecycle.Observed) v1alpha1.APIKeyStatus {
 			return lifecycle.Blocked(o, "Reason", "message", now)
 		},
-		"refused": func(o lifecycle.Observed) v1alpha1.APIKeyStatus { return lifecycle.Refused(o, "", "message", now) },
+		"refused": func(o lifecycle.Observed) v1alpha1.APIKeyStatus { return lifecycle.Failed(o, refusal(""), now) },
 		"withheld": func(o lifecycle.Observed) v1alpha1.APIKeyStatus {
 			return lifecycle.Withheld(o, "", lifecycle.Plan{Reason: "Reason"}, now)
 		},

@@ -4,6 +4,7 @@
 package lifecycle
 
 import (
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,7 +22,10 @@ const (
 	messageSuspended = "spec.suspend is true: verifiers refuse the key until it is false."
 	messageRevoked   = "The key is revoked for good and its Secret deleted; create a new APIKey for a new key."
 	messageExpired   = "The key has expired for good and its Secret was deleted; create a new APIKey for a new key."
+	messageStillborn = "The expiry had passed before a key was handed out, so none was minted; create a new APIKey with a later expiry."
 	messageIgnored   = " The rotation asked for since is ignored."
+	messageEnding    = "The key is refused for good; its Secret is being deleted."
+	messageLeftOver  = "The key is refused for good, but its Secret could not be deleted yet. "
 )
 
 // inPlace reports a key that is as declared: Active, or Suspended.
@@ -38,10 +42,14 @@ func inPlace(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 }
 
 // inProgress reports that a key is on its way. While one is replaced, Ready keeps what it said: the old key works until
-// the new one does. A refusal stays reported until the next attempt has succeeded, or each attempt would be news.
+// the new one does. A failure stays reported until the next attempt has succeeded, or each attempt would be news.
 func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
-	if ready := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Reason == v1alpha1.ReasonRequestRefused {
+	if failing(s) {
+		if ready := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); activeRecord(s.Keys) == nil {
+			w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, ready.Reason, ready.Message)
+		}
+
 		return
 	}
 	reason, message := v1alpha1.ReasonRotating, messageRotating
@@ -60,6 +68,9 @@ func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	reason, message, ready := v1alpha1.ReasonRevoked, messageRevoked, metav1.ConditionTrue
 	if s.Phase == v1alpha1.PhaseExpired {
 		reason, message, ready = v1alpha1.ReasonExpired, messageExpired, metav1.ConditionFalse
+	}
+	if s.Phase == v1alpha1.PhaseExpired && o.Key.Status.LastRotation == nil && len(o.Key.Status.Keys) == 0 {
+		message = messageStillborn
 	}
 	if rotationRequested(o.Key) {
 		message += messageIgnored
@@ -81,11 +92,63 @@ func stalled(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now t
 	w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
 }
 
-// retrying reports a write that was refused and will be tried again.
-func retrying(s *v1alpha1.APIKeyStatus, o Observed, message string, now time.Time) {
-	w := notReady(s, o, v1alpha1.ReasonRequestRefused, message, now)
+// ending reports a key that has ended while its Secret is still to be deleted.
+func ending(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
+	w := writerFor(s, o, now)
+	reason := string(s.Phase) // Revoked or Expired: the reasons have the names of the phases
+	w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, messageEnding)
+	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, messageEnding)
+	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, messageEnding)
 	w.remove(v1alpha1.ConditionStalled)
-	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonRequestRefused, message)
+}
+
+// retrying reports a request that has failed and will be tried again.
+func retrying(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now time.Time) {
+	if _, over := Ended(o, now); over {
+		message = messageLeftOver + message
+	}
+	w := notReady(s, o, reason, message, now)
+	w.remove(v1alpha1.ConditionStalled)
+	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
+}
+
+// sameProblem is the message for a failure: the one that is reported already where both differ in nothing but numbers,
+// such as what is left of a quota. Without it, each attempt would be news.
+func sameProblem(key *v1alpha1.APIKey, f Failure) string {
+	ready := meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Reason != f.Reason {
+		return f.Message
+	}
+	if reported := strings.TrimPrefix(ready.Message, messageLeftOver); withoutNumbers(reported) == withoutNumbers(f.Message) {
+		return reported
+	}
+
+	return f.Message
+}
+
+// withoutNumbers is a text with one digit in place of every number.
+func withoutNumbers(text string) string {
+	var b strings.Builder
+	inNumber := false
+	for _, r := range text {
+		digit := '0' <= r && r <= '9'
+		switch {
+		case !digit:
+			b.WriteRune(r)
+		case !inNumber:
+			b.WriteByte('0')
+		}
+		inNumber = digit
+	}
+
+	return b.String()
+}
+
+// failing says whether Ready reports a request that has failed.
+func failing(s *v1alpha1.APIKeyStatus) bool {
+	ready := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady)
+
+	return ready != nil && (ready.Reason == v1alpha1.ReasonRequestRefused || ready.Reason == v1alpha1.ReasonRequestFailed)
 }
 
 // notReady reports a problem in Ready. Active follows the phase and not the problem: a key that was handed out works on
@@ -140,14 +203,20 @@ type conditionWriter struct {
 // observedGeneration: what spec and policies mean is fixed by the report that first speaks of that spec, so one that left
 // it out would make the next pass take the old meaning for the new spec's.
 func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWriter {
-	s.ObservedGeneration = o.Key.Generation
+	_, over := Ended(o, now)
+	if over || !o.PoliciesUnknown {
+		s.ObservedGeneration = o.Key.Generation
+	}
 	s.ExpiresAt = expiryToRecord(o, now)
 	s.Phase = phaseOf(s, o, now)
-	w := conditionWriter{status: s, generation: o.Key.Generation, now: *wholeSecond(now)}
-	if _, over := Ended(o, now); over {
+	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *wholeSecond(now)}
+	if over {
 		w.remove(v1alpha1.ConditionCompliant) // nothing is demanded of a key that nobody can use
 
 		return w
+	}
+	if o.PoliciesUnknown {
+		return w // what policies meant for the spec that was acted on last stays
 	}
 	s.RateLimit = limitInForce(o.Key, o.Policies)
 	w.setCompliant(o, now)

@@ -44,7 +44,7 @@ func Deadline(key *v1alpha1.APIKey) *metav1.Time {
 // out. For any other the policies of today count: nobody relies on what was recorded when its minting was last tried.
 func deadline(o Observed) *metav1.Time {
 	switch {
-	case o.Key.Status.LastRotation != nil:
+	case o.Key.Status.LastRotation != nil, o.PoliciesUnknown:
 		return Deadline(o.Key)
 	case len(o.Key.Status.Keys) == 0:
 		return expiryByPolicy(o.Key, o.Policies)
@@ -57,6 +57,8 @@ func deadline(o Observed) *metav1.Time {
 func expiryToRecord(o Observed, now time.Time) *metav1.Time {
 	recorded := o.Key.Status.ExpiresAt
 	switch phase, over := Ended(o, now); {
+	case !over && o.PoliciesUnknown:
+		return Deadline(o.Key)
 	case !over: // a status that came from elsewhere, a backup for instance, must not hide what spec says
 		return earlier(expiryInForce(o.Key, o.Policies), ExpiresAt(o.Key))
 	case phase == v1alpha1.PhaseExpired && (recorded == nil || o.Key.Status.Phase != phase):

@@ -426,7 +426,7 @@ func TestActionsHaveNames(t *testing.T) {
 
 func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
 	key := settled(minted(), with(record("older", v1alpha1.KeyPending), record("mine", v1alpha1.KeyPending)))
-	status := lifecycle.Refused(lifecycle.Observed{Key: key}, "mine", "no", now)
+	status := lifecycle.Failed(lifecycle.Observed{Key: key}, refusal("mine"), now)
 	if got := states(status); !cmp.Equal(got, []string{"older Pending"}) {
 		t.Errorf("keys: %v", got)
 	}
@@ -435,7 +435,7 @@ func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
 
 func TestARefusalStaysReportedUntilAnAttemptSucceeds(t *testing.T) {
 	o := lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretAbsent)}
-	o.Key.Status = lifecycle.Refused(o, "", "no", now)
+	o.Key.Status = lifecycle.Failed(o, refusal(""), now)
 	refused := o.Key.Status.Conditions
 	o.Key.Status = lifecycle.Announced(o, "new", "new", now)
 	if diff := cmp.Diff(refused, o.Key.Status.Conditions); diff != "" {
@@ -457,7 +457,7 @@ func TestAProblemDoesNotChangeWhetherTheKeyWorks(t *testing.T) {
 		"a key without a key": {with(), v1alpha1.PhasePending, "Active=False RequestRefused"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := lifecycle.Refused(lifecycle.Observed{Key: settled(c.change)}, "", "no", now)
+			status := lifecycle.Failed(lifecycle.Observed{Key: settled(c.change)}, refusal(""), now)
 			if status.Phase != c.phase {
 				t.Errorf("phase %s, want %s", status.Phase, c.phase)
 			}

@@ -17,6 +17,8 @@ type Observed struct {
 	Secret Secret
 	// Policies are the APIKeyPolicies that are for the APIKey's namespace. Decisions do not change them.
 	Policies []*v1alpha1.APIKeyPolicy
+	// PoliciesUnknown says that Policies could not be looked up. What they have meant so far stays until they can be.
+	PoliciesUnknown bool
 	// Unguarded is what keeps the guardrails at the API server from being in force, each in words; none: they are.
 	Unguarded []string
 }
@@ -89,6 +91,19 @@ const (
 // String names the action in logs.
 func (a Action) String() string {
 	return [...]string{"Settle", "Ignore", "Read", "Mint", "Promote", "Fence", "Reshape", "Delete", "Close", "Block"}[a]
+}
+
+// NeedsPolicies says whether an action must wait until policies are known. Ending a key and promoting the one that the
+// Secret holds already must not: a key that is to end would live on, or a workload would hold one that is refused.
+func (a Action) NeedsPolicies() bool {
+	switch a {
+	case Ignore, Read, Promote, Delete, Close:
+		return false
+	case Settle, Mint, Fence, Reshape, Block:
+		return true
+	default:
+		return true
+	}
 }
 
 // Plan is a decision: what to do, and why.

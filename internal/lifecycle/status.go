@@ -109,12 +109,33 @@ func Blocked(o Observed, reason, message string, now time.Time) v1alpha1.APIKeyS
 	return s
 }
 
-// Refused is the status of a key whose last write the API server has refused; it will be tried again.
-// The record that was announced for that write goes with it, because it is certain that nobody was handed that key.
-func Refused(o Observed, announced, message string, now time.Time) v1alpha1.APIKeyStatus {
+// Failure is why a step of the protocol was not carried out; it will be tried again.
+type Failure struct {
+	// Reason and Message are what Ready reports. An empty Reason: the failure is not worth a report yet.
+	Reason, Message string
+	// Announced is the digest of a key that was announced and that is certain not to be handed out; empty: there is none.
+	Announced string
+}
+
+// Failed is the status of a key whose last step has failed. What has become certain nevertheless is in it, also while the
+// failure itself is not reported yet: how the key has ended, that a key whose Secret is gone has stopped, and that an
+// announced key was not handed out.
+func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
 	s := *o.Key.Status.DeepCopy()
-	s.Keys = withdrawn(s.Keys, announced)
-	retrying(&s, o, message, now)
+	phase, over := Ended(o, now)
+	s.Keys = withdrawn(s.Keys, f.Announced)
+	if !over && secretGone(o) {
+		s.Keys = withdrawn(remaining(o, now), f.Announced)
+		s.SecretRef = nil
+	}
+	switch {
+	case f.Reason != "":
+		retrying(&s, o, f.Reason, sameProblem(o.Key, f), now)
+	case over && o.Key.Status.Phase != phase:
+		ending(&s, o, now)
+	case activeRecord(s.Keys) == nil && activeRecord(o.Key.Status.Keys) != nil:
+		inProgress(&s, o, now)
+	}
 
 	return s
 }

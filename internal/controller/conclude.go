@@ -1,0 +1,121 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// Bounds of one pass. A request that hangs must not keep an expiry from taking effect, so work ends at the next deadline,
+// but not before shortestWork: else a request that is a little slow would be cut off again and again.
+const (
+	shortestWork = 5 * time.Second
+	longestWork  = 35 * time.Second // an admission webhook may take 30 s
+	reportTime   = 10 * time.Second
+	// passTimeout bounds a pass as a whole, also its wait for the watch to deliver the operator's own last write.
+	passTimeout = longestWork + 2*reportTime
+)
+
+// errTooSlow is why the requests of a pass were cut off.
+var errTooSlow = errors.New("the API server has not answered in time")
+
+// workTime returns how long the work of a pass may take.
+func workTime(p *pass) time.Duration {
+	if deadline := lifecycle.NextWake(p.observed, p.now); deadline > 0 {
+		return min(max(deadline, shortestWork), longestWork)
+	}
+
+	return longestWork
+}
+
+// conclude reports a failure in the status and says when to look again.
+func (r *Reconciler) conclude(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
+	var gone *goneError
+	if isConflict(err) || errors.Is(err, errNamespaceBehind) {
+		if wait, lasting := r.Failures.conflicted(p.request, p.now); !lasting {
+			return ctrl.Result{RequeueAfter: sooner(wait, r.nextWake(p))}, nil
+		}
+	}
+	switch {
+	case err == nil:
+		r.Failures.over(p.request)
+
+		return ctrl.Result{RequeueAfter: sooner(r.retryAfter(ctx, p), lifecycle.NextWake(p.observed, p.now))}, nil
+	case errors.As(err, &gone): // its deletion is an event; the wait is for the case that an admission plugin said so
+		r.Failures.over(p.request)
+
+		return ctrl.Result{RequeueAfter: goneDelay}, nil
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // the APIKey is about to go, and the Secret with it
+		return ctrl.Result{RequeueAfter: r.nextWake(p)}, nil
+	case errors.Is(context.Cause(ctx), context.Canceled): // the operator ends
+		return ctrl.Result{}, err
+	default:
+		return ctrl.Result{}, errors.Join(err, r.reportFailure(ctx, p, err))
+	}
+}
+
+// goneDelay is when to look again at an APIKey that was deleted by what the answer to a status write says.
+const goneDelay = 10 * time.Second
+
+// nextWake returns how long from the end of a pass something is due; zero: nothing is.
+func (r *Reconciler) nextWake(p *pass) time.Duration {
+	return lifecycle.NextWake(p.observed, r.Clock.Now())
+}
+
+// reportFailure writes a failure into the status once it lasts, and at once what has become certain nevertheless.
+func (r *Reconciler) reportFailure(ctx context.Context, p *pass, err error) error {
+	now := r.Clock.Now() // the requests may have taken long enough for the key to expire meanwhile
+	run := r.Failures.failed(p.request, now, lifecycle.NextWake(p.observed, now))
+	failure := lifecycle.Failure{Message: stable(redacted(err.Error()))}
+	var refusal *refusedError
+	switch {
+	case errors.As(err, &refusal):
+		failure.Reason, failure.Announced = v1alpha1.ReasonRequestRefused, refusal.announced
+		failure.Message = stable(redacted(refusal.Error()))
+	case run.lasting(now):
+		failure.Reason = v1alpha1.ReasonRequestFailed
+		failure.Message = "A request of the operator fails and is tried again: " + failure.Message
+	}
+	// The time of the pass may be over; its report has a time of its own.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
+	defer cancel()
+	report := r.writeStatus(ctx, p, lifecycle.Failed(p.observed, failure, now))
+	if isConflict(report) || apierrors.IsNotFound(report) {
+		return nil
+	}
+
+	return report
+}
+
+// retryAfter is when to look again where no event will tell.
+func (r *Reconciler) retryAfter(ctx context.Context, p *pass) time.Duration {
+	held := p.plan.Action == lifecycle.Block && p.plan.Reason == v1alpha1.ReasonGuardrailsMissing
+	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(p.observed.Key), p.observed.Unguarded) {
+		return conflictDelay
+	}
+
+	return p.plan.RetryAfter
+}
+
+// isConflict says whether somebody else's write came first.
+func isConflict(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+
+// sooner is the smaller of two waits, of which zero is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+
+	return a
+}

@@ -1,0 +1,125 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// Waits between attempts after an error, doubling from the first to the last. The last one bounds how long a key waits
+// after the cause of its errors has gone, together with the time that the next attempt takes.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 20 * time.Second
+)
+
+// A failure lasts from this many attempts in a row on, or from this time on, whatever comes first.
+const (
+	lastingAttempts = 3
+	lastingTime     = 30 * time.Second
+)
+
+// Waits after a conflict, doubling from the first to the last. From lastingConflicts in a row on a conflict is a failure:
+// an admission plugin can answer 409 for ever.
+const (
+	conflictDelay    = 100 * time.Millisecond
+	lastingConflicts = 8
+)
+
+// Failures counts, for each APIKey, the attempts that have failed in a row. It is the rate limiter of the queue, too, so
+// that an APIKey whose requests fail is tried again at its next deadline and not only when the back-off is over.
+// A nil *Failures forgets everything at once.
+type Failures struct {
+	backOff workqueue.TypedRateLimiter[reconcile.Request]
+
+	mu sync.Mutex
+	of map[reconcile.Request]failure
+}
+
+// failure is a run of attempts that have failed.
+type failure struct {
+	attempts, conflicts int
+	since               time.Time
+	// deadline is how long after the last attempt something is due; zero: nothing is.
+	deadline time.Duration
+}
+
+// lasting reports whether the run is long enough to be reported.
+func (f failure) lasting(now time.Time) bool {
+	return f.attempts >= lastingAttempts || now.Sub(f.since) >= lastingTime
+}
+
+// NewFailures returns an empty Failures.
+func NewFailures() *Failures {
+	return &Failures{
+		backOff: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		of:      map[reconcile.Request]failure{},
+	}
+}
+
+// failed counts an attempt that has failed, after which something is due at the deadline, and returns the run.
+func (f *Failures) failed(req reconcile.Request, now time.Time, deadline time.Duration) failure {
+	return f.note(req, now, func(run *failure) {
+		run.attempts++
+		run.deadline = deadline
+	})
+}
+
+// conflicted counts a conflict. It returns how long to wait, or that conflicts have gone on for too long to be chance.
+func (f *Failures) conflicted(req reconcile.Request, now time.Time) (wait time.Duration, lasting bool) {
+	run := f.note(req, now, func(run *failure) { run.conflicts++ })
+
+	return conflictDelay << (min(run.conflicts, lastingConflicts) - 1), run.conflicts >= lastingConflicts
+}
+
+func (f *Failures) note(req reconcile.Request, now time.Time, count func(*failure)) failure {
+	run := failure{since: now}
+	if f == nil {
+		count(&run)
+
+		return run
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known, ok := f.of[req]; ok {
+		run = known
+	}
+	count(&run)
+	f.of[req] = run
+
+	return run
+}
+
+// over ends the run of an APIKey: an attempt has succeeded, or the APIKey is gone.
+func (f *Failures) over(req reconcile.Request) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.of, req)
+}
+
+// When returns how long to wait before the next attempt: until the back-off is over, or until the next deadline if that is
+// earlier. It implements workqueue.TypedRateLimiter.
+func (f *Failures) When(req reconcile.Request) time.Duration {
+	wait := f.backOff.When(req)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if deadline := f.of[req].deadline; deadline > 0 {
+		return min(wait, deadline)
+	}
+
+	return wait
+}
+
+// Forget ends the back-off. It implements workqueue.TypedRateLimiter.
+func (f *Failures) Forget(req reconcile.Request) { f.backOff.Forget(req) }
+
+// NumRequeues returns how often the back-off has grown. It implements workqueue.TypedRateLimiter.
+func (f *Failures) NumRequeues(req reconcile.Request) int { return f.backOff.NumRequeues(req) }
