@@ -127,6 +127,10 @@ bin/quickstart bin/bench:
 kube: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/k8s.
 	@hack/kube/build.sh
 
+.PHONY: gateways
+gateways: ## Build Traefik into bin/gateways: `make test` tests its sample if it is there.
+	@hack/gateways/build.sh
+
 .PHONY: image
 image: ## Build the image IMG with CONTAINER_TOOL.
 	$(CONTAINER_TOOL) build -t '$(IMG)' .
