@@ -84,7 +84,8 @@ func (a *api) serve(conn net.Conn) {
 		return // a connection on which nothing came
 	}
 	c := call{method: "unreadable"}
-	if req, err := http.ReadRequest(reader); err == nil {
+	req, err := http.ReadRequest(reader)
+	if err == nil {
 		_, _ = io.Copy(io.Discard, req.Body)
 		c = call{method: req.Method, target: req.RequestURI, more: reader.Buffered() > 0}
 	}
@@ -97,6 +98,11 @@ func (a *api) serve(conn net.Conn) {
 	a.mu.Lock()
 	a.calls = append(a.calls, c)
 	a.mu.Unlock()
+	if err == nil && req.Header.Get("Upgrade") == "websocket" {
+		a.upgraded(conn, reader, req)
+
+		return
+	}
 	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
 }
 

@@ -22,16 +22,6 @@ import (
 
 // What the tests look at in manifests for gateways that cannot run here.
 type (
-	middleware struct {
-		Spec struct {
-			ForwardAuth struct {
-				Address             string   `json:"address"`
-				TrustForwardHeader  bool     `json:"trustForwardHeader"`
-				AuthRequestHeaders  []string `json:"authRequestHeaders"`
-				AuthResponseHeaders []string `json:"authResponseHeaders"`
-			} `json:"forwardAuth"`
-		} `json:"spec"`
-	}
 	istioOperator struct {
 		Spec struct {
 			MeshConfig struct {
@@ -140,11 +130,6 @@ func (s *site) understandsManifests(t *testing.T) {
 	const own = "/customers/7?environment=Staging&permission=none" // the client's, which decides nothing
 	provider := document[istioOperator](t, "istio.yaml", "IstioOperator").Spec.MeshConfig.ExtensionProviders[0].EnvoyExtAuthzHTTP
 	filters := document[httpRoute](t, "gateway-api.yaml", "HTTPRoute").Spec.Rules[0].Filters
-	forward := document[middleware](t, "traefik.yaml", "Middleware").Spec.ForwardAuth
-	address, err := url.Parse(forward.Address)
-	if err != nil || address.Scheme != "https" || address.Host != sampleVerifier {
-		t.Errorf("Traefik asks %q, want https://%s: %v", forward.Address, sampleVerifier, err)
-	}
 	context := url.Values{}
 	for _, extension := range document[securityPolicy](t, "envoy-gateway.yaml", "SecurityPolicy").Spec.ExtAuth.ContextExtensions {
 		context.Set(extension.Name, extension.Value)
@@ -152,7 +137,6 @@ func (s *site) understandsManifests(t *testing.T) {
 	for name, uri := range map[string]string{
 		"istio.yaml":         provider.PathPrefix + own,
 		"gateway-api.yaml":   filters[0].ExternalAuth.HTTP.Path + own,
-		"traefik.yaml":       address.RequestURI(),
 		"envoy-gateway.yaml": "/verify?" + context.Encode(),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,10 +156,9 @@ func (s *site) understandsManifests(t *testing.T) {
 func TestManifests(t *testing.T) {
 	provider := document[istioOperator](t, "istio.yaml", "IstioOperator").Spec.MeshConfig.ExtensionProviders[0].EnvoyExtAuthzHTTP
 	filters := document[httpRoute](t, "gateway-api.yaml", "HTTPRoute").Spec.Rules[0].Filters
-	forward := document[middleware](t, "traefik.yaml", "Middleware").Spec.ForwardAuth
 	policy := document[securityPolicy](t, "envoy-gateway.yaml", "SecurityPolicy").Spec.ExtAuth
 	for name, list := range map[string][]string{
-		"istio.yaml": provider.HeadersToUpstreamOnAllow, "gateway-api.yaml": filters[0].ExternalAuth.HTTP.AllowedResponseHeaders, "traefik.yaml": forward.AuthResponseHeaders,
+		"istio.yaml": provider.HeadersToUpstreamOnAllow, "gateway-api.yaml": filters[0].ExternalAuth.HTTP.AllowedResponseHeaders,
 	} {
 		if diff := cmp.Diff(identityHeaders, lower(list)); diff != "" {
 			t.Errorf("%s: headers that the API gets (-want +got):\n%s", name, diff)
@@ -190,8 +173,6 @@ func TestManifests(t *testing.T) {
 		"Gateway API takes the path":                     path.MatchString(filters[0].ExternalAuth.HTTP.Path),
 		"Gateway API asks before it takes the key off":   filters[0].Type == "ExternalAuth" && cmp.Equal(credentials, filters[1].RequestHeaderModifier.Remove),
 		"Gateway API shows both places for a key":        cmp.Equal([]string{"x-api-key"}, filters[0].ExternalAuth.HTTP.AllowedHeaders),
-		"Traefik shows both places for a key":            cmp.Equal(credentials, lower(forward.AuthRequestHeaders)),
-		"Traefik says itself what the request is for":    !forward.TrustForwardHeader,
 		"Envoy Gateway refuses without an answer":        !policy.FailOpen,
 		"Envoy Gateway shows all headers":                len(policy.HeadersToExtAuth) == 0,
 		"Envoy Gateway takes the context as it is there": len(policy.ContextExtensions) == 2 && policy.ContextExtensions[0].Type == "Value" && policy.ContextExtensions[1].Type == "Value",

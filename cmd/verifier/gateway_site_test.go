@@ -34,6 +34,7 @@ const patience = 30 * time.Second
 
 // site is a cluster with the operator, some keys and the verifier, for gateways to be put in front of an API.
 type site struct {
+	plane      *testkit.ControlPlane
 	address    string            // of the verifier's HTTP interface, which has TLS
 	ca         []byte            // what signed its certificate
 	otherCA    []byte            // an authority that did not
@@ -76,7 +77,7 @@ func newSite(t *testing.T) *site {
 	install(t, plane)
 	ours, other := newAuthority(t), newAuthority(t)
 	s := &site{
-		address: testkit.FreeAddress(t), ca: ours.pem, otherCA: other.pem, impostor: ours.issue(t, "api.default.svc"),
+		plane: plane, address: testkit.FreeAddress(t), ca: ours.pem, otherCA: other.pem, impostor: ours.issue(t, "api.default.svc"),
 		keys: map[string]string{}, ids: map[string]string{}, identities: map[string]map[string]string{},
 	}
 	plane.RunOperatorFor(t)

@@ -32,11 +32,14 @@ const (
 
 // program is a gateway that can run here.
 type program struct {
-	name, debian string                         // the command, and the Debian package that has it
-	files        []string                       // of the samples, the configuration first
-	changes      func(folder, port string) edit // beside those that all samples have in common
-	arguments    func(folder string) []string
-	failures     map[string]edit // ways to fail that only this gateway has
+	name, debian  string                         // the command, and the Debian package that has it
+	files         []string                       // of the samples, the configuration first
+	changes       func(folder, port string) edit // beside those that all samples have in common
+	arguments     func(folder string) []string
+	failures      map[string]edit       // ways to fail that only this gateway has
+	shortTimeouts edit                  // makes every timeout short but the one for WebSockets
+	inCluster     bool                  // it reads its configuration from a cluster, and make gateways builds it
+	plane         *testkit.ControlPlane // that cluster
 }
 
 // edit says what to replace in a sample with what.
@@ -44,7 +47,8 @@ type edit map[string]string
 
 var programs = map[string]program{
 	"nginx": {
-		name: "nginx", debian: "nginx", files: []string{"nginx.conf"},
+		shortTimeouts: edit{"ignore_invalid_headers on;": "ignore_invalid_headers on;\nkeepalive_timeout " + shortTimeout + ";\nsend_timeout " + shortTimeout + ";"},
+		name:          "nginx", debian: "nginx", files: []string{"nginx.conf"},
 		changes: func(folder, port string) edit {
 			return edit{
 				"listen 8080;": "listen 127.0.0.1:" + port + ";",
@@ -58,6 +62,8 @@ var programs = map[string]program{
 		},
 	},
 	"Caddy": {
+		shortTimeouts: edit{"# Caddy (2.6 or later)": "{\nadmin off\nservers {\ntimeouts {\nread_body " + shortTimeout + "\nread_header " + shortTimeout +
+			"\nidle " + shortTimeout + "\n}\n}\n}\n# Caddy"},
 		name: "caddy", debian: "caddy", files: []string{"Caddyfile"},
 		changes: func(folder, port string) edit {
 			return edit{
@@ -80,10 +86,18 @@ var programs = map[string]program{
 				"apikey-verifier-ca.crt": "ca.crt",
 			}
 		},
-		arguments: func(folder string) []string { return []string{"-f", folder + "/haproxy.cfg"} },
+		arguments:     func(folder string) []string { return []string{"-f", folder + "/haproxy.cfg"} },
+		shortTimeouts: edit{"timeout client 30s": "timeout client " + shortTimeout, "timeout server 30s": "timeout server " + shortTimeout},
 		failures: map[string]edit{
 			"the script fails":                  {"core.httpclient()": "core.nothing()"},
 			"the script fails after the answer": {`txn:set_var("txn.apikey_verdict", "allowed")`: "error()"},
+		},
+	},
+	"Traefik": {
+		name: "traefik", files: []string{"traefik.yaml"}, inCluster: true,
+		shortTimeouts: edit{
+			"#   --entryPoints.web.http": "#   --entryPoints.web.transport.respondingTimeouts.readTimeout=" + shortTimeout +
+				"\n#   --entryPoints.web.transport.respondingTimeouts.idleTimeout=" + shortTimeout + "\n#   --entryPoints.web.http",
 		},
 	},
 }
@@ -97,7 +111,7 @@ type gateway struct {
 // startGateway runs a gateway from its sample until the test ends. It trusts the authority ca for the verifier.
 func startGateway(t *testing.T, p program, verifier string, ca []byte, changes edit) *gateway {
 	t.Helper()
-	path := testkit.FindProgram(t, p.debian, p.name)
+	path := p.find(t)
 	g := &gateway{address: testkit.FreeAddress(t), api: startAPI(t)}
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "ca.crt"), ca, 0o600); err != nil {
@@ -107,18 +121,14 @@ func startGateway(t *testing.T, p program, verifier string, ca []byte, changes e
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := edit{sampleVerifier: verifier, sampleAPI: g.api.address}
-	for _, more := range []edit{p.changes(folder, port), changes} {
-		maps.Copy(all, more)
-	}
-	writeSample(t, p, folder, all)
+	arguments, environment := p.configure(t, folder, port, upstreams{verifier: verifier, ca: ca, api: g.api.address}, changes)
 
 	var log bytes.Buffer
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, p.arguments(folder)...)
+	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // as an init system would
 	cmd.WaitDelay = patience
-	cmd.Env = append(os.Environ(), "HOME="+folder)
+	cmd.Env = append(append(os.Environ(), "HOME="+folder), environment...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		stop()
@@ -132,8 +142,42 @@ func startGateway(t *testing.T, p program, verifier string, ca []byte, changes e
 		}
 	})
 	waitFor(t, g.address)
+	if p.inCluster {
+		waitForRoutes(t, g.address)
+	}
 
 	return g
+}
+
+// upstreams are what a gateway sends requests to.
+type upstreams struct {
+	verifier, api string
+	ca            []byte // what the gateway trusts for the verifier
+}
+
+// find is the path of the program. Where there is none, the test is skipped.
+func (p program) find(t *testing.T) string {
+	t.Helper()
+	if p.inCluster {
+		return testkit.FindBuilt(t, "gateways", p.name)
+	}
+
+	return testkit.FindProgram(t, p.debian, p.name)
+}
+
+// configure writes the sample, edited, and returns what to start the program with.
+func (p program) configure(t *testing.T, folder, port string, to upstreams, changes edit) (arguments, environment []string) {
+	t.Helper()
+	if p.inCluster {
+		return p.configureTraefik(t, folder, port, to, changes)
+	}
+	all := edit{sampleVerifier: to.verifier, sampleAPI: to.api}
+	for _, more := range []edit{p.changes(folder, port), changes} {
+		maps.Copy(all, more)
+	}
+	writeSample(t, p, folder, all)
+
+	return p.arguments(folder), nil
 }
 
 // writeSample writes the files of a sample, edited, into a folder. What is to be replaced has to be there.

@@ -33,8 +33,10 @@ func TestGateways(t *testing.T) {
 	t.Run("the verifier understands the manifests", s.understandsManifests)
 	for name, p := range programs {
 		t.Run(name, func(t *testing.T) {
+			p = s.prepare(t, p)
 			t.Run("lets keys through and refuses as the verifier says", func(t *testing.T) { s.behaves(t, p, limitedFor(name)) })
 			t.Run("lets no client forge what the API believes", func(t *testing.T) { s.resistsSmuggling(t, p) })
+			t.Run("lets WebSockets through with a key, and no other protocol", func(t *testing.T) { s.upgrades(t, p) })
 			t.Run("refuses all when it cannot ask", func(t *testing.T) { s.failsClosed(t, p) })
 		})
 	}

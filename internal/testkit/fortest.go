@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -69,6 +70,26 @@ func FindProgram(t testing.TB, debian string, names ...string) string {
 		t.Fatalf("none of %v is installed: CI has to install the Debian package %s", names, debian)
 	}
 	t.Skipf("none of %v is installed: it is in the Debian package %s", names, debian)
+
+	return ""
+}
+
+// FindBuilt is the path of a program that `make TARGET` builds into bin/TARGET. Where it is not built, the test is skipped;
+// in CI that is a failure.
+func FindBuilt(t testing.TB, target, name string) string {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "bin", target, name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not built: CI has to run `make %s`", name, target)
+	}
+	t.Skipf("%s is not built: `make %s` does that", name, target)
 
 	return ""
 }
