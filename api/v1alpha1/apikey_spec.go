@@ -32,21 +32,24 @@ type APIKeySpec struct {
 
 	// permissions are what the key may do, at most 16, each an exact string that an endpoint asks for.
 	// +optional
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Permissions []Permission `json:"permissions,omitempty"`
 
 	// roles are names of APIKeyRoles, at most 8, whose permissions the key has too.
 	// +optional
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	Roles []RoleName `json:"roles,omitempty"`
 
 	// customers are those whose data the key opens, at most 32. None listed: every customer.
 	// +optional
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="customers must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Customers []Customer `json:"customers,omitempty"`
@@ -156,6 +159,7 @@ type SecretTemplate struct {
 
 	// labels to put on the Secret, at most 16.
 	// +optional
+	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
@@ -165,6 +169,7 @@ type SecretTemplate struct {
 
 	// annotations to put on the Secret, at most 16.
 	// +optional
+	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="an annotation name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/contact'"

@@ -13,11 +13,13 @@ import (
 type APIKeyPolicySpec struct {
 	// namespaceSelector says for which namespaces the policy is, by their labels. Not set: for all.
 	// +optional
+	// +structType=atomic
 	NamespaceSelector *NamespaceSelector `json:"namespaceSelector,omitempty"`
 
 	// environments are those that keys may be for. None listed: every environment.
 	// +optional
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="environments must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
 	Environments []Environment `json:"environments,omitempty"`
@@ -25,14 +27,16 @@ type APIKeyPolicySpec struct {
 	// permissions are those that keys may name in spec.permissions, at most 128. None listed: every permission.
 	// What a key has through a role is not looked at: roles says which roles it may name.
 	// +optional
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=128
 	Permissions []Permission `json:"permissions,omitempty"`
 
 	// roles are those that keys may name in spec.roles, at most 64. None listed: every role.
 	// +optional
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Roles []RoleName `json:"roles,omitempty"`
@@ -106,6 +110,7 @@ type RotationPolicy struct {
 type NamespaceSelector struct {
 	// matchLabels are labels that the namespace has, at most 16.
 	// +optional
+	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
@@ -155,7 +160,8 @@ type NamespaceRequirement struct {
 
 	// values to compare the label with, at most 16; for In and NotIn.
 	// +optional
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="values must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Values []LabelValue `json:"values,omitempty"`

@@ -11,7 +11,8 @@ import (
 type APIKeyRoleSpec struct {
 	// permissions are what every key with this role may do, 1 to 64, each an exact string that an endpoint asks for.
 	// +required
-	// +listType=set
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Permissions []Permission `json:"permissions,omitempty"`

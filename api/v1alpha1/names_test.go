@@ -31,7 +31,7 @@ func nameRefusals() []refusal {
 
 			{name: "a list of no customers", spec: "customers: []", field: "spec.customers", message: "spec.customers in body should have at least 1 items"},
 			{name: "33 customers", spec: "customers: " + listOf(33), field: "spec.customers", message: "Too many: 33: must have at most 32 items"},
-			{name: "a customer twice", spec: "customers: [acme, globex, acme]", field: "spec.customers[2]", message: `Duplicate value: "acme"`},
+			{name: "a customer twice", spec: "customers: [acme, globex, acme]", field: "spec.customers", message: repeated("customers")},
 			{name: "an empty customer", spec: `customers: [""]`, field: "spec.customers[0]", message: "spec.customers[0] in body should be at least 1 chars long", also: customerShape},
 			{name: "a customer of 64 characters", spec: "customers: [" + strings.Repeat("a", 64) + "]", field: "spec.customers[0]", message: "Too long: may not be more than 63 bytes"},
 

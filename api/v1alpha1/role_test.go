@@ -35,7 +35,7 @@ var _ = Describe("An APIKeyRole", func() {
 		Entry("no permissions at all", "{}", "spec.permissions: Required value"),
 		Entry("a list of none", "permissions: []", "spec.permissions in body should have at least 1 items"),
 		Entry("65 permissions", "permissions: "+listOf(65), "Too many: 65: must have at most 64 items"),
-		Entry("a permission twice", "permissions: [a, a]", "Duplicate value"),
+		Entry("a permission twice", "permissions: [a, a]", repeated("permissions")),
 		Entry("a permission of 65 characters", "permissions: ["+strings.Repeat("a", 65)+"]", "may not be more than 64 bytes"),
 		Entry("an empty permission", `permissions: [""]`, "at least 1 chars long"),
 		Entry("a wildcard", `permissions: ["customers:*"]`, permissionShape),
