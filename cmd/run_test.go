@@ -60,7 +60,7 @@ func TestManager(t *testing.T) {
 
 	t.Run("mints with the rights of the manifests", func(t *testing.T) { mints(t, admin) })
 	t.Run("serves metrics to those who may see them", func(t *testing.T) { servesMetrics(t, admin, first) })
-	t.Run("hands over to the other replica when it ends", func(t *testing.T) { handsOver(t, admin, first, second) })
+	t.Run("hands over to the other replica when it ends", func(t *testing.T) { _ = handsOver(t, admin, first, second) })
 }
 
 // install applies what a user would.
@@ -86,6 +86,8 @@ func install(t *testing.T, plane *testkit.ControlPlane) {
 type replica struct {
 	probes, metrics string
 	stop            func()
+	// mayLackRights says that the test has taken rights away.
+	mayLackRights bool
 }
 
 // asManager makes this test program behave as the manager, so that several can run as they do in a cluster: each in a
@@ -119,6 +121,9 @@ func start(t *testing.T) *replica {
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("the manager ended with %v; it said\n%s", err, log.String())
+		}
+		if said := log.String(); strings.Contains(said, "forbidden") && !r.mayLackRights {
+			t.Errorf("the manager lacks a right:\n%s", said)
 		}
 	})
 	t.Cleanup(r.stop)
@@ -213,7 +218,7 @@ func tokenOf(t *testing.T, admin client.Client, name string) string {
 	if err := admin.Create(t.Context(), sa); err != nil {
 		t.Fatal(err)
 	}
-	request := &authenticationv1.TokenRequest{}
+	request := tokenRequest()
 	if err := admin.SubResource("token").Create(t.Context(), sa, request); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +226,11 @@ func tokenOf(t *testing.T, admin client.Client, name string) string {
 	return request.Status.Token
 }
 
-func handsOver(t *testing.T, admin client.Client, first, second *replica) {
+func tokenRequest() *authenticationv1.TokenRequest { return &authenticationv1.TokenRequest{} }
+
+// handsOver ends both replicas and returns the one that leads after them.
+func handsOver(t *testing.T, admin client.Client, first, second *replica) *replica {
+	t.Helper()
 	before := leader(t, admin)
 	// Which of the two leads is not known; ending one after the other, and starting a third between, sees a change.
 	first.stop()
@@ -239,6 +248,8 @@ func handsOver(t *testing.T, admin client.Client, first, second *replica) {
 	if after := leader(t, admin); after == before {
 		t.Errorf("%s still leads", after)
 	}
+
+	return third
 }
 
 // leader is who holds the Lease.

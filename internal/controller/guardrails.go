@@ -23,7 +23,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
 
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=list;watch
 
 // Gate knows whether the guardrails at the API server are in force. It looks when one of them has changed; whoever asks
 // in between pays two loads from memory.

@@ -22,8 +22,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeypolicies,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeypolicies,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 
 // errNamespaceBehind: the watch of namespaces has yet to deliver the one that an APIKey is in.
 var errNamespaceBehind = errors.New("the namespace is not known yet")

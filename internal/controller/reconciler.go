@@ -23,11 +23,11 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys,verbs=list;watch
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys/status,verbs=update
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeys/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconciler brings one APIKey at a time to what its spec declares.
 type Reconciler struct {
