@@ -90,11 +90,7 @@ func Unused(rules []rbacv1.PolicyRule, requests []AuditedRequest) []string {
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
 				for _, verb := range rule.Verbs {
-					if !slices.ContainsFunc(requests, func(r AuditedRequest) bool {
-						named := len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, r.Name)
-
-						return named && (r.Verb == verb || verb == "list" && r.Verb == "watch") && r.Group == group && r.Resource == resource && r.Code < 400
-					}) {
+					if !slices.ContainsFunc(requests, func(r AuditedRequest) bool { return r.uses(rule, group, resource, verb) }) {
 						unused = append(unused, fmt.Sprintf("%s %s in group %q", verb, resource, group))
 					}
 				}
@@ -103,4 +99,12 @@ func Unused(rules []rbacv1.PolicyRule, requests []AuditedRequest) []string {
 	}
 
 	return unused
+}
+
+// uses says whether a request was answered because of a right of a rule.
+func (r AuditedRequest) uses(rule rbacv1.PolicyRule, group, resource, verb string) bool {
+	named := len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, r.Name)
+	same := r.Verb == verb || verb == "list" && r.Verb == "watch"
+
+	return named && same && r.Group == group && r.Resource == resource && r.Code < 400
 }
