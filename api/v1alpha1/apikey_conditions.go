@@ -43,6 +43,12 @@ const (
 	// ReasonExpired surfaces when the expiry has passed and the key is refused for good.
 	ReasonExpired = "Expired"
 
+	// ReasonDeleting surfaces when the APIKey is being deleted and waits for a finalizer: the key is refused for good.
+	ReasonDeleting = "Deleting"
+
+	// ReasonSecretTerminating surfaces when the Secret is being deleted and waits for a finalizer: its key has stopped.
+	ReasonSecretTerminating = "SecretTerminating"
+
 	// ReasonSecretConflict surfaces when a Secret with the wanted name exists that this APIKey does not control.
 	ReasonSecretConflict = "SecretConflict"
 

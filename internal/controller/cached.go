@@ -65,10 +65,26 @@ func identity(meta *metav1.ObjectMeta) metav1.ObjectMeta {
 		ResourceVersion: meta.ResourceVersion, Generation: meta.Generation,
 		CreationTimestamp: meta.CreationTimestamp, DeletionTimestamp: meta.DeletionTimestamp,
 	}
+	if kept.DeletionTimestamp != nil {
+		kept.Finalizers = finalizersRead(meta.Finalizers)
+	}
 	for _, name := range annotationsRead() {
 		if value, ok := meta.Annotations[name]; ok {
 			metav1.SetMetaDataAnnotation(&kept, name, value)
 		}
+	}
+
+	return kept
+}
+
+// maxFinalizers is how many finalizers of an object that is being deleted are kept, which Ready names.
+const maxFinalizers = 4
+
+// finalizersRead are the first finalizers, and the one that makes the deletion leave the Secret.
+func finalizersRead(finalizers []string) []string {
+	kept := slices.Clone(finalizers[:min(len(finalizers), maxFinalizers)])
+	if orphan := metav1.FinalizerOrphanDependents; slices.Contains(finalizers, orphan) && !slices.Contains(kept, orphan) {
+		kept = append(kept, orphan)
 	}
 
 	return kept

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -100,8 +101,28 @@ func (r *Reconciler) reportFailure(ctx context.Context, p *pass, err error) erro
 
 // retryAfter is when to look again where no event will tell.
 func (r *Reconciler) retryAfter(ctx context.Context, p *pass) time.Duration {
+	if p.observed.Secret.State == lifecycle.SecretForeign && p.plan.Action == lifecycle.Block {
+		return r.awaitSecret(ctx, p)
+	}
 	held := p.plan.Action == lifecycle.Block && p.plan.Reason == v1alpha1.ReasonGuardrailsMissing
 	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(p.observed.Key), p.observed.Unguarded) {
+		return conflictDelay
+	}
+
+	return p.plan.RetryAfter
+}
+
+// awaitSecret has the APIKey queued when the Secret in its way changes or goes, and says when to look in any case.
+func (r *Reconciler) awaitSecret(ctx context.Context, p *pass) time.Duration {
+	r.Conflicts.await(p.request.NamespacedName, p.secret)
+	if p.secret == nil || p.secret.Type != v1alpha1.SecretType {
+		return p.plan.RetryAfter
+	}
+	// Of a Secret of our type the watch tells; what it has told before the note was made told nobody.
+	meta := &metav1.PartialObjectMetadata{}
+	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.Metadata.Get(ctx, client.ObjectKeyFromObject(p.secret), meta)
+	if err != nil || meta.ResourceVersion != p.secret.ResourceVersion {
 		return conflictDelay
 	}
 

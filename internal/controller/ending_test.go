@@ -245,19 +245,3 @@ var _ = Describe("Suspension", func() {
 		Expect(f.events).To(Equal([]string{"Minted", "Suspended", "Resumed"}))
 	})
 })
-
-var _ = Describe("Deletion", func() {
-	It("is left to garbage collection", func(ctx context.Context) {
-		f := newFixture(ctx)
-		f.create(func(k *v1alpha1.APIKey) { k.Finalizers = []string{"example.com/hold"} })
-		f.settle()
-		Expect(admin.Delete(ctx, f.key())).To(Succeed())
-		wire := testkit.NewWire(testkit.Cut{})
-		f.settleWith(wire)
-		Expect(wire.Writes()).To(BeEmpty())
-		f.edit(func(k *v1alpha1.APIKey) { k.Finalizers = nil })
-		result, err := f.pass(f.reconciler(wire))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(result).To(BeZero())
-	})
-})

@@ -188,7 +188,7 @@ func problemOf(key *v1alpha1.APIKey) *metav1.Condition {
 	}
 	switch ready.Reason {
 	case v1alpha1.ReasonSecretConflict, v1alpha1.ReasonRequestRefused, v1alpha1.ReasonRequestFailed, v1alpha1.ReasonPolicyDenied,
-		v1alpha1.ReasonGuardrailsMissing:
+		v1alpha1.ReasonGuardrailsMissing, v1alpha1.ReasonSecretTerminating:
 		return ready
 	default:
 		return nil

@@ -158,7 +158,9 @@ var _ = Describe("A request that keeps failing", func() {
 		hook := startWebhook(f)
 		hook.set(denies(http.StatusForbidden))
 		for _, change := range []func(*v1alpha1.APIKey){
-			func(k *v1alpha1.APIKey) { k.Spec.Secret = &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{"team": "web"}} },
+			func(k *v1alpha1.APIKey) {
+				k.Spec.Secret = &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{"team": "web"}}
+			},
 			func(k *v1alpha1.APIKey) { k.Annotations = map[string]string{v1alpha1.RotateAnnotation: "now"} },
 			func(k *v1alpha1.APIKey) { k.Spec.Revoked = true },
 		} {
@@ -316,7 +318,7 @@ var _ = Describe("An operator whose requests fail", Serial, func() {
 		Eventually(func() *metav1.Condition { return condition(f.key(), v1alpha1.ConditionReady) }).WithTimeout(patience).
 			Should(HaveField("Reason", v1alpha1.ReasonRequestFailed))
 		Expect(time.Now()).To(BeTemporally("<", expiresAt), "the machine is too slow for this test")
-		Eventually(func() v1alpha1.Phase { return f.key().Status.Phase }).WithTimeout(time.Until(expiresAt.Add(5 * time.Second))).
+		Eventually(func() v1alpha1.Phase { return f.key().Status.Phase }).WithTimeout(time.Until(expiresAt.Add(5*time.Second))).
 			Should(Equal(v1alpha1.PhaseExpired), "at the expiry, although the rotation keeps failing")
 		Expect(f.secret()).NotTo(BeNil())
 		hook.set(allows)

@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +54,8 @@ func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
 		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread}
 	case ref != nil && ours && ref.UID == meta.UID && ref.ResourceVersion == meta.ResourceVersion:
 		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread, Ref: *ref}
+	case ours && goes(key, meta):
+		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretTerminating, Finalizers: meta.Finalizers}
 	case r.watchBehind(key, p.now):
 		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretBehind}
 	default:
@@ -60,6 +63,15 @@ func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
 	}
 
 	return nil
+}
+
+// goes says whether the Secret of a key is being deleted, and there is nothing to learn from what it holds:
+// it is the one that the status names or none is, and no announced key can be in it.
+func goes(key *v1alpha1.APIKey, secret *metav1.PartialObjectMetadata) bool {
+	ref := key.Status.SecretRef
+
+	return !secret.DeletionTimestamp.IsZero() && (ref == nil || ref.UID == secret.UID) &&
+		!slices.ContainsFunc(key.Status.Keys, func(r v1alpha1.KeyRecord) bool { return r.State == v1alpha1.KeyPending })
 }
 
 // watchBehind says whether the watch has yet to deliver the Secret that the last rotation wrote. Without it, the status
@@ -97,6 +109,9 @@ func facts(key *v1alpha1.APIKey, secret *corev1.Secret) lifecycle.Secret {
 		f.State, f.Conflict = lifecycle.SecretForeign, conflict
 
 		return f
+	}
+	if !secret.DeletionTimestamp.IsZero() {
+		f.State, f.Finalizers = lifecycle.SecretTerminating, secret.Finalizers
 	}
 	f.Digest = digestOf(secret.Data, key.SecretDataKey())
 	f.PreviousDigest = digestOf(secret.Data, key.SecretPreviousDataKey())

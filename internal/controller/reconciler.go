@@ -49,6 +49,8 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// Failures counts attempts that have failed; nil: each failure passes for the first.
 	Failures *Failures
+	// Conflicts queues APIKeys when the Secret that is in their way goes; nil: they look again every 30 seconds.
+	Conflicts *Conflicts
 	// Announcer tells people and meters what has happened to a key.
 	Announcer *Announcer
 }

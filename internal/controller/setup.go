@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
@@ -81,7 +82,7 @@ func ClientOptions() client.Options {
 // Setup adds the controller to a manager that was made with CacheOptions and ClientOptions.
 func Setup(mgr ctrl.Manager, opts Options) error {
 	// A client without a cache: a Secret in a cache would be plaintext at rest in memory.
-	secrets, err := client.New(mgr.GetConfig(), client.Options{
+	secrets, err := client.NewWithWatch(mgr.GetConfig(), client.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
 	})
 	if err != nil {
@@ -91,16 +92,20 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
-	watched, failures := &Frontier{}, NewFailures()
+	watched, failures, conflicts := &Frontier{}, NewFailures(), NewConflicts(secrets)
+	if err := mgr.Add(conflicts); err != nil {
+		return fmt.Errorf("add the watches of Secrets in the way: %w", err)
+	}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
-		Policies: mgr.GetCache(), Failures: failures,
+		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts,
 		Keys: opts.Keys, Clock: opts.Clock, Announcer: announcer,
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
 		Watches(&v1alpha1.APIKey{}, handler.WithLowPriorityWhenUnchanged[client.Object, reconcile.Request](&apikeyHandler{})).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(ownerOf(watched)), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(apikeysOf(watched, conflicts)), builder.OnlyMetadata).
+		WatchesRawSource(source.Channel(conflicts.queue, &handler.EnqueueRequestForObject{})).
 		Watches(&v1alpha1.APIKeyPolicy{}, policyHandler(mgr.GetCache())).
 		Watches(&corev1.Namespace{}, namespaceHandler(mgr.GetCache()), builder.OnlyMetadata).
 		WithOptions(controller.Options{

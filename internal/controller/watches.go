@@ -63,15 +63,18 @@ func changedForUs(before, after client.Object) bool {
 		before.GetAnnotations()[v1alpha1.RotateAnnotation] != after.GetAnnotations()[v1alpha1.RotateAnnotation]
 }
 
-// ownerOf maps a Secret to the APIKey that controls it, and notes how far the watch has come.
-func ownerOf(watched *Frontier) handler.MapFunc {
+// apikeysOf maps a Secret to the APIKey that controls it and to those that wait for it to go, and notes how far the watch has come.
+func apikeysOf(watched *Frontier, conflicts *Conflicts) handler.MapFunc {
 	return func(_ context.Context, secret client.Object) []reconcile.Request {
 		watched.Observe(secret.GetResourceVersion())
-		owner := controllingAPIKey(secret)
-		if owner == nil {
-			return nil
+		var requests []reconcile.Request
+		for _, name := range conflicts.waitingFor(client.ObjectKeyFromObject(secret)) {
+			requests = append(requests, reconcile.Request{NamespacedName: name})
+		}
+		if owner := controllingAPIKey(secret); owner != nil {
+			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}})
 		}
 
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}}}
+		return requests
 	}
 }

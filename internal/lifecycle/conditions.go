@@ -24,6 +24,12 @@ const (
 	messageExpired   = "The key has expired for good and its Secret was deleted; create a new APIKey for a new key."
 	messageStillborn = "The expiry had passed before a key was handed out, so none was minted; create a new APIKey with a later expiry."
 	messageIgnored   = " The rotation asked for since is ignored."
+	messageDeleting  = "The APIKey is being deleted: verifiers refuse its key."
+	messageWaits     = " The deletion waits for the finalizers "
+	messageOrphans   = " Its Secret stays, because the deletion leaves dependents behind; the operator deletes it some time later."
+	messageStopped   = "The key has stopped: "
+	messageNameFree  = ". A new key is minted when that Secret is gone."
+	messageLingers   = "The key is refused for good. "
 	messageEnding    = "The key is refused for good; its Secret is being deleted."
 	messageLeftOver  = "The key is refused for good, but its Secret could not be deleted yet. "
 )
@@ -65,24 +71,46 @@ func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 // ended reports a key that is Revoked or Expired. A revoked key is as declared; an expired one needs someone to act.
 func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
-	reason, message, ready := v1alpha1.ReasonRevoked, messageRevoked, metav1.ConditionTrue
-	if s.Phase == v1alpha1.PhaseExpired {
-		reason, message, ready = v1alpha1.ReasonExpired, messageExpired, metav1.ConditionFalse
-	}
-	if s.Phase == v1alpha1.PhaseExpired && o.Key.Status.LastRotation == nil && len(o.Key.Status.Keys) == 0 {
-		message = messageStillborn
-	}
+	reason, message, ready := endOf(s, o)
 	if rotationRequested(o.Key) {
 		message += messageIgnored
 	}
-	w.set(v1alpha1.ConditionReady, ready, reason, message)
 	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
-	w.remove(v1alpha1.ConditionReconciling)
-	if s.Phase == v1alpha1.PhaseExpired {
-		w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
-	} else {
-		w.remove(v1alpha1.ConditionStalled)
+	if o.Secret.State == SecretTerminating {
+		reason, message, ready = v1alpha1.ReasonSecretTerminating, messageLingers+lingering(o)+".", metav1.ConditionFalse
 	}
+	w.set(v1alpha1.ConditionReady, ready, reason, message)
+	switch {
+	case reason == v1alpha1.ReasonSecretTerminating, reason == v1alpha1.ReasonDeleting:
+		w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
+		w.remove(v1alpha1.ConditionStalled)
+	case s.Phase == v1alpha1.PhaseExpired:
+		w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
+		w.remove(v1alpha1.ConditionReconciling)
+	default:
+		w.remove(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+	}
+}
+
+// endOf says how a key has ended, and whether that is what was asked for.
+func endOf(s *v1alpha1.APIKeyStatus, o Observed) (reason, message string, ready metav1.ConditionStatus) {
+	switch {
+	case orphans(o.Key):
+		return v1alpha1.ReasonDeleting, messageDeleting + messageOrphans, metav1.ConditionFalse
+	case !o.Key.DeletionTimestamp.IsZero():
+		return v1alpha1.ReasonDeleting, messageDeleting + messageWaits + listed(o.Key.Finalizers, ", ") + ".", metav1.ConditionFalse
+	case s.Phase != v1alpha1.PhaseExpired:
+		return v1alpha1.ReasonRevoked, messageRevoked, metav1.ConditionTrue
+	case o.Key.Status.LastRotation == nil && len(o.Key.Status.Keys) == 0:
+		return v1alpha1.ReasonExpired, messageStillborn, metav1.ConditionFalse
+	default:
+		return v1alpha1.ReasonExpired, messageExpired, metav1.ConditionFalse
+	}
+}
+
+// lingering says what a Secret that is being deleted waits for.
+func lingering(o Observed) string {
+	return `Secret "` + o.Key.SecretName() + `" is being deleted and waits for its finalizers: ` + listed(o.Secret.Finalizers, ", ")
 }
 
 // stalled reports a key that cannot go on until someone acts.
@@ -95,7 +123,7 @@ func stalled(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now t
 // ending reports a key that has ended while its Secret is still to be deleted.
 func ending(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
-	reason := string(s.Phase) // Revoked or Expired: the reasons have the names of the phases
+	reason, _, _ := endOf(s, o)
 	w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, messageEnding)
 	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, messageEnding)
 	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, messageEnding)

@@ -4,7 +4,10 @@
 package lifecycle
 
 import (
+	"slices"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -29,11 +32,11 @@ type check struct {
 // checks are asked in this order, and the first that decides wins.
 func checks() []check {
 	return []check{
-		{"deleting", whenDeleting},       // garbage collection takes the Secret, and a missing APIKey is a dead key
 		{"watch behind", whenBehind},     // deciding on what we ourselves have replaced would do it twice
 		{"ended", whenEnded},             // before everything that mints
 		{"unread", whenUnread},           // everything below needs to know what the Secret holds
 		{"foreign", whenForeign},         // before everything that writes
+		{"terminating", whenTerminating}, // likewise: what is written to it is lost
 		{"announced", whenAnnounced},     // before "due": a key that is handed out already must not be replaced by another
 		{"denied", whenDenied},           // before all that is done in order to mint, such as a fence
 		{"unguarded", whenUnguarded},     // likewise, and after "denied": that is for the author of the key to put right
@@ -57,10 +60,6 @@ func Decide(o Observed, now time.Time) Plan {
 	return Plan{} // not reached: the last check always decides
 }
 
-func whenDeleting(o Observed, _ time.Time) (Plan, bool) {
-	return Plan{Action: Ignore}, !o.Key.DeletionTimestamp.IsZero()
-}
-
 func whenBehind(o Observed, _ time.Time) (Plan, bool) {
 	return Plan{Action: Ignore, RetryAfter: behindRetry}, o.Secret.State == SecretBehind
 }
@@ -70,6 +69,8 @@ func whenEnded(o Observed, now time.Time) (Plan, bool) {
 	switch {
 	case !ended:
 		return Plan{}, false
+	case orphans(o.Key):
+		return Plan{Action: Close}, true
 	case o.Secret.State == SecretChanged:
 		return Plan{Action: Read}, true
 	case o.Secret.State == SecretOwned, o.Secret.State == SecretUnread && o.Key.Status.SecretRef != nil:
@@ -89,6 +90,12 @@ func whenForeign(o Observed, _ time.Time) (Plan, bool) {
 	return Plan{
 		Action: Block, Reason: v1alpha1.ReasonSecretConflict, Message: o.Secret.Conflict, RetryAfter: conflictRetry,
 	}, o.Secret.State == SecretForeign
+}
+
+func whenTerminating(o Observed, _ time.Time) (Plan, bool) {
+	return Plan{
+		Action: Block, Reason: v1alpha1.ReasonSecretTerminating, Message: messageStopped + lingering(o) + messageNameFree, RetryAfter: conflictRetry,
+	}, o.Secret.State == SecretTerminating
 }
 
 func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
@@ -166,6 +173,11 @@ func unsettled(key *v1alpha1.APIKey, now time.Time) bool {
 		activeRecord(key.Status.Keys) == nil || hasState(key.Status.Keys, v1alpha1.KeyPending) ||
 		len(unlapsed(key.Status.Keys, now)) != len(key.Status.Keys) ||
 		rotationRequested(key) || reached(rotationDue(key), now) || !isReady(key)
+}
+
+// orphans says whether the APIKey is being deleted in a way that leaves its Secret, as kubectl delete --cascade=orphan does.
+func orphans(key *v1alpha1.APIKey) bool {
+	return !key.DeletionTimestamp.IsZero() && slices.Contains(key.Finalizers, metav1.FinalizerOrphanDependents)
 }
 
 // PreviousIsStale says whether the Secret holds a previous key that no verifier accepts any more.

@@ -89,7 +89,8 @@ func later(a, b *metav1.Time) *metav1.Time {
 	return a
 }
 
-// Ended says whether a key has ended for good, and how. What has been reported first stays.
+// Ended says whether a key has ended for good, and how. What has been reported first stays. A key whose APIKey is being
+// deleted, and waits for a finalizer, is Revoked.
 func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
 	key := o.Key
 	switch {
@@ -99,6 +100,8 @@ func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
 		return v1alpha1.PhaseRevoked, true
 	case Expired(o, now):
 		return v1alpha1.PhaseExpired, true
+	case !key.DeletionTimestamp.IsZero(): // there is no way back from it
+		return v1alpha1.PhaseRevoked, true
 	default:
 		return "", false
 	}

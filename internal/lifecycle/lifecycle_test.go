@@ -76,6 +76,10 @@ func in(state lifecycle.SecretState) lifecycle.Secret {
 	return lifecycle.Secret{State: state, Ref: ref}
 }
 
+func deleting(finalizers ...string) func(*v1alpha1.APIKey) {
+	return func(k *v1alpha1.APIKey) { k.DeletionTimestamp, k.Finalizers = at(now), finalizers }
+}
+
 func TestDecide(t *testing.T) {
 	revoked := func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }
 	expired := func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt = at(now) }
@@ -97,7 +101,11 @@ func TestDecide(t *testing.T) {
 		"a changed Secret is read":                                        {settled(), in(lifecycle.SecretChanged), lifecycle.Read, ""},
 		"a watch that is behind is waited for":                            {settled(rotate), in(lifecycle.SecretBehind), lifecycle.Ignore, ""},
 		"a changed spec is compared with the Secret":                      {settled(func(k *v1alpha1.APIKey) { k.Generation = 2 }), in(lifecycle.SecretUnread), lifecycle.Read, ""},
-		"a key that is being deleted is left alone":                       {settled(revoked, func(k *v1alpha1.APIKey) { k.DeletionTimestamp = at(now) }), owned("active"), lifecycle.Ignore, ""},
+		"the Secret of a key that is being deleted is deleted":            {settled(deleting("example.com/hold")), in(lifecycle.SecretUnread), lifecycle.Delete, ""},
+		"the Secret of a key that is to be orphaned stays":                {settled(deleting("orphan")), owned("active"), lifecycle.Close, ""},
+		"nothing is minted for a key that is being deleted":               {settled(minted(), deleting("example.com/hold")), in(lifecycle.SecretAbsent), lifecycle.Close, ""},
+		"a Secret that is being deleted blocks":                           {settled(), in(lifecycle.SecretTerminating), lifecycle.Block, ""},
+		"a revoked key's Secret that is being deleted is waited for":      {settled(revoked), in(lifecycle.SecretTerminating), lifecycle.Close, ""},
 		"a deleted Secret is a rotation":                                  {settled(), in(lifecycle.SecretAbsent), lifecycle.Mint, v1alpha1.TriggerSecretDeleted},
 		"an unknown digest is never blessed":                              {settled(), owned("unknown"), lifecycle.Mint, v1alpha1.TriggerSecretModified},
 		"a missing data key is never blessed":                             {settled(), owned(""), lifecycle.Mint, v1alpha1.TriggerSecretModified},
@@ -148,7 +156,7 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 	// Each key is decided on by the first check that applies, though all that are named after it apply, too.
 	key := settled(annotated(v1alpha1.RotateAnnotation, "now"),
 		with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending)),
-		func(k *v1alpha1.APIKey) { k.DeletionTimestamp = at(now); k.Spec.Revoked = true })
+		func(k *v1alpha1.APIKey) { k.Spec.Revoked = true })
 	secret := in(lifecycle.SecretBehind)
 	denying, unguarded := policies(t, "environments: [Staging]"), []string{"gone"}
 	handedOut := key.Status.LastRotation
@@ -156,11 +164,11 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 		want  string
 		relax func()
 	}{
-		{"deleting", func() { key.DeletionTimestamp = nil }},
 		{"watch behind", func() { secret = owned("a") }},
 		{"ended", func() { key.Spec.Revoked = false; secret = in(lifecycle.SecretChanged) }},
 		{"unread", func() { secret = in(lifecycle.SecretForeign) }},
-		{"foreign", func() { secret = owned("a") }},
+		{"foreign", func() { secret = in(lifecycle.SecretTerminating) }},
+		{"terminating", func() { secret = owned("a") }},
 		{"announced", func() { secret = owned("active"); secret.InShape = false; key.Status.LastRotation = nil }},
 		{"denied", func() { key.Status.LastRotation = handedOut }},
 		{"unguarded", func() { unguarded = nil }},

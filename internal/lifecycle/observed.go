@@ -41,6 +41,8 @@ const (
 	SecretForeign
 	// SecretOwned: there is one and the APIKey controls it.
 	SecretOwned
+	// SecretTerminating: there is one, the APIKey controls it, and it is being deleted. It counts as deleted.
+	SecretTerminating
 )
 
 // Secret is what is known of a Secret: digests of what it holds, never the content.
@@ -59,6 +61,8 @@ type Secret struct {
 	InShape bool
 	// Conflict says why a SecretForeign is not ours.
 	Conflict string
+	// Finalizers are what a SecretTerminating waits for.
+	Finalizers []string
 }
 
 // Action is the one effect that a plan has on the Secret.

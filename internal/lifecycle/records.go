@@ -100,13 +100,15 @@ func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
 		return live
 	}
 
-	return without(live, func(r v1alpha1.KeyRecord) bool { return r.State != v1alpha1.KeyPending })
+	return without(live, func(r v1alpha1.KeyRecord) bool {
+		return r.State != v1alpha1.KeyPending || o.Secret.State == SecretTerminating && r.Digest == o.Secret.Digest
+	})
 }
 
 // secretGone says whether the Secret that the operator wrote is no longer there, also when another stands in its place.
 func secretGone(o Observed) bool {
 	ref := o.Key.Status.SecretRef
 
-	return o.Secret.State == SecretAbsent ||
+	return o.Secret.State == SecretAbsent || o.Secret.State == SecretTerminating ||
 		o.Secret.State == SecretForeign && (ref == nil || ref.UID != o.Secret.Ref.UID)
 }
