@@ -11,9 +11,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // adds --kubeconfig to flag.CommandLine
+
+	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
 // memoryStore is the value of --rate-limit-store that keeps limits in the memory of each replica.
@@ -26,6 +29,7 @@ type options struct {
 	certDir, clientCAFile        string
 	selfSigned                   bool
 	rateLimitStore               string
+	credentialHeaders            string
 	lastUsedWrites               float64
 	logAllowed                   uint64
 	logLevel                     slog.Level
@@ -43,6 +47,7 @@ func flagSet(o *options) *flag.FlagSet {
 	fs.BoolVar(&o.selfSigned, "tls-self-signed", false, "Use a self-signed certificate for as long as --tls-cert-dir has none.")
 	fs.StringVar(&o.clientCAFile, "client-ca-file", "", "PEM file of authorities: gateways must show a certificate of one of them. Needs --tls-cert-dir.")
 	fs.StringVar(&o.rateLimitStore, "rate-limit-store", memoryStore, "Where rate limits are kept: memory, for each replica by itself, or a Valkey or Redis that replicas share: redis://, rediss:// (TLS) or unix://. It can also come from RATE_LIMIT_STORE, so that a password need not be on the command line.")
+	fs.StringVar(&o.credentialHeaders, "credential-headers", "", "Headers that may carry a key beside Authorization and X-API-Key, with commas between them, such as api-key,x-goog-api-key. Gateways that are asked over HTTP must take them off requests.")
 	fs.Float64Var(&o.lastUsedWrites, "last-used-writes", 10, "How many status.lastUsedAt are written a second at most, from 0.1 to 1000.")
 	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one in this many allowed requests; 1: all, 0: none. Refused requests are always logged.")
 	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "Least level that is logged: DEBUG, INFO, WARN or ERROR. Above INFO there is no access log.")
@@ -93,8 +98,24 @@ func (o *options) check() error {
 	case o.drainDelay < 0 || o.drainTimeout <= 0:
 		return fmt.Errorf("--drain-delay=%s --drain-timeout=%s: must not be negative, and the latter not 0", o.drainDelay, o.drainTimeout)
 	default:
-		return nil
+		_, err := o.credentials()
+
+		return err
 	}
+}
+
+// credentials are the headers that may carry a key.
+func (o *options) credentials() (*server.CredentialHeaders, error) {
+	var more []string
+	if o.credentialHeaders != "" {
+		more = strings.Split(o.credentialHeaders, ",")
+	}
+	known, err := server.NewCredentialHeaders(more...)
+	if err != nil {
+		return nil, fmt.Errorf("--credential-headers: %w", err)
+	}
+
+	return known, nil
 }
 
 // off is the address that turns a server off.

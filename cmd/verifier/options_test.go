@@ -31,6 +31,10 @@ func TestParseRefuses(t *testing.T) {
 		"a budget that is no number":         {[]string{"--last-used-writes=NaN"}, "must be from 0.1 to 1000"},
 		"a delay in the past":                {[]string{"--drain-delay=-1s"}, "must not be negative"},
 		"no time to drain":                   {[]string{"--drain-timeout=0s"}, "must not be negative, and the latter not 0"},
+		"a key in a cookie":                  {[]string{"--credential-headers=api-key,cookie"}, `--credential-headers: header "cookie" has a meaning of its own`},
+		"a key in an identity header":        {[]string{"--credential-headers=x-apikey-owner"}, "is one that only the verifier sets"},
+		"a header without a name":            {[]string{"--credential-headers=api-key,"}, "is not usable"},
+		"a header and a space":               {[]string{"--credential-headers=api-key, token"}, "is not usable"},
 		"a level that is none":               {[]string{"--log-level=loud"}, "log-level"},
 		"a sample below none":                {[]string{"--log-allowed=-1"}, "log-allowed"},
 	} {
@@ -52,6 +56,7 @@ func TestParseAccepts(t *testing.T) {
 		"one interface off":           {"--grpc-bind-address=0"},
 		"metrics and probes off":      {"--metrics-bind-address=0", "--health-probe-bind-address=0"},
 		"mutual TLS":                  {"--tls-cert-dir=certs", "--client-ca-file=ca.crt"},
+		"more headers for keys":       {"--credential-headers=api-key,X-Goog-Api-Key"},
 		"every allowed request noted": {"--log-allowed=1", "--log-level=DEBUG"},
 	} {
 		t.Run(name, func(t *testing.T) {

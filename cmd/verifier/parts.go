@@ -72,8 +72,13 @@ func newParts(o options, log *slog.Logger, registry *prometheus.Registry) (*part
 	}); err != nil {
 		return nil, err
 	}
+	credentials, err := o.credentials()
+	if err != nil {
+		return nil, err
+	}
 	p.verifier, err = server.New(server.Options{
-		Index: p.index, Limiter: p.limiter, Uses: uses{p.usage},
+		Credentials: credentials,
+		Index:       p.index, Limiter: p.limiter, Uses: uses{p.usage},
 		Clock: clock.RealClock{}, Log: log, LogAllowed: o.logAllowed, Registerer: registry,
 	})
 

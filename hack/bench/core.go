@@ -125,7 +125,7 @@ func (c *core) decide(b *testing.B) {
 func (c *core) verify(b *testing.B) {
 	for b.Loop() {
 		var request server.Request
-		request.Credential.APIKey(c.text())
+		request.Credential.Take(server.APIKey, c.text())
 		request.Needs.Set(server.NeedEnvironment, string(v1alpha1.EnvironmentProduction))
 		request.Needs.Set(server.NeedPermission, string(neededPermission))
 		if answer := c.verifier.Verify(context.Background(), &request); !answer.Allowed() {
@@ -138,7 +138,7 @@ func (c *core) verify(b *testing.B) {
 func (c *core) warmUp(ctx context.Context) error {
 	for range c.texts {
 		var request server.Request
-		request.Credential.APIKey(c.text())
+		request.Credential.Take(server.APIKey, c.text())
 		request.Needs.Set(server.NeedEnvironment, string(v1alpha1.EnvironmentProduction))
 		if answer := c.verifier.Verify(ctx, &request); !answer.Allowed() {
 			return fmt.Errorf("a key was refused: %s", answer.Reason)

@@ -26,20 +26,36 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-func TestKindOf(t *testing.T) {
-	for want, names := range map[server.Kind][]string{
-		server.Authorization:   {"authorization", "Authorization", "AUTHORIZATION"},
-		server.APIKey:          {"x-api-key", "X-API-Key", "X-Api-Key"},
-		server.APIKeyLookAlike: {"x_api_key", "X_API_KEY", "x-api_key", "x.api.key", "X_Api.Key", "x~api|key"},
-		server.ClientIdentity: {
+func TestKind(t *testing.T) {
+	known, err := server.NewCredentialHeaders("api-key", "x-goog-api-key", "token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type kind struct {
+		kind   server.Kind
+		header server.CredentialHeader
+	}
+	for want, names := range map[kind][]string{
+		{server.Carrier, server.Authorization}:   {"authorization", "Authorization", "AUTHORIZATION"},
+		{server.Carrier, server.APIKey}:          {"x-api-key", "X-API-Key", "X-Api-Key"},
+		{server.CarrierLookAlike, server.APIKey}: {"x_api_key", "X_API_KEY", "x-api_key", "x.api.key", "X_Api.Key", "x~api|key"},
+		{server.Carrier, 2}:                      {"api-key", "Api-Key"},
+		{server.CarrierLookAlike, 2}:             {"api_key", "API.KEY"},
+		{server.Carrier, 3}:                      {"X-Goog-Api-Key"},
+		{server.CarrierLookAlike, 3}:             {"x_goog_api_key", "x-goog.api-key"},
+		{server.Carrier, 4}:                      {"token", "Token"},
+		{server.ClientIdentity, server.AnyHeader}: {
 			"x-apikey-id", "X-Apikey-Name", "x_apikey_id", "x.apikey.owner", "X_APIKEY-customers", "x-apikey-", "x~apikey!id", "x%apikey^owner", "x-apikey-reason", "x-apikey-status",
 			"x-apikey-permissions-and-more",
 		},
-		server.Other: {"", "x", "x-api-keys", "x-api-ke", "xapikey", "x-apikey", "authorizatio_", "proxy-authorization", "my-x-apikey-id", "host", ":path", "ｘ-apikey-id"},
+		{server.Other, server.AnyHeader}: {
+			"", "x", "x-api-keys", "x-api-ke", "xapikey", "x-apikey", "authorizatio_", "proxy-authorization", "my-x-apikey-id", "host", ":path", "ｘ-apikey-id",
+			"my-api-key", "tok_n", strings.Repeat("x", 65), strings.Repeat("x", 10_000),
+		},
 	} {
 		for _, name := range names {
-			if got := server.KindOf(name); got != want {
-				t.Errorf("%q is of kind %d, want %d", name, got, want)
+			if got, header := known.Kind(name); got != want.kind || header != want.header {
+				t.Errorf("%q is of kind %d, header %d, want %d", name, got, header, want)
 			}
 		}
 	}
@@ -47,6 +63,10 @@ func TestKindOf(t *testing.T) {
 
 // Whatever spelling of a header a server may take for it, the list of look-alikes has it, and KindOf knows it.
 func TestLookAlikes(t *testing.T) {
+	known, err := server.NewCredentialHeaders()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range append(identityNames(), server.HeaderAPIKey) {
 		spellings := server.LookAlikes(name)
 		if len(spellings) != 8 {
@@ -56,7 +76,7 @@ func TestLookAlikes(t *testing.T) {
 			if strings.NewReplacer("_", "-", ".", "-").Replace(spelling) != name || spelling == name {
 				t.Errorf("%s is no look-alike of %s", spelling, name)
 			}
-			if kind := server.KindOf(spelling); kind != server.ClientIdentity && kind != server.APIKeyLookAlike {
+			if kind, _ := known.Kind(spelling); kind != server.ClientIdentity && kind != server.CarrierLookAlike {
 				t.Errorf("%s is of kind %d", spelling, kind)
 			}
 		}
@@ -77,7 +97,7 @@ func TestPermissionsInAHeaderAreBounded(t *testing.T) {
 		roles[i].Set(permissions)
 	}
 	grant := &access.Grant{Subject: &access.Subject{Rights: &access.Rights{Roles: roles, Permissions: []v1alpha1.Permission{"zzz"}}}}
-	got := server.Identity(grant)[slices.Index(identityNames(), "x-apikey-permissions")]
+	got := server.Identity(grant, server.FullIdentity)[slices.Index(identityNames(), "x-apikey-permissions")]
 	if len(got) > 4096 || len(got) < 4000 {
 		t.Errorf("%d bytes, want nearly 4096", len(got))
 	}
@@ -125,7 +145,7 @@ func live() *access.Grant {
 func request(key string) *server.Request {
 	r := &server.Request{Method: "GET", Host: "api.example.com", Path: "/customers?page=1"}
 	r.Needs.Set(server.NeedEnvironment, "Production")
-	r.Credential.APIKey(key)
+	r.Credential.Take(server.APIKey, key)
 
 	return r
 }
@@ -263,7 +283,7 @@ func BenchmarkVerify(b *testing.B) {
 	for b.Loop() {
 		var r server.Request
 		r.Needs.Set(server.NeedEnvironment, "Production")
-		r.Credential.APIKey(key)
+		r.Credential.Take(server.APIKey, key)
 		if !core.Verify(b.Context(), &r).Allowed() {
 			b.Fatal("refused")
 		}

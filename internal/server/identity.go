@@ -22,6 +22,19 @@ const IdentityHeaders = 7
 // headers, mostly from 8 KiB on for all together; a key with many roles could have 34 KiB. Whole permissions are left out.
 const maxPermissions = 4 << 10
 
+// IdentitySet is a choice of the headers that say whose key a request was allowed with: bit i stands for the header i of
+// IdentityNames. Only a set that is not empty says anything.
+type IdentitySet uint8
+
+// FullIdentity is all of them.
+const FullIdentity = IdentitySet(1<<IdentityHeaders - 1)
+
+// Has says whether a header is in the set.
+func (s IdentitySet) Has(header int) bool { return s&(1<<header) != 0 }
+
+// identityPrefix is what the names of IdentityNames begin with. Without it they are the words of a requirement.
+const identityPrefix = "x-apikey-"
+
 // IdentityNames are the names of the headers that say whose key a request was allowed with, in the order of Identity.
 func IdentityNames() [IdentityHeaders]string {
 	return [...]string{
@@ -30,12 +43,19 @@ func IdentityNames() [IdentityHeaders]string {
 	}
 }
 
+// permissionsHeader is the place of x-apikey-permissions among the headers. Its value alone takes time to make.
+const permissionsHeader = 4
+
 // Identity is the values of IdentityNames, empty where there is none. Lists are joined by commas: no value holds one.
-func Identity(grant *access.Grant) [IdentityHeaders]string {
+func Identity(grant *access.Grant, set IdentitySet) [IdentityHeaders]string {
 	s := grant.Subject
+	permissions := ""
+	if set.Has(permissionsHeader) {
+		permissions = fitting(s.Rights.List())
+	}
 
 	return [...]string{
-		grant.ID, s.Name, s.Namespace, string(s.Environment), fitting(s.Rights.List()), s.Owner, string(s.Customers),
+		grant.ID, s.Name, s.Namespace, string(s.Environment), permissions, s.Owner, string(s.Customers),
 	}
 }
 
@@ -46,99 +66,4 @@ func fitting(list access.List) string {
 	}
 
 	return string(list[:max(0, strings.LastIndexByte(string(list[:maxPermissions]), ','))])
-}
-
-// Kind is what a header is to the verifier.
-type Kind uint8
-
-// The kinds of headers.
-const (
-	// Other headers mean nothing here.
-	Other Kind = iota
-	// Authorization carries a credential.
-	Authorization
-	// APIKey carries a credential.
-	APIKey
-	// APIKeyLookAlike is read as X-API-Key by some servers and not by others.
-	APIKeyLookAlike
-	// ClientIdentity is, or is read by some servers as, one that only the verifier may set.
-	ClientIdentity
-)
-
-// KindOf says what a header is. Servers behind gateways see names in forms where letters have no case, and all that is neither
-// letter nor digit is the same: CGI (RFC 3875, section 4.1.18) turns '-' into '_', and what has followed it the rest, too.
-func KindOf(name string) Kind {
-	switch len(name) {
-	case len(HeaderAuthorization):
-		if strings.EqualFold(name, HeaderAuthorization) {
-			return Authorization
-		}
-
-		return identityOrOther(name)
-	case len(HeaderAPIKey):
-		switch {
-		case strings.EqualFold(name, HeaderAPIKey):
-			return APIKey
-		case looksLike(name, HeaderAPIKey):
-			return APIKeyLookAlike
-		}
-	}
-
-	return identityOrOther(name)
-}
-
-func identityOrOther(name string) Kind {
-	const prefix = "x-apikey-"
-	if len(name) >= len(prefix) && looksLike(name[:len(prefix)], prefix) {
-		return ClientIdentity
-	}
-
-	return Other
-}
-
-// looksLike says whether a name is another but for case and separators.
-func looksLike(name, lower string) bool {
-	if len(name) != len(lower) {
-		return false
-	}
-	for i := range len(name) {
-		if folded(name[i]) != lower[i] {
-			return false
-		}
-	}
-
-	return true
-}
-
-// folded is a character without case, and '-' for all that is neither letter nor digit.
-func folded(c byte) byte {
-	switch {
-	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		return c
-	case 'A' <= c && c <= 'Z':
-		return c + 'a' - 'A'
-	default:
-		return '-'
-	}
-}
-
-// LookAlikes are all ways to spell a header with '-', '_' and '.', without the header itself: those that are read as it by most
-// servers that read any so.
-func LookAlikes(name string) []string {
-	spellings := []string{""}
-	for _, c := range name {
-		forms := string(c)
-		if c == '-' {
-			forms = "-_."
-		}
-		var longer []string
-		for _, spelling := range spellings {
-			for _, form := range forms {
-				longer = append(longer, spelling+string(form))
-			}
-		}
-		spellings = longer
-	}
-
-	return spellings[1:]
 }

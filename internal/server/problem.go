@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/access"
@@ -29,15 +30,32 @@ const ProblemType = "application/problem+json"
 // NoStore keeps caches from answering for the verifier.
 const NoStore = "no-store"
 
+// Detail says in a sentence why a request was refused and what to do. The header is the one that the endpoint wants the key
+// in; empty: any.
+func Detail(reason access.Reason, header string) string {
+	const either = "'Authorization: Bearer <key>' or as 'X-API-Key: <key>'"
+	var form string
+	switch header {
+	case "":
+		return reason.Detail()
+	case HeaderAuthorization:
+		form = "'Authorization: Bearer <key>'"
+	default:
+		form = "'" + http.CanonicalHeaderKey(header) + ": <key>'"
+	}
+
+	return strings.Replace(reason.Detail(), either, form, 1)
+}
+
 // Problem is the body of a refusal (RFC 9457). It says nothing that the client does not know but why it was refused.
-func Problem(reason access.Reason) string {
+func Problem(reason access.Reason, header string) string {
 	return fmt.Sprintf(`{"type":"about:blank","title":%q,"status":%d,"detail":%q,"reason":%q}`+"\n",
-		http.StatusText(reason.Code()), reason.Code(), reason.Detail(), reason.String())
+		http.StatusText(reason.Code()), reason.Code(), Detail(reason, header), reason.String())
 }
 
 // Challenge is the value of WWW-Authenticate for a refusal with 401 (RFC 9110, section 11.6.1; RFC 6750, section 3);
 // empty for others. A request without a credential is told no error, as section 3.1 of the latter asks.
-func Challenge(reason access.Reason) string {
+func Challenge(reason access.Reason, header string) string {
 	const scheme = `Bearer realm="apikey-operator"`
 	switch {
 	case reason.Code() != http.StatusUnauthorized:
@@ -45,9 +63,9 @@ func Challenge(reason access.Reason) string {
 	case reason == access.Missing:
 		return scheme
 	case reason == access.Ambiguous:
-		return scheme + `, error="invalid_request", error_description="` + reason.Detail() + `"`
+		return scheme + `, error="invalid_request", error_description="` + Detail(reason, header) + `"`
 	default:
-		return scheme + `, error="invalid_token", error_description="` + reason.Detail() + `"`
+		return scheme + `, error="invalid_token", error_description="` + Detail(reason, header) + `"`
 	}
 }
 

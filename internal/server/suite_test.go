@@ -89,8 +89,11 @@ func newFixture(plane *testkit.ControlPlane) *fixture {
 	Expect(err).NotTo(HaveOccurred())
 	limiter, err := ratelimit.NewMemory(f.clock, f.registry)
 	Expect(err).NotTo(HaveOccurred())
+	credentials, err := server.NewCredentialHeaders("api-key", "x-goog-api-key")
+	Expect(err).NotTo(HaveOccurred())
 	core, err := server.New(server.Options{
-		Index: f.index, Limiter: limiter, Uses: f.uses, Clock: f.clock, Log: log, LogAllowed: 1, Registerer: f.registry,
+		Credentials: credentials,
+		Index:       f.index, Limiter: limiter, Uses: f.uses, Clock: f.clock, Log: log, LogAllowed: 1, Registerer: f.registry,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	f.follow(plane.Config)

@@ -5,6 +5,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
 // The rows of the contract: what a client sends, and what it is told. Each is asked over every interface.
@@ -81,6 +83,16 @@ var _ = Describe("A request", Ordered, func() {
 	always := func(headers ...[2]string) func(string) [][2]string {
 		return func(string) [][2]string { return headers }
 	}
+	named := func(header string) [][2]string { return with(production, "credential", header) }
+	in := func(headers ...string) func(string) [][2]string {
+		return func(key string) (all [][2]string) {
+			for _, name := range headers {
+				all = append(all, [2]string{name, key})
+			}
+
+			return all
+		}
+	}
 	rows := map[string]row{
 		"with a key":                                     {key: "full", reason: access.Allowed},
 		"with a key as bearer":                           {key: "full", headers: bearer, reason: access.Allowed},
@@ -115,12 +127,65 @@ var _ = Describe("A request", Ordered, func() {
 		"for a permission that the key does not have": {key: "full", needs: [][2]string{{"environment", "Production"}, {"permission", "orders:read"}}, reason: access.PermissionDenied},
 		"for a customer that the key is not for":      {key: "full", needs: [][2]string{{"environment", "Production"}, {"customer", "globex"}}, reason: access.CustomerDenied},
 
-		"to an endpoint that nobody configured": {key: "full", needs: [][2]string{}, reason: access.Misconfigured},
-		"to an endpoint without an environment": {key: "full", needs: production[1:], reason: access.Misconfigured},
-		"to an environment that does not exist": {key: "full", needs: [][2]string{{"environment", "production"}}, reason: access.Misconfigured},
-		"to an endpoint with a misspelled need": {key: "full", needs: with(production[:1], "permision", "customers:write"), reason: access.Misconfigured},
-		"to an endpoint with an empty need":     {key: "full", needs: with(production[:1], "permission", ""), reason: access.Misconfigured},
-		"to an endpoint with a need twice":      {key: "full", needs: with(production, "permission", "telemetry:write"), reason: access.Misconfigured},
+		"to an endpoint that nobody configured":             {key: "full", needs: [][2]string{}, reason: access.Misconfigured},
+		"to an endpoint without an environment":             {key: "full", needs: production[1:], reason: access.Misconfigured},
+		"to an environment that does not exist":             {key: "full", needs: [][2]string{{"environment", "production"}}, reason: access.Misconfigured},
+		"to an endpoint with a misspelled need":             {key: "full", needs: with(production[:1], "permision", "customers:write"), reason: access.Misconfigured},
+		"to an endpoint with an empty need":                 {key: "full", needs: with(production[:1], "permission", ""), reason: access.Misconfigured},
+		"with the key in a header that was added":           {key: "full", headers: in("Api-Key"), reason: access.Allowed},
+		"with the key in another header that was added":     {key: "full", headers: in("X-Goog-Api-Key"), reason: access.Allowed},
+		"with the key in two of the headers":                {key: "full", headers: in("Api-Key", "X-API-Key"), reason: access.Ambiguous},
+		"with the key in two headers that were added":       {key: "full", headers: in("Api-Key", "X-Goog-Api-Key"), reason: access.Ambiguous},
+		"with a look-alike of a header that was added":      {key: "full", headers: in("api_key"), reason: access.Ambiguous},
+		"with the key in a header that nobody knows":        {key: "full", headers: in("X-My-Key"), reason: access.Missing},
+		"with the key as bearer in a header for a key only": {key: "full", headers: func(k string) [][2]string { return [][2]string{{"Api-Key", "Bearer " + k}} }, reason: access.Malformed},
+
+		"with the key in the header that the endpoint names":      {key: "full", needs: named("x-api-key"), reason: access.Allowed},
+		"with that header in other letters":                       {key: "full", needs: named("X-API-Key"), headers: in("x-aPI-kEY"), reason: access.Allowed},
+		"with another credential beside the header that is named": {key: "full", needs: named("x-api-key"), headers: func(k string) [][2]string { return [][2]string{{"Authorization", "Basic dTpw"}, {"X-API-Key", k}} }, reason: access.Allowed},
+		"with another key beside the header that is named": {key: "full", needs: named("api-key"), headers: func(k string) [][2]string {
+			return [][2]string{{"Authorization", "Bearer " + foreign()}, {"X-API-Key", foreign()}, {"Api-Key", k}}
+		}, reason: access.Allowed},
+		"with a look-alike of another header than the one named": {key: "full", needs: named("api-key"), headers: in("X_API_Key", "Api-Key"), reason: access.Allowed},
+		"with the bearer where that is what the endpoint names": {key: "full", needs: named("authorization"), headers: func(k string) [][2]string {
+			return [][2]string{{"Authorization", "Bearer " + k}, {"X-API-Key", "theirs"}}
+		}, reason: access.Allowed},
+		"with no scheme where the endpoint names the bearer":       {key: "full", needs: named("authorization"), headers: in("Authorization"), reason: access.Malformed},
+		"with the key in another header than the one named":        {key: "full", needs: named("api-key"), reason: access.Missing},
+		"with the key as bearer where another header is named":     {key: "full", needs: named("x-api-key"), headers: bearer, reason: access.Missing},
+		"with the named header empty":                              {needs: named("api-key"), headers: always([2]string{"Api-Key", ""}), reason: access.Missing},
+		"with the named header twice":                              {key: "full", needs: named("api-key"), headers: in("Api-Key", "api-key"), reason: access.Ambiguous},
+		"with two keys in the named header":                        {key: "full", needs: named("api-key"), headers: func(k string) [][2]string { return [][2]string{{"Api-Key", k + ", " + k}} }, reason: access.Ambiguous},
+		"with a look-alike of the named header":                    {key: "full", needs: named("api-key"), headers: in("api_key"), reason: access.Ambiguous},
+		"with a look-alike beside the named header":                {key: "full", needs: named("api-key"), headers: in("api-key", "API.Key"), reason: access.Ambiguous},
+		"with an empty look-alike beside the named header":         {key: "full", needs: named("api-key"), headers: func(k string) [][2]string { return [][2]string{{"Api-Key", k}, {"api_key", ""}} }, reason: access.Ambiguous},
+		"with something else in the named header":                  {key: "full", needs: named("api-key"), headers: func(k string) [][2]string { return [][2]string{{"Api-Key", "secret"}, {"X-API-Key", k}} }, reason: access.Malformed},
+		"with a key that nobody has minted in the named header":    {needs: named("api-key"), headers: always([2]string{"Api-Key", foreign()}), reason: access.Unknown},
+		"to an endpoint that names a header that nobody knows":     {key: "full", needs: named("x-my-key"), headers: in("X-My-Key"), reason: access.Misconfigured},
+		"to an endpoint that names a look-alike":                   {key: "full", needs: named("x_api_key"), headers: in("X_API_Key"), reason: access.Misconfigured},
+		"to an endpoint that wants the key in a cookie":            {key: "full", needs: named("cookie"), headers: in("Cookie"), reason: access.Misconfigured},
+		"to an endpoint that wants the key as host":                {key: "full", needs: named("host"), reason: access.Misconfigured},
+		"to an endpoint that wants the key in an identity header":  {key: "full", needs: named("x-apikey-owner"), headers: in("X-Apikey-Owner"), reason: access.Misconfigured},
+		"to an endpoint that wants the key in a hop-by-hop header": {key: "full", needs: named("proxy-authorization"), headers: in("Proxy-Authorization"), reason: access.Misconfigured},
+		"to an endpoint that names a pseudo-header":                {key: "full", needs: named(":path"), reason: access.Misconfigured},
+		"to an endpoint that names two headers":                    {key: "full", needs: named("x-api-key,api-key"), reason: access.Misconfigured},
+		"to an endpoint that names a header twice":                 {key: "full", needs: with(named("api-key"), "credential", "api-key"), reason: access.Misconfigured},
+		"to an endpoint that names no header":                      {key: "full", needs: named(""), reason: access.Misconfigured},
+
+		"to an endpoint that wants one identity header":          {key: "full", needs: with(production, "identity", "id"), reason: access.Allowed},
+		"to an endpoint that wants two identity headers":         {key: "full", needs: with(production, "identity", "owner,id"), reason: access.Allowed},
+		"to an endpoint that wants one that the key has not":     {key: "minimal", needs: with(production[:1], "identity", "owner"), reason: access.Allowed},
+		"to an endpoint that wants all identity headers by name": {key: "full", needs: with(production, "identity", "id,name,namespace,environment,permissions,owner,customers"), reason: access.Allowed},
+		"to an endpoint that wants an identity header twice":     {key: "full", needs: with(production, "identity", "id,id"), reason: access.Misconfigured},
+		"to an endpoint that wants no identity header":           {key: "full", needs: with(production, "identity", ""), reason: access.Misconfigured},
+		"to an endpoint that wants one that does not exist":      {key: "full", needs: with(production, "identity", "id,uid"), reason: access.Misconfigured},
+		"to an endpoint that wants one by its whole name":        {key: "full", needs: with(production, "identity", "x-apikey-id"), reason: access.Misconfigured},
+		"to an endpoint that wants one in capitals":              {key: "full", needs: with(production, "identity", "ID"), reason: access.Misconfigured},
+		"to an endpoint that wants one after a space":            {key: "full", needs: with(production, "identity", "id, owner"), reason: access.Misconfigured},
+		"to an endpoint that wants one and a comma":              {key: "full", needs: with(production, "identity", "id,"), reason: access.Misconfigured},
+		"to an endpoint that wants identity headers twice":       {key: "full", needs: with(with(production, "identity", "id"), "identity", "owner"), reason: access.Misconfigured},
+
+		"to an endpoint with a need twice": {key: "full", needs: with(production, "permission", "telemetry:write"), reason: access.Misconfigured},
 	}
 	for sentence, r := range rows {
 		for name, ask := range interfaces() {
@@ -140,10 +205,10 @@ var _ = Describe("A request", Ordered, func() {
 				got := ask(verifier, ctx, q)
 				Expect(got.Code).To(Equal(r.reason.Code()), got.Body)
 				if r.reason == access.Allowed {
-					expectIdentity(got, namespace, r.key)
+					expectIdentity(got, namespace, r.key, q.needs)
 					Expect(verifier.uses.of(r.key)).To(Equal(used + 1))
 				} else {
-					expectProblem(got, r.reason)
+					expectProblem(got, r.reason, q.needs)
 					Expect(verifier.uses.of(r.key)).To(Equal(used))
 				}
 				expectLogged(r.reason, namespace, r.key, key)
@@ -169,7 +234,7 @@ var _ = Describe("A request", Ordered, func() {
 			for _, header := range []string{"retry-after", "ratelimit", "ratelimit-policy"} {
 				delete(got.Headers, header)
 			}
-			expectProblem(got, access.RateLimited)
+			expectProblem(got, access.RateLimited, production)
 			verifier.clock.Step(time.Second)
 			Expect(ask(verifier, ctx, q).Code).To(Equal(200), "%s: a second later one more fits", name)
 		}
@@ -205,7 +270,7 @@ func foreign() string {
 }
 
 // expectIdentity expects that the API behind is told whose key it is.
-func expectIdentity(got reply, namespace, name string) {
+func expectIdentity(got reply, namespace, name string, needs [][2]string) {
 	GinkgoHelper()
 	want := map[string]string{
 		"x-apikey-name": name, "x-apikey-namespace": namespace, "x-apikey-environment": "Production",
@@ -217,15 +282,47 @@ func expectIdentity(got reply, namespace, name string) {
 	case "roles":
 		want["x-apikey-permissions"] = "customers:read,orders:read,telemetry:write"
 	}
+	chosen := valueOf(needs, "identity")
+	for header := range want {
+		if chosen != "" && !slices.Contains(strings.Split(chosen, ","), strings.TrimPrefix(header, "x-apikey-")) {
+			want[header] = ""
+		}
+	}
 	id := got.Headers["x-apikey-id"]
-	Expect(id).To(HaveLen(12))
+	if chosen == "" || slices.Contains(strings.Split(chosen, ","), "id") {
+		Expect(id).To(HaveLen(12))
+	} else {
+		Expect(id).To(BeEmpty())
+	}
 	delete(got.Headers, "x-apikey-id")
+	for header, value := range got.Headers { // absent over HTTP, removed over gRPC
+		if value == "" {
+			Expect(want).To(HaveKeyWithValue(header, ""))
+			delete(got.Headers, header)
+		}
+	}
+	for header, value := range want {
+		if value == "" {
+			delete(want, header)
+		}
+	}
 	Expect(got.Headers).To(Equal(want))
 	Expect(got.Body).To(BeEmpty())
 }
 
+// valueOf is what the gateway says about an endpoint under a name.
+func valueOf(needs [][2]string, name string) string {
+	for _, need := range needs {
+		if need[0] == name {
+			return need[1]
+		}
+	}
+
+	return ""
+}
+
 // expectProblem expects a refusal that says why and nothing else.
-func expectProblem(got reply, reason access.Reason) {
+func expectProblem(got reply, reason access.Reason, needs [][2]string) {
 	GinkgoHelper()
 	want := map[string]string{"content-type": "application/problem+json", "cache-control": "no-store", "x-apikey-reason": reason.String()}
 	if reason.Code() == 401 {
@@ -243,7 +340,11 @@ func expectProblem(got reply, reason access.Reason) {
 	Expect(problem.Type).To(Equal("about:blank"))
 	Expect(problem.Status).To(Equal(reason.Code()))
 	Expect(problem.Reason).To(Equal(reason.String()))
-	Expect(problem.Detail).To(Equal(reason.Detail()))
+	if header := valueOf(needs, "credential"); reason == access.Misconfigured {
+		Expect(problem.Detail).To(Equal(reason.Detail()))
+	} else {
+		Expect(problem.Detail).To(Equal(server.Detail(reason, strings.ToLower(header))))
+	}
 	Expect(problem.Title).NotTo(BeEmpty())
 }
 

@@ -6,7 +6,9 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -47,6 +49,8 @@ type Options struct {
 	LogAllowed uint64
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
+	// Credentials are the headers that may carry a key; nil: Authorization and X-API-Key.
+	Credentials *CredentialHeaders
 }
 
 // Verifier answers requests, many at once.
@@ -57,17 +61,27 @@ type Verifier struct {
 	clock   clock.PassiveClock
 	log     accessLog
 	metrics *metrics
+
+	credentials *CredentialHeaders
 }
 
 // New makes a Verifier and registers its metrics.
 func New(opts Options) (*Verifier, error) {
 	m, err := newMetrics(opts.Registerer)
+	if opts.Credentials == nil {
+		known, invalid := NewCredentialHeaders()
+		opts.Credentials, err = known, errors.Join(err, invalid)
+	}
 
 	return &Verifier{
-		index: opts.Index, limiter: opts.Limiter, uses: opts.Uses, clock: opts.Clock,
+		credentials: opts.Credentials,
+		index:       opts.Index, limiter: opts.Limiter, uses: opts.Uses, clock: opts.Clock,
 		log: accessLog{to: opts.Log, allowed: opts.LogAllowed}, metrics: m,
 	}, err
 }
+
+// Credentials are the headers that may carry a key.
+func (v *Verifier) Credentials() *CredentialHeaders { return v.credentials }
 
 // Request is one request to decide, as an interface has read it.
 type Request struct {
@@ -85,6 +99,10 @@ type Answer struct {
 
 	// Grant is that of the key; nil where none was found.
 	Grant *access.Grant
+	// Header is the one that the endpoint wants the key in, and that the API must not see; AnyHeader: it must see none of them.
+	Header CredentialHeader
+	// Identity is what the API is told.
+	Identity IdentitySet
 }
 
 // Verify decides a request, counts it against the key's limit and reports it.
@@ -99,15 +117,17 @@ func (v *Verifier) Verify(ctx context.Context, request *Request) Answer {
 }
 
 func (v *Verifier) decide(ctx context.Context, request *Request, now time.Time) Answer {
-	var answer Answer
-	if request.Credential.state == access.Presented {
-		answer.Grant = v.index.Find(request.Credential.digest)
+	needs := &request.Needs
+	answer := Answer{Header: needs.header(v.credentials), Identity: cmp.Or(needs.identity, FullIdentity)}
+	credential := request.Credential.of(answer.Header)
+	if credential.state == access.Presented {
+		answer.Grant = v.index.Find(credential.digest)
 	}
 	asked := access.Request{
-		Credential:  request.Credential.state,
-		Environment: request.Needs.known(),
-		Permission:  request.Needs.permission,
-		Customer:    request.Needs.customer,
+		Credential:  credential.state,
+		Environment: needs.known(),
+		Permission:  needs.permission,
+		Customer:    needs.customer,
 	}
 	answer.Decision = access.Decide(&asked, answer.Grant, now)
 	if answer.Allowed() && !answer.Grant.Subject.Limit.IsZero() {

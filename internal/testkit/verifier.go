@@ -29,11 +29,16 @@ func ForeignKey() string {
 }
 
 // NewVerifier makes the core of a verifier that knows one live key, of Production and with neither permissions nor limit,
-// and logs nothing: for tests of how an interface translates.
-func NewVerifier(t testing.TB, key string) *server.Verifier {
+// and logs nothing: for tests of how an interface translates. A key may also be in these headers.
+func NewVerifier(t testing.TB, key string, headers ...string) *server.Verifier {
 	t.Helper()
+	credentials, err := server.NewCredentialHeaders(headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	digest := keys.DigestOf(key)
 	v, err := server.New(server.Options{
+		Credentials: credentials,
 		Index: only{digest, &access.Grant{ID: digest.ID(), NotAfter: access.Never, Subject: &access.Subject{
 			Namespace: "default", Name: "only", UID: "u", Environment: v1alpha1.EnvironmentProduction, ExpiresAt: access.Never,
 		}}},

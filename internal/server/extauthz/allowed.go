@@ -15,15 +15,21 @@ import (
 
 // headers are what allowed requests lose.
 type headers struct {
-	names [server.IdentityHeaders]string
-	// unseen are to be removed where the gateway has shown only a list of headers: every look-alike of those that the verifier sets.
-	unseen []string
+	names       [server.IdentityHeaders]string
+	credentials []string
+	// unseen are to be removed where the gateway has shown only a list of headers: every look-alike of the identity headers, and
+	// of each header that may carry a key, by its number.
+	unseen            []string
+	unseenCredentials [][]string
 }
 
-func newHeaders() headers {
-	h := headers{names: server.IdentityNames()}
-	for _, name := range append(h.names[:], server.HeaderAPIKey) {
+func newHeaders(credentials *server.CredentialHeaders) headers {
+	h := headers{names: server.IdentityNames(), credentials: credentials.Names()}
+	for _, name := range h.names {
 		h.unseen = append(h.unseen, server.LookAlikes(name)...)
+	}
+	for _, name := range h.credentials {
+		h.unseenCredentials = append(h.unseenCredentials, server.LookAlikes(name))
 	}
 
 	return h
@@ -40,14 +46,14 @@ type allowance struct {
 	set      [server.IdentityHeaders]*corev3.HeaderValueOption
 }
 
-// allowed lets the request pass with the headers that say whose key it has. Those that the key has no value for are removed,
-// and so are the credential and what a server could mistake for the verifier's headers. Envoy removes after it sets,
-// so no header may be among both.
+// allowed lets the request pass with the headers that say whose key it has. Those that the key has no value for or that the
+// endpoint does not want are removed, and so are the credential and what a server could mistake for the verifier's headers.
+// Envoy removes after it sets, so no header may be among both.
 func (h *headers) allowed(answer *server.Answer, seen *sight) *authv3.CheckResponse {
 	a := &allowance{}
-	set, remove := a.set[:0], make([]string, 0, 4+len(seen.forged))
-	for i, value := range server.Identity(answer.Grant) {
-		if value == "" {
+	set, remove := a.set[:0], make([]string, 0, 8+len(seen.forged))
+	for i, value := range server.Identity(answer.Grant, answer.Identity) {
+		if value == "" || !answer.Identity.Has(i) {
 			remove = append(remove, h.names[i])
 
 			continue
@@ -57,12 +63,7 @@ func (h *headers) allowed(answer *server.Answer, seen *sight) *authv3.CheckRespo
 		a.options[i].AppendAction = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
 		set = append(set, &a.options[i])
 	}
-	if seen.authorization || !seen.path {
-		remove = append(remove, server.HeaderAuthorization)
-	}
-	if seen.apiKey || !seen.path {
-		remove = append(remove, server.HeaderAPIKey)
-	}
+	remove = h.withoutCredentials(remove, answer.Header, seen)
 	for _, name := range seen.forged {
 		if !slices.Contains(h.names[:], name) { // ours are set or removed above
 			remove = append(remove, name)
@@ -81,6 +82,23 @@ func (h *headers) allowed(answer *server.Answer, seen *sight) *authv3.CheckRespo
 	a.response.Status, a.response.HttpResponse = &a.status, &a.inner
 
 	return &a.response
+}
+
+// withoutCredentials adds the headers that carry keys: the one that the endpoint names, which leaves the others to the API, or all.
+func (h *headers) withoutCredentials(remove []string, named server.CredentialHeader, seen *sight) []string {
+	for i, name := range h.credentials {
+		header := server.CredentialHeader(i)
+		if named != server.AnyHeader && named != header {
+			continue
+		}
+		if !seen.path {
+			remove = append(append(remove, name), h.unseenCredentials[i]...)
+		} else if seen.credentials&(1<<i) != 0 {
+			remove = append(remove, name)
+		}
+	}
+
+	return remove
 }
 
 // header replaces a header by one with this value.

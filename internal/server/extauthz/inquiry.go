@@ -14,14 +14,15 @@ import (
 // inquiry is a CheckRequest as far as it matters, read straight from its bytes. Making the whole message, with maps of all
 // headers, takes 15 µs and 115 allocations; reading it like this, deciding and writing the answer 7 µs and 9 (BenchmarkCheck).
 type inquiry struct {
-	request server.Request
-	seen    sight
+	credentials *server.CredentialHeaders
+	request     server.Request
+	seen        sight
 }
 
 // sight is what the headers of a request showed beside its credential.
 type sight struct {
-	// authorization and apiKey: there was such a header.
-	authorization, apiKey bool
+	// credentials are the headers that may carry a key and were there, by number: bit i stands for header i.
+	credentials uint
 	// path: the pseudo-header :path was there, so the gateway has sent all headers, and not those of a list.
 	path bool
 	// forged are the client's headers that only the verifier may set.
@@ -101,15 +102,12 @@ func (q *inquiry) http(message []byte) bool {
 // header reads one header, of either form.
 func (q *inquiry) header(message []byte) bool {
 	name, value, ok := pair(message)
-	switch server.KindOf(string(name)) {
-	case server.Authorization:
-		q.seen.authorization = true
-		q.request.Credential.Authorization(string(value))
-	case server.APIKey:
-		q.seen.apiKey = true
-		q.request.Credential.APIKey(string(value))
-	case server.APIKeyLookAlike:
-		q.request.Credential.LookAlike()
+	switch kind, header := q.credentials.Kind(string(name)); kind {
+	case server.Carrier:
+		q.seen.credentials |= 1 << header
+		q.request.Credential.Take(header, string(value))
+	case server.CarrierLookAlike:
+		q.request.Credential.LookAlike(header)
 	case server.ClientIdentity:
 		q.seen.forged = append(q.seen.forged, string(name))
 	default:

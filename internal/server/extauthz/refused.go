@@ -14,39 +14,48 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-// refusals are the answers to requests that are refused. All but those about a rate limit are the same each time.
-type refusals [access.Reasons]*authv3.CheckResponse
+// refusals are the answers to requests that are refused, by the number of the header that the endpoint wants the key in: the
+// last are for any. All but those about a rate limit are the same each time.
+type refusals [][access.Reasons]*authv3.CheckResponse
 
-func newRefusals() refusals {
+func newRefusals(credentials *server.CredentialHeaders) refusals {
 	var r refusals
-	for reason := range access.Reasons {
-		if reason != access.Allowed {
-			r[reason] = refusal(reason)
+	for _, header := range append(credentials.Names(), "") {
+		var answers [access.Reasons]*authv3.CheckResponse
+		for reason := range access.Reasons {
+			if reason != access.Allowed {
+				answers[reason] = refusal(reason, header)
+			}
 		}
+		r = append(r, answers)
 	}
 
 	return r
 }
 
 // of is the answer to a request that was refused.
-func (r *refusals) of(answer *server.Answer) *authv3.CheckResponse {
-	if answer.Reason != access.RateLimited {
-		return r[answer.Reason]
-	}
-	policy, left, retryAfter := answer.RateLimits()
+func (r refusals) of(answer *server.Answer) *authv3.CheckResponse {
+	if answer.Reason == access.RateLimited {
+		policy, left, retryAfter := answer.RateLimits()
 
-	return refusal(answer.Reason,
-		header(server.HeaderRetryAfter, retryAfter), header(server.HeaderRateLimitPolicy, policy), header(server.HeaderRateLimit, left))
+		return refusal(answer.Reason, "",
+			header(server.HeaderRetryAfter, retryAfter), header(server.HeaderRateLimitPolicy, policy), header(server.HeaderRateLimit, left))
+	}
+	if answer.Header == server.AnyHeader {
+		return r[len(r)-1][answer.Reason]
+	}
+
+	return r[answer.Header][answer.Reason]
 }
 
 // refusal tells the client why.
-func refusal(reason access.Reason, more ...*corev3.HeaderValueOption) *authv3.CheckResponse {
+func refusal(reason access.Reason, credential string, more ...*corev3.HeaderValueOption) *authv3.CheckResponse {
 	headers := []*corev3.HeaderValueOption{
 		header(server.HeaderReason, reason.String()),
 		header(server.HeaderContentType, server.ProblemType),
 		header(server.HeaderCacheControl, server.NoStore),
 	}
-	if challenge := server.Challenge(reason); challenge != "" {
+	if challenge := server.Challenge(reason, credential); challenge != "" {
 		headers = append(headers, header(server.HeaderChallenge, challenge))
 	}
 
@@ -55,7 +64,7 @@ func refusal(reason access.Reason, more ...*corev3.HeaderValueOption) *authv3.Ch
 		HttpResponse: &authv3.CheckResponse_DeniedResponse{DeniedResponse: &authv3.DeniedHttpResponse{
 			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(reason.Code())}, //nolint:gosec // G115: three digits
 			Headers: append(headers, more...),
-			Body:    server.Problem(reason),
+			Body:    server.Problem(reason, credential),
 		}},
 	}
 }

@@ -24,12 +24,12 @@ type Server struct {
 
 // New makes a Server; Register adds it to a gRPC server.
 func New(verifier *server.Verifier) *Server {
-	return &Server{verifier: verifier, refusals: newRefusals(), headers: newHeaders()}
+	return &Server{verifier: verifier, refusals: newRefusals(verifier.Credentials()), headers: newHeaders(verifier.Credentials())}
 }
 
 // Check decides one CheckRequest, as it comes over the wire. It fails only when the bytes are none: what makes no sense is refused.
 func (s *Server) Check(ctx context.Context, wire []byte) (*authv3.CheckResponse, error) {
-	q := &inquiry{}
+	q := &inquiry{credentials: s.verifier.Credentials()}
 	if err := q.unmarshal(wire); err != nil {
 		return nil, err
 	}

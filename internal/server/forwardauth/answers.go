@@ -17,8 +17,9 @@ import (
 // statusHeader tells nginx the code that it must not be given itself.
 const statusHeader = "X-Apikey-Status"
 
-// refusals are the answers to requests that are refused, made once: whoever sends many such requests must not cost much.
-type refusals [access.Reasons]refusal
+// refusals are the answers to requests that are refused, by the number of the header that the endpoint wants the key in: the
+// last are for any. They are made once: whoever sends many such requests must not cost much.
+type refusals [][access.Reasons]refusal
 
 type refusal struct {
 	// headers are those of every such answer. Nobody changes the values.
@@ -27,21 +28,39 @@ type refusal struct {
 	body    string
 }
 
-func newRefusals() *refusals {
-	r := &refusals{}
-	for reason := range access.Reasons {
-		body, headers := server.Problem(reason), http.Header{}
-		headers.Set(server.HeaderReason, reason.String())
-		headers.Set(server.HeaderContentType, server.ProblemType)
-		headers.Set(server.HeaderCacheControl, server.NoStore)
-		headers.Set("Content-Length", strconv.Itoa(len(body)))
-		if challenge := server.Challenge(reason); challenge != "" {
-			headers.Set(server.HeaderChallenge, challenge)
+func newRefusals(credentials *server.CredentialHeaders) refusals {
+	var r refusals
+	for _, header := range append(credentials.Names(), "") {
+		var answers [access.Reasons]refusal
+		for reason := range access.Reasons {
+			answers[reason] = newRefusal(reason, header)
 		}
-		r[reason] = refusal{headers: headers, code: []string{strconv.Itoa(reason.Code())}, body: body}
+		r = append(r, answers)
 	}
 
 	return r
+}
+
+func newRefusal(reason access.Reason, credential string) refusal {
+	body, headers := server.Problem(reason, credential), http.Header{}
+	headers.Set(server.HeaderReason, reason.String())
+	headers.Set(server.HeaderContentType, server.ProblemType)
+	headers.Set(server.HeaderCacheControl, server.NoStore)
+	headers.Set("Content-Length", strconv.Itoa(len(body)))
+	if challenge := server.Challenge(reason, credential); challenge != "" {
+		headers.Set(server.HeaderChallenge, challenge)
+	}
+
+	return refusal{headers: headers, code: []string{strconv.Itoa(reason.Code())}, body: body}
+}
+
+// of is the answer to a request that was refused.
+func (r refusals) of(answer *server.Answer) *refusal {
+	if answer.Header == server.AnyHeader {
+		return &r[len(r)-1][answer.Reason]
+	}
+
+	return &r[answer.Header][answer.Reason]
 }
 
 // removeHeader tells Envoy, which asks in the second form, what to take off the request. Other gateways do not know it.
@@ -51,48 +70,69 @@ const removeHeader = "X-Envoy-Auth-Headers-To-Remove"
 type headers struct {
 	// identity are the names of the identity headers as net/http spells them.
 	identity [server.IdentityHeaders]string
-	// removed is the value of removeHeader: the credential, and every look-alike.
-	removed string
+	// removed are values of removeHeader, by the number of the header that the endpoint wants the key in; the last is for any. Each is
+	// the credential, and every look-alike of it and of the identity headers.
+	removed []string
 	// noStore is the value of Cache-Control, which nobody changes.
 	noStore []string
 	// policy, left and retryAfter are the names of the headers about limits as net/http spells them.
 	policy, left, retryAfter string
 }
 
-func newHeaders() headers {
+func newHeaders(credentials *server.CredentialHeaders) headers {
 	h := headers{
 		identity: server.IdentityNames(), noStore: []string{server.NoStore},
 		policy: http.CanonicalHeaderKey(server.HeaderRateLimitPolicy), left: http.CanonicalHeaderKey(server.HeaderRateLimit),
 		retryAfter: http.CanonicalHeaderKey(server.HeaderRetryAfter),
 	}
-	removed := []string{server.HeaderAuthorization, server.HeaderAPIKey}
-	for _, name := range append(h.identity[:], server.HeaderAPIKey) {
-		removed = append(removed, server.LookAlikes(name)...)
+	var identity, all []string
+	for _, name := range h.identity {
+		identity = append(identity, server.LookAlikes(name)...)
 	}
+	for _, name := range credentials.Names() {
+		one := append([]string{name}, server.LookAlikes(name)...)
+		h.removed = append(h.removed, strings.Join(append(one, identity...), ","))
+		all = append(all, one...)
+	}
+	h.removed = append(h.removed, strings.Join(append(all, identity...), ","))
 	for i, name := range h.identity {
 		h.identity[i] = http.CanonicalHeaderKey(name)
 	}
-	h.removed = strings.Join(removed, ",")
-
 	return h
 }
 
-// allow answers 200 with all identity headers. One that the key has no value for is there and empty: gateways that copy
-// headers then overwrite what the client has sent.
+// allow answers 200 with the identity headers that the endpoint wants. One that the key has no value for is there and empty:
+// gateways that copy headers then overwrite what the client has sent. The gateway takes off the others.
 func (h *headers) allow(w http.ResponseWriter, answer *server.Answer) {
-	values := server.Identity(answer.Grant) // one array for all the slices that a header map wants
+	values := server.Identity(answer.Grant, answer.Identity) // one array for all the slices that a header map wants
 	to := w.Header()
 	for i, name := range h.identity {
-		to[name] = values[i : i+1 : i+1]
+		if answer.Identity.Has(i) {
+			to[name] = values[i : i+1 : i+1]
+		}
 	}
 	to["Cache-Control"] = h.noStore // the eighth: a map grows with the ninth, so net/http adds Content-Length
 	h.rateLimits(to, answer)
 	w.WriteHeader(http.StatusOK)
 }
 
+// remove tells Envoy what to take off an allowed request.
+func (h *headers) remove(to http.Header, answer *server.Answer) {
+	removed := h.removed[len(h.removed)-1]
+	if answer.Header != server.AnyHeader {
+		removed = h.removed[answer.Header]
+	}
+	for i, name := range server.IdentityNames() {
+		if !answer.Identity.Has(i) {
+			removed += "," + name
+		}
+	}
+	to.Set(removeHeader, removed)
+}
+
 // refuse answers with the code of the reason. For nginx a 429 is a 403: its auth_request makes a 500 of every other code.
 func (h *Handler) refuse(w http.ResponseWriter, answer *server.Answer, nginx bool) {
-	code, refusal, to := answer.Reason.Code(), &h.refusals[answer.Reason], w.Header()
+	code, refusal, to := answer.Reason.Code(), h.refusals.of(answer), w.Header()
 	maps.Copy(to, refusal.headers)
 	h.headers.rateLimits(to, answer)
 	if nginx && code < http.StatusInternalServerError {

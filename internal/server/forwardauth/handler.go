@@ -33,13 +33,13 @@ const (
 // Handler answers gateways.
 type Handler struct {
 	verifier *server.Verifier
-	refusals *refusals
+	refusals refusals
 	headers  headers
 }
 
 // New makes a Handler. It looks at paths itself: a mux would clean them, and clean paths are not what the client sent.
 func New(verifier *server.Verifier) *Handler {
-	return &Handler{verifier: verifier, refusals: newRefusals(), headers: newHeaders()}
+	return &Handler{verifier: verifier, refusals: newRefusals(verifier.Credentials()), headers: newHeaders(verifier.Credentials())}
 }
 
 // ServeHTTP decides one request. Paths other than the two forms are not found: a gateway takes that for a refusal.
@@ -55,12 +55,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		forwarded(&request, r.Header)
 	}
 	nginx := parse(&request.Needs, needs)
-	credential(&request.Credential, r.Header)
+	h.credential(&request.Credential, r.Header)
 
 	answer := h.verifier.Verify(r.Context(), &request)
 	if answer.Allowed() {
 		if own != "" {
-			w.Header().Set(removeHeader, h.headers.removed)
+			h.headers.remove(w.Header(), &answer)
 		}
 		h.headers.allow(w, &answer)
 
@@ -108,19 +108,16 @@ func parse(needs *server.Needs, query string) (nginx bool) {
 }
 
 // credential reads the headers that carry one, and those that some servers take for them.
-func credential(c *server.Credential, headers http.Header) {
+func (h *Handler) credential(c *server.Credential, headers http.Header) {
+	known := h.verifier.Credentials()
 	for name, values := range headers {
-		switch server.KindOf(name) {
-		case server.Authorization:
+		switch kind, header := known.Kind(name); kind {
+		case server.Carrier:
 			for _, value := range values {
-				c.Authorization(value)
+				c.Take(header, value)
 			}
-		case server.APIKey:
-			for _, value := range values {
-				c.APIKey(value)
-			}
-		case server.APIKeyLookAlike:
-			c.LookAlike()
+		case server.CarrierLookAlike:
+			c.LookAlike(header)
 		default: // says nothing here: the gateway takes the client's identity headers off
 		}
 	}
