@@ -122,7 +122,7 @@ func containerPorts(d *appsv1.Deployment) map[string]int32 {
 func TestRights(t *testing.T) {
 	role := manifest[rbacv1.ClusterRole](t, "ClusterRole")
 	want := []rbacv1.PolicyRule{
-		{APIGroups: []string{"apikey-operator.io"}, Resources: []string{"apikeys", "apikeyroles"}, Verbs: []string{"get", "list", "watch"}},
+		{APIGroups: []string{"apikey-operator.io"}, Resources: []string{"apikeys", "apikeyroles"}, Verbs: []string{"list", "watch"}},
 		{APIGroups: []string{"apikey-operator.io"}, Resources: []string{"apikeys/status"}, Verbs: []string{"patch"}},
 	}
 	if diff := cmp.Diff(want, role.Rules); diff != "" {
