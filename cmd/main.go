@@ -21,6 +21,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -62,6 +63,7 @@ type options struct {
 	leaderElect                     bool
 	leaderElectionNamespace, prefix string
 	concurrency                     int
+	startTimeout                    time.Duration
 	requireGuardrails               bool
 	zap                             zap.Options
 }
@@ -77,6 +79,7 @@ func flagSet(o *options) *flag.FlagSet {
 	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease for --leader-elect; empty: the namespace of the pod.")
 	fs.StringVar(&o.prefix, "key-prefix", keys.DefaultPrefix, "What new keys begin with: 1 to 10 lower-case letters and digits, a letter first. Keys with another prefix stay valid.")
 	fs.IntVar(&o.concurrency, "concurrent-reconciles", 16, "How many APIKeys are worked on at once, from 1 to 1000.")
+	fs.DurationVar(&o.startTimeout, "start-timeout", 2*time.Minute, "How long every resource that is watched may take to be listed at the start. After that the operator ends and names those that cannot be listed.")
 	fs.BoolVar(&o.requireGuardrails, "require-guardrails", true, "Mint keys only while the policies of config/policy are in force at the API server: without them, whoever may create an APIKey can give it any permission. --require-guardrails=false is for clusters where something else decides about that.")
 	if kubeconfig := flag.Lookup("kubeconfig"); kubeconfig != nil { // controller-runtime reads it where it has put it
 		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
@@ -105,6 +108,9 @@ func parse(args []string, help io.Writer) (options, error) {
 	}
 	if err := keys.CheckPrefix(o.prefix); err != nil {
 		return o, fmt.Errorf("--key-prefix: %w", err)
+	}
+	if o.startTimeout <= 0 {
+		return o, fmt.Errorf("--start-timeout=%s: must be more than 0", o.startTimeout)
 	}
 	if o.concurrency < 1 || o.concurrency > 1000 {
 		return o, fmt.Errorf("--concurrent-reconciles=%d: must be from 1 to 1000", o.concurrency)
@@ -136,7 +142,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 
-	return mgr.Start(ctx)
+	return controller.ExplainEnd(ctx, mgr, o.requireGuardrails, mgr.Start(ctx))
 }
 
 func newManager(o options) (ctrl.Manager, error) {
@@ -159,6 +165,7 @@ func newManager(o options) (ctrl.Manager, error) {
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              controller.Name + "." + v1alpha1.GroupName,
 		LeaderElectionNamespace:       o.leaderElectionNamespace,
+		Controller:                    config.Controller{CacheSyncTimeout: o.startTimeout},
 		LeaderElectionReleaseOnCancel: true, // nothing runs after Start returns, so the next one need not wait
 	})
 	if err != nil {
