@@ -29,6 +29,9 @@ RACE ?=
 # The kubectl for install, deploy and their opposites, which act on the current context of your kubeconfig.
 KUBECTL ?= $(or $(shell command -v kubectl),bin/k8s/kubectl)
 BUILT_KUBECTL = $(filter bin/k8s/kubectl,$(KUBECTL))
+# How long install, deploy and uninstall wait until the API server goes by what they have changed.
+AWAIT_LIMIT ?= 2m
+AWAIT = bin/await --kubectl='$(KUBECTL)' --limit='$(AWAIT_LIMIT)'
 
 CONTROLLER_GEN := bin/controller-gen
 GOLANGCI_LINT := bin/golangci-lint-kube-api-linter
@@ -119,8 +122,8 @@ build: ## Build the operator into bin/manager and the verifier into bin/verifier
 	$(GO_BUILD) -o bin/verifier ./cmd/verifier
 
 # Go knows best what is up to date.
-.PHONY: bin/quickstart bin/bench
-bin/quickstart bin/bench:
+.PHONY: bin/quickstart bin/bench bin/await
+bin/quickstart bin/bench bin/await:
 	@$(GO_BUILD) -o $@ ./hack/$(@F)
 
 .PHONY: kube
@@ -138,21 +141,28 @@ image: ## Build the image IMG with CONTAINER_TOOL.
 ##@ Deploy to the current context of your kubeconfig
 
 .PHONY: install
-install: $(BUILT_KUBECTL) ## Install the CRDs alone, for development: nothing guards APIKeys until `make deploy`.
+install: $(BUILT_KUBECTL) bin/await ## Install the CRDs alone, for development: nothing guards APIKeys until `make deploy`.
 	$(KUBECTL) apply --server-side -k config/crd
+	@$(AWAIT) crds
 
 # The guardrails go first: without the CRD of APIKeyPolicy they would refuse every change of an APIKey, also the removal of a
 # finalizer that its deletion waits for.
 .PHONY: uninstall
-uninstall: $(BUILT_KUBECTL) ## Remove the guardrails and the CRDs, and with them every APIKey and its Secret.
+uninstall: $(BUILT_KUBECTL) bin/await ## Remove the guardrails and the CRDs, and with them every APIKey and its Secret.
 	$(KUBECTL) delete validatingadmissionpolicybindings,validatingadmissionpolicies -l apikey-operator.io/guardrail
+	@$(AWAIT) removal
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
+# The CRD of APIKeyPolicy goes first. A policy whose kind of parameters the API server does not know refuses everything, and the
+# API server looks for such kinds only every 30 seconds.
 .PHONY: deploy
-deploy: $(BUILT_KUBECTL) ## Install the guardrails and the CRDs, and run the operator and the verifier from the image IMG.
+deploy: $(BUILT_KUBECTL) bin/await ## Install the guardrails and the CRDs, and run the operator and the verifier from the image IMG.
+	$(KUBECTL) apply --server-side -f config/crd/bases/apikey-operator.io_apikeypolicies.yaml
+	$(KUBECTL) wait --for=condition=Established --timeout='$(AWAIT_LIMIT)' crd/apikeypolicies.apikey-operator.io
 	$(KUBECTL) kustomize config/default | \
 		sed 's|^\( *image: \)ghcr.io/apikey-operator/apikey-operator:.*|\1$(IMG)|' | \
 		$(KUBECTL) apply --server-side -f -
+	@$(AWAIT) guardrails
 
 # Deleting the CRDs would delete every key in the cluster; that is for `make uninstall`. Deleting the guardrails would let
 # everybody make APIKeys of any kind, which the operator would mint once it is back.

@@ -28,13 +28,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 const (
 	namespace = "apikey-operator-system"
 	account   = "apikey-operator-controller-manager"
-	patience  = 30 * time.Second
+	patience  = 2 * time.Minute
 )
 
 // TestManager installs config/default and runs the manager as its service account, with the rights that the manifests
@@ -75,10 +76,10 @@ func install(t *testing.T, plane *testkit.ControlPlane) {
 	if out, err := apply.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	wait := exec.CommandContext(t.Context(), plane.Program("kubectl"), "--kubeconfig="+kubeconfig,
-		"wait", "--for=condition=Established", "--timeout=30s", "crd/apikeys."+v1alpha1.GroupName)
-	if out, err := wait.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	ctx, cancel := context.WithTimeout(t.Context(), installation.Limit)
+	defer cancel()
+	if _, err := installation.AwaitGuardrails(ctx, plane.Config); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestTheBaselineLetsEverythingPass(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int)
 	go func() {
-		done <- dispatch(ctx, []string{
+		done <- dispatch(ctx, nil, []string{
 			baselineCommand, "--grpc-bind-address=" + addresses[0], "--http-bind-address=" + addresses[1],
 			"--metrics-bind-address=" + addresses[2], "--health-probe-bind-address=" + addresses[3],
 		}, &bytes.Buffer{}, &bytes.Buffer{})

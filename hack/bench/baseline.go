@@ -34,7 +34,7 @@ type baselineOptions struct{ grpc, http, metrics, probes string }
 
 // runBaseline answers every question as one that allows everything and looks at nothing: with the libraries of the verifier
 // and none of its code. It ends with the context.
-func runBaseline(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func runBaseline(ctx context.Context, _ <-chan struct{}, args []string, stdout, stderr io.Writer) error {
 	var o baselineOptions
 	flags := flag.NewFlagSet(baselineCommand, flag.ContinueOnError)
 	flags.StringVar(&o.grpc, "grpc-bind-address", "127.0.0.1:9001", "`address` of envoy.service.auth.v3")

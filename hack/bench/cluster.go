@@ -25,18 +25,19 @@ type cluster struct {
 	client client.WithWatch
 	http   *http.Client
 	log    *progress
+	hurry  <-chan struct{} // once it is closed, programs are killed and not asked to end
 }
 
 // startCluster starts a control plane of the benchmark's own. The caller stops it.
-func startCluster(log *progress) (*cluster, error) {
+func startCluster(ctx context.Context, hurry <-chan struct{}, log *progress) (*cluster, error) {
 	log.printf("starting etcd and kube-apiserver")
-	plane, err := testkit.Start(testkit.Options{})
+	plane, err := testkit.StartContext(ctx, testkit.Options{})
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{plane: plane, log: log}
+	c := &cluster{plane: plane, log: log, hurry: hurry}
 	if err := c.connect(); err != nil {
-		return nil, errors.Join(err, plane.Stop())
+		return nil, errors.Join(err, c.stop())
 	}
 
 	return c, nil
@@ -57,7 +58,7 @@ func (c *cluster) connect() error {
 func (c *cluster) stop() error {
 	c.log.printf("stopping etcd and kube-apiserver")
 
-	return c.plane.Stop()
+	return c.plane.StopHurried(c.hurry)
 }
 
 // progress prints what the benchmark is doing and for how long it has been at it.

@@ -12,15 +12,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/go-logr/logr"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
-// Exit codes. A figure that misses its aim is a result and no failure.
+// Exit codes. A figure that misses its aim is a result and no failure. A benchmark that was interrupted exits with 128 and
+// the number of the signal.
 const (
 	exitOK     = 0
 	exitFailed = 1
@@ -36,7 +37,8 @@ type command struct {
 	summary string
 	// hidden commands are for benchmarks that start this program as a child.
 	hidden bool
-	run    func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+	// run ends in order when ctx ends, and at once when hurry is closed.
+	run func(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error
 }
 
 func commands() []command {
@@ -49,14 +51,14 @@ func commands() []command {
 
 func main() {
 	ctrllog.SetLogger(logr.Discard()) // controller-runtime warns when nobody chose a logger; errors reach us as errors
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
+	ctx, hurry, release := process.UntilSignal(context.Background(), os.Stderr)
+	code := dispatch(ctx, hurry, os.Args[1:], os.Stdout, os.Stderr)
+	release()
 	os.Exit(code)
 }
 
 // dispatch runs the benchmark that the arguments name and returns the exit code.
-func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func dispatch(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		printUsage(stderr)
 
@@ -73,7 +75,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 			continue
 		}
 
-		return exitCode(stderr, c.name, c.run(ctx, args[1:], stdout, stderr))
+		return exitCode(stderr, c.name, c.run(ctx, hurry, args[1:], stdout, stderr))
 	}
 	_, _ = fmt.Fprintf(stderr, "bench: there is no benchmark %q\n\n", args[0])
 	printUsage(stderr)
@@ -82,9 +84,14 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 }
 
 func exitCode(stderr io.Writer, name string, err error) int {
+	var signal process.SignalError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
+	case errors.As(err, &signal):
+		_, _ = fmt.Fprintf(stderr, "bench %s: %v\n", name, err)
+
+		return signal.ExitCode()
 	case errors.Is(err, errUsage):
 		return exitUsage
 	default:

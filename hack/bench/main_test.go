@@ -40,7 +40,7 @@ func TestDispatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			if code := dispatch(t.Context(), c.args, &stdout, &stderr); code != c.code {
+			if code := dispatch(t.Context(), nil, c.args, &stdout, &stderr); code != c.code {
 				t.Errorf("exit code: got %d, want %d", code, c.code)
 			}
 			for stream, want := range map[*bytes.Buffer]string{&stdout: c.stdout, &stderr: c.stderr} {
@@ -54,7 +54,7 @@ func TestDispatch(t *testing.T) {
 
 func TestHelpDoesNotListWhatIsStartedByBenchmarks(t *testing.T) {
 	var stdout bytes.Buffer
-	dispatch(t.Context(), []string{"help"}, &stdout, &bytes.Buffer{})
+	dispatch(t.Context(), nil, []string{"help"}, &stdout, &bytes.Buffer{})
 	for _, c := range commands() {
 		if listed := strings.Contains(stdout.String(), "  "+c.name+" "); listed == c.hidden {
 			t.Errorf("%s: listed %v, hidden %v", c.name, listed, c.hidden)

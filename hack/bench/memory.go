@@ -82,7 +82,7 @@ func steady(readings []float64) bool {
 
 // memory is what the program holds now.
 func (p *program) memory(families map[string]*dto.MetricFamily) (memory, error) {
-	status, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.Open(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		return memory{}, fmt.Errorf("read the resident memory of the %s, for which this program needs Linux: %w", p.name, err)
 	}

@@ -32,19 +32,19 @@ type mintBench struct {
 }
 
 // runMint measures what the operator does with APIKeys from first to last.
-func runMint(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func runMint(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error {
 	options, err := parseMintFlags(args, stdout, stderr)
 	if err != nil {
 		return err
 	}
-	c, err := startCluster(newProgress(stderr))
+	c, err := startCluster(ctx, hurry, newProgress(stderr))
 	if err != nil {
 		return err
 	}
 	b := &mintBench{cluster: c, options: options, report: newReport("mint")}
 	err = b.run(ctx)
 	if ctx.Err() != nil {
-		err = errors.New("interrupted")
+		err = context.Cause(ctx) // what failed is only the consequence
 	}
 	err = errors.Join(err, c.stop())
 

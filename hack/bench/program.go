@@ -13,17 +13,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 const (
 	// startTimeout is how long a program may take until it is ready, also with many keys.
 	startTimeout = 2 * time.Minute
-	// stopTimeout is how long it may take to end before it is killed.
-	stopTimeout = 20 * time.Second
+	// stopGrace is how long it may take to end before it is killed.
+	stopGrace = 20 * time.Second
 	// readyPoll is how often it is asked whether it is ready.
 	readyPoll = 50 * time.Millisecond
 	// tailLines is how many of its last log lines are shown when something went wrong.
@@ -46,16 +47,14 @@ type invocation struct {
 
 // program is a program under test, as a child process. Each has /metrics, and /readyz.
 type program struct {
+	*process.Process
+
 	name    string
-	cmd     *exec.Cmd
 	logPath string
 	metrics string
 	ready   string
 	// addresses are those that the invocation asked for.
 	addresses []string
-	// ended is closed when the process is gone; only then is exit valid.
-	ended chan struct{}
-	exit  error
 }
 
 // withProgram starts a program, waits until it is ready, calls do and stops the program.
@@ -69,8 +68,8 @@ func (c *cluster) withProgram(ctx context.Context, how invocation, do func(conte
 	defer cancel(nil)
 	go func() {
 		select {
-		case <-p.ended:
-			cancel(fmt.Errorf("the %s ended by itself: %w", p.name, p.exit))
+		case <-p.Ended():
+			cancel(fmt.Errorf("the %s ended by itself: %w", p.name, p.Result()))
 		case <-alive.Done():
 		}
 	}()
@@ -83,7 +82,7 @@ func (c *cluster) withProgram(ctx context.Context, how invocation, do func(conte
 		err = fmt.Errorf("%w\nlast log lines of the %s:\n%s", err, p.name, p.tail())
 	}
 	cancel(nil)
-	p.stop()
+	p.Stop(c.hurry, stopGrace)
 
 	return err
 }
@@ -94,31 +93,18 @@ func (c *cluster) startProgram(ctx context.Context, how invocation) (*program, e
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(filepath.Join(c.plane.Folder(), how.name+".log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = log.Close() }() // the child keeps its own copy of the descriptor
-
 	p := &program{
 		name:      how.name,
-		logPath:   log.Name(),
+		logPath:   filepath.Join(c.plane.Folder(), how.name+".log"),
 		metrics:   "http://" + addresses[0] + "/metrics",
 		ready:     "http://" + addresses[1] + "/readyz",
 		addresses: addresses[2:],
-		ended:     make(chan struct{}),
 	}
 	args := append(how.args(p.addresses), "--metrics-bind-address="+addresses[0], "--health-probe-bind-address="+addresses[1])
-	p.cmd = exec.Command(how.path, args...) //nolint:noctx // stop ends it with a grace period; a context would kill it.
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal is ours to handle, in order
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the %s (run `make %s`, which builds it): %w", how.name, how.target, err)
+	//nolint:noctx // Stop ends it with a grace period; a context would kill it.
+	if p.Process, err = process.StartLogged(exec.Command(how.path, args...), p.logPath); err != nil {
+		return nil, fmt.Errorf("%w (run `make %s`, which builds it)", err, how.target)
 	}
-	go func() {
-		p.exit = p.cmd.Wait()
-		close(p.ended)
-	}()
 
 	return p, nil
 }
@@ -155,14 +141,6 @@ func (p *program) awaitReady(ctx context.Context) error {
 			return fmt.Errorf("start the %s: %w", p.name, err)
 		}
 	}
-}
-
-// stop asks the program to end and kills it when it does not.
-func (p *program) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it is gone already
-	kill := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
-	defer kill.Stop()
-	<-p.ended
 }
 
 // tail is the last lines of the program's log.

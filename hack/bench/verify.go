@@ -37,15 +37,15 @@ type verifyBench struct {
 }
 
 // runVerify measures the verifier.
-func runVerify(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func runVerify(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error {
 	options, err := parseVerifyFlags(args, stdout, stderr)
 	if err != nil {
 		return err
 	}
 	b := &verifyBench{options: options, report: newReport("verify")}
-	err = b.run(ctx, newProgress(stderr))
+	err = b.run(ctx, hurry, newProgress(stderr))
 	if ctx.Err() != nil {
-		err = errors.New("interrupted")
+		err = context.Cause(ctx) // what failed is only the consequence
 	}
 
 	return b.report.conclude(stdout, err)
@@ -95,7 +95,7 @@ func (o *verifyOptions) complaint() string {
 }
 
 // run measures what the options ask for. The decision core comes first, while nothing else runs.
-func (b *verifyBench) run(ctx context.Context, log *progress) error {
+func (b *verifyBench) run(ctx context.Context, hurry <-chan struct{}, log *progress) error {
 	if err := b.measureCore(ctx, log); err != nil {
 		return fmt.Errorf("measure the decision core: %w", err)
 	}
@@ -103,7 +103,7 @@ func (b *verifyBench) run(ctx context.Context, log *progress) error {
 		return nil
 	}
 	var err error
-	if b.cluster, err = startCluster(log); err != nil {
+	if b.cluster, err = startCluster(ctx, hurry, log); err != nil {
 		return err
 	}
 

@@ -15,8 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
+	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
+
+// policyCRD is the CRD of the parameters of a guardrail.
+const policyCRD = "config/crd/bases/apikey-operator.io_apikeypolicies.yaml"
 
 // cluster is a control plane with the manifests of the project applied.
 type cluster struct {
@@ -32,19 +37,16 @@ type cluster struct {
 // startCluster starts the control plane and installs the manifests.
 func startCluster(ctx context.Context, say narrator, root, folder string) (_ *cluster, err error) {
 	started := time.Now()
-	plane, err := testkit.Start(testkit.Options{WithoutCRDs: true})
+	plane, err := testkit.StartContext(ctx, testkit.Options{WithoutCRDs: true})
 	if err != nil {
 		return nil, err
 	}
 	c := &cluster{root: root, folder: folder, plane: plane}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.stop())
+			err = errors.Join(err, c.stop(process.AtOnce()))
 		}
 	}()
-	if ctx.Err() != nil { // testkit.Start cannot be interrupted
-		return nil, context.Cause(ctx)
-	}
 	if err := c.addAdministrator(); err != nil {
 		return nil, err
 	}
@@ -92,10 +94,19 @@ func (c *cluster) install(ctx context.Context, say narrator) error {
 		return fmt.Errorf("config/default: %w", err)
 	}
 	c.accounts = parts.accounts
+	// As `make deploy` does: the API server looks for the kinds of parameters of policies only every 30 seconds.
+	if _, err := c.kubectl.run(ctx, "apply", "--server-side", "-f", policyCRD); err != nil {
+		return err
+	}
+	if _, err := c.kubectl.run(ctx, "wait", "--for=condition=Established", "--timeout="+installation.Limit.String(), "-f", policyCRD); err != nil {
+		return err
+	}
 	if _, err := c.kubectl.with(parts.apply).run(ctx, "apply", "--server-side", "-f", "-"); err != nil {
 		return err
 	}
-	if _, err := c.kubectl.run(ctx, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"); err != nil {
+	limited, cancel := context.WithTimeoutCause(ctx, installation.Limit, fmt.Errorf("not after %s", installation.Limit))
+	defer cancel()
+	if _, err := installation.AwaitGuardrails(limited, c.plane.Config); err != nil {
 		return err
 	}
 	say.held("config/default is applied (%s): guardrails, CRDs, namespace, RBAC", elapsed(started))
@@ -104,5 +115,5 @@ func (c *cluster) install(ctx context.Context, say narrator) error {
 	return nil
 }
 
-// stop ends the control plane, the programs that use the API server first.
-func (c *cluster) stop() error { return c.plane.Stop() }
+// stop ends the control plane, the programs that use the API server first, and kills what is left when hurry is closed.
+func (c *cluster) stop(hurry <-chan struct{}) error { return leftover(c.plane.StopHurried(hurry)) }

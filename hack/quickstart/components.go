@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 const (
-	// programStart is how long a program may take to be ready: it takes about a second.
-	programStart = 30 * time.Second
+	// programStart is how long a program may take to be ready: it takes about a second, and more on a busy machine.
+	programStart = 2 * time.Minute
 	// programGrace is how long a program may take to end. The verifier gives requests and last writes 15 seconds.
 	programGrace = 20 * time.Second
 )
@@ -61,7 +63,7 @@ func (c *cluster) startProgram(ctx context.Context, say narrator, component, nam
 		return nil, err
 	}
 	if err := p.awaitReady(ctx, "http://"+probe+"/readyz"); err != nil {
-		p.stop()
+		p.stop(process.AtOnce())
 
 		return nil, p.explain(err)
 	}

@@ -14,6 +14,8 @@ import (
 	"net/http/httputil"
 	"os/exec"
 	"strings"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // answer is what an HTTP server said.
@@ -50,9 +52,8 @@ func (c curl) get(ctx context.Context, url string, headers []string) (answer, er
 		_, _ = fmt.Fprintf(&config, "header = \"%s\"\n", strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(header))
 	}
 	// The reader's own settings (-q comes first for that) and proxies would change what the tour shows.
-	cmd := exec.CommandContext(ctx, c.program, "-q", "--noproxy", "*", "-sS", "-i", "--config", "-", url)
+	cmd := process.Command(ctx, c.program, "-q", "--noproxy", "*", "-sS", "-i", "--config", "-", url)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &config, &printed, &complaint
-	cmd.SysProcAttr = ownGroup()
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return answer{}, context.Cause(ctx)

@@ -8,8 +8,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // kubectl runs kubectl as one user. Copies with another kubeconfig are other users.
@@ -32,11 +33,10 @@ func (k kubectl) with(stdin []byte) kubectl {
 // The error of a command that failed holds that too.
 func (k kubectl) run(ctx context.Context, args ...string) (string, error) {
 	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, k.program, args...)
+	cmd := process.Command(ctx, k.program, args...)
 	cmd.Dir = k.workDir
 	cmd.Stdin = bytes.NewReader(k.stdin)
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = ownGroup()
 	// KUBECTL_KUBERC: the reader's own preferences would change what the tour shows.
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+k.kubeconfig, "KUBECACHEDIR="+k.cache, "KUBECTL_KUBERC=false")
 	err := cmd.Run()

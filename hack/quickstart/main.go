@@ -20,6 +20,8 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/go-logr/logr"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // exitVariable is the environment variable that makes quickstart end after the tour.
@@ -37,7 +39,8 @@ const usage = `Usage: make quickstart
 Starts etcd, kube-apiserver, kube-controller-manager, the operator, the verifier and a demo API on loopback,
 with free ports, fresh certificates and all files in one temporary folder. Then it walks through the life of
 an API key, checks that every step holds, prints what to try next, and stays up until Ctrl-C.
-When it ends, for whatever reason, no process and no file is left behind.
+When it ends, for whatever reason, no process and no file is left behind. A second Ctrl-C
+kills what has not ended yet.
 
 Environment:
   ` + exitVariable + `=1   end after the tour, with exit code 0 only if every step held
@@ -66,23 +69,30 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 
-	ctx, release := untilSignal(context.Background(), stderr)
+	asked, hurry, release := process.UntilSignal(context.Background(), stderr)
 	defer release()
 
-	err = quickstart(ctx, newNarrator(stdout), exitAfterTour)
-	var signal interruption
+	return conclude(quickstart(asked, hurry, newNarrator(stdout), exitAfterTour), context.Cause(asked), stderr)
+}
+
+// conclude reports how it went and returns the exit code. When someone asked for the end, every error is a consequence of
+// that, and no failure; only what could not be removed is still worth telling.
+func conclude(err, cause error, stderr io.Writer) int {
+	var signal process.SignalError
+	var left leftoverError
 	switch {
 	case err == nil:
 		return exitHeld
-	case errors.As(err, &signal):
-		_, _ = fmt.Fprintf(stderr, "quickstart: %v before the tour was over\n", signal)
-
-		return signal.exitCode()
-	default:
+	case !errors.As(cause, &signal):
 		_, _ = fmt.Fprintf(stderr, "\nquickstart failed: %v\n", err)
 
 		return exitError
+	case errors.As(err, &left):
+		_, _ = fmt.Fprintf(stderr, "quickstart: %v\n", left)
 	}
+	_, _ = fmt.Fprintf(stderr, "quickstart: %v before the tour was over\n", signal)
+
+	return signal.ExitCode()
 }
 
 // parse reads the command line, which takes nothing but --help, and the environment.

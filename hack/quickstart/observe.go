@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// patience is how long a change may take to show: it takes well under a second.
-	patience = 30 * time.Second
+	// patience is how long a change may take to show: it takes well under a second, and more on a busy machine.
+	patience = 2 * time.Minute
 	// calm is for how long nothing must change where nothing should.
 	calm         = time.Second
 	pollInterval = 50 * time.Millisecond

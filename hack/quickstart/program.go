@@ -11,8 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // logLines is how many lines of its log are shown of a program that failed.
@@ -25,53 +26,26 @@ type program struct {
 	// grace is how long it may take to end before it is killed.
 	grace time.Duration
 
-	cmd    *exec.Cmd
-	ended  chan struct{} // closed when the process has ended
-	result error         // how it ended; to be read after ended is closed
+	*process.Process
 }
 
 // start starts the process.
-func (p *program) start(path string, args ...string) error {
-	log, err := os.Create(p.log)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }() // the child keeps its own copy of the descriptor
-
+func (p *program) start(path string, args ...string) (err error) {
 	//nolint:noctx // stop ends it with a grace period; a context would kill it.
-	p.cmd = exec.Command(path, args...)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = ownGroup()
-	if err := p.cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", p.name, err)
-	}
-	p.ended = make(chan struct{})
-	go func() {
-		defer close(p.ended)
-		p.result = p.cmd.Wait()
-	}()
+	p.Process, err = process.StartLogged(exec.Command(path, args...), p.log)
 
-	return nil
+	return err
 }
 
-// ownGroup keeps a Ctrl-C at the terminal away from a child: the terminal sends it to the whole group of this
-// program, and the children must end one after the other, the API server after those that use it.
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
-// stop asks the process to end and kills it if it does not within its grace period.
-func (p *program) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
-	kill := time.AfterFunc(p.grace, func() { _ = p.cmd.Process.Kill() })
-	defer kill.Stop()
-	<-p.ended
-}
+// stop asks the process to end, and kills it when its grace period is over or hurry is closed.
+func (p *program) stop(hurry <-chan struct{}) { p.Stop(hurry, p.grace) }
 
 // whileRunning returns a context that ends when parent ends or the process does, with that as its cause.
 func (p *program) whileRunning(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	go func() {
 		select {
-		case <-p.ended:
+		case <-p.Ended():
 			cancel(p.death())
 		case <-ctx.Done():
 		}
@@ -83,8 +57,8 @@ func (p *program) whileRunning(parent context.Context) (context.Context, context
 // death says how the process ended.
 func (p *program) death() error {
 	how := "exit status 0"
-	if p.result != nil {
-		how = p.result.Error()
+	if p.Result() != nil {
+		how = p.Result().Error()
 	}
 
 	return fmt.Errorf("the %s has ended by itself (%s)", p.name, how)
@@ -92,7 +66,7 @@ func (p *program) death() error {
 
 // explain adds the end of the log to an error, except where someone only asked to stop.
 func (p *program) explain(err error) error {
-	if errors.As(err, new(interruption)) {
+	if errors.As(err, new(process.SignalError)) {
 		return err
 	}
 	log, readErr := os.ReadFile(p.log)

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // shell is a program that runs a script.
@@ -20,7 +22,7 @@ func shell(t *testing.T, script string) *program {
 	if err := p.start("/bin/sh", "-c", script); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.stop)
+	t.Cleanup(func() { p.stop(process.AtOnce()) })
 
 	return p
 }
@@ -40,7 +42,7 @@ func TestProgramThatEndsIsTheCauseWithItsLog(t *testing.T) {
 
 func TestInterruptionIsNotExplained(t *testing.T) {
 	p := shell(t, "echo quite busy; exec sleep 60")
-	stopped := interruption{signal: syscall.SIGTERM}
+	stopped := process.SignalError{Signal: syscall.SIGTERM}
 	if got := p.explain(stopped); !errors.Is(got, stopped) || strings.Contains(got.Error(), "busy") {
 		t.Errorf("error is %v, want nothing but %v", got, stopped)
 	}
@@ -48,18 +50,18 @@ func TestInterruptionIsNotExplained(t *testing.T) {
 
 func TestStopEndsAProgram(t *testing.T) {
 	p := shell(t, "exec sleep 60")
-	p.stop()
-	if p.result == nil || !strings.Contains(p.result.Error(), "terminated") {
-		t.Errorf("it ended with %v, want terminated", p.result)
+	p.stop(nil)
+	if p.Result() == nil || !strings.Contains(p.Result().Error(), "terminated") {
+		t.Errorf("it ended with %v, want terminated", p.Result())
 	}
 }
 
 func TestStopKillsAProgramThatDoesNotEnd(t *testing.T) {
 	p := shell(t, "trap '' TERM; while :; do sleep 60; done")
 	p.grace = time.Millisecond
-	p.stop()
-	if p.result == nil || !strings.Contains(p.result.Error(), "killed") && !strings.Contains(p.result.Error(), "terminated") {
-		t.Errorf("it ended with %v, want killed", p.result)
+	p.stop(nil)
+	if p.Result() == nil || !strings.Contains(p.Result().Error(), "killed") && !strings.Contains(p.Result().Error(), "terminated") {
+		t.Errorf("it ended with %v, want killed", p.Result())
 	}
 }
 

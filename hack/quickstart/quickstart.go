@@ -14,8 +14,9 @@ import (
 )
 
 // quickstart starts everything, walks through the tour and stays up until ctx ends.
-// It returns nil if every step held. Whatever happens, it ends what it started and removes every file.
-func quickstart(ctx context.Context, say narrator, exitAfterTour bool) (err error) {
+// It returns nil if every step held. Whatever happens, it ends what it started and removes every file; when hurry is closed, it
+// kills what has not ended yet.
+func quickstart(ctx context.Context, hurry <-chan struct{}, say narrator, exitAfterTour bool) (err error) {
 	root, err := testkit.Root()
 	if err != nil {
 		return err
@@ -27,7 +28,7 @@ func quickstart(ctx context.Context, say narrator, exitAfterTour bool) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	defer func() { err = errors.Join(err, leftover(os.RemoveAll(folder))) }()
 
 	say.title("The life of an API key, on a Kubernetes API server of its own.")
 	say.heading("Starting", "on loopback, with all files in "+folder)
@@ -35,19 +36,19 @@ func quickstart(ctx context.Context, say narrator, exitAfterTour bool) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, cluster.stop()) }()
+	defer func() { err = errors.Join(err, cluster.stop(hurry)) }()
 
 	operator, err := cluster.startOperator(ctx, say)
 	if err != nil {
 		return err
 	}
-	defer operator.stop()
+	defer operator.stop(hurry)
 
 	verifier, asked, err := cluster.startVerifier(ctx, say)
 	if err != nil {
 		return err
 	}
-	defer verifier.stop() // before the API server: its last act is to write what was used
+	defer verifier.stop(hurry) // before the API server: its last act is to write what was used
 
 	api, err := startDemo(ctx, say, asked)
 	if err != nil {
@@ -56,6 +57,18 @@ func quickstart(ctx context.Context, say narrator, exitAfterTour bool) (err erro
 	defer func() { err = errors.Join(err, api.stop(ctx)) }()
 
 	return show(ctx, say, &stage{cluster: cluster, operator: operator, verifier: verifier, api: api}, exitAfterTour)
+}
+
+// leftoverError says what could not be removed at the end.
+type leftoverError struct{ error }
+
+// leftover marks the error of a removal; nil stays nil.
+func leftover(err error) error {
+	if err == nil {
+		return nil
+	}
+
+	return leftoverError{fmt.Errorf("remove what is left yourself: %w", err)}
 }
 
 // stage is all that the tour plays on.

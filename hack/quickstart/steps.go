@@ -45,7 +45,7 @@ func minted(ctx context.Context, g *guide) error {
 	if err != nil {
 		return err
 	}
-	if err := g.show(ctx, "wait", resource, "--all", "-n", namespace, "--for=condition=Ready", "--timeout=30s"); err != nil {
+	if err := g.show(ctx, "wait", resource, "--all", "-n", namespace, "--for=condition=Ready", "--timeout=2m"); err != nil {
 		return err
 	}
 	if err := g.show(ctx, "get", resource, "-n", namespace); err != nil {

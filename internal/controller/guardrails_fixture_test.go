@@ -14,8 +14,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -26,6 +24,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/controller"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
+	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -52,7 +51,10 @@ func installed() *site {
 		var err error
 		s.operator, err = plane.User(operatorUser, "system:serviceaccounts", "system:serviceaccounts:apikey-operator-system")
 		Expect(err).NotTo(HaveOccurred())
-		Eventually(s.refusing).WithContext(ctx).WithTimeout(patience).Should(HaveLen(2))
+		limited, cancel := context.WithTimeout(ctx, installation.Limit)
+		defer cancel()
+		_, err = installation.AwaitGuardrails(limited, plane.Config)
+		Expect(err).NotTo(HaveOccurred())
 	})
 	AfterAll(func(ctx SpecContext) {
 		for _, object := range slices.Backward(s.objects) {
@@ -61,7 +63,9 @@ func installed() *site {
 			}
 			Expect(client.IgnoreNotFound(admin.Delete(ctx, object))).To(Succeed(), object.GetName())
 		}
-		Eventually(s.refusing).WithContext(ctx).WithTimeout(patience).Should(BeEmpty(), "other specs need a cluster without guardrails")
+		limited, cancel := context.WithTimeout(ctx, installation.Limit)
+		defer cancel()
+		Expect(installation.AwaitRemoval(limited, plane.Config)).To(Succeed(), "other specs need a cluster without guardrails")
 	})
 
 	return s
@@ -82,36 +86,6 @@ func (s *site) render(ctx context.Context) {
 			s.objects = append(s.objects, object)
 		}
 	}
-}
-
-// refusing are those guardrails of Secrets and of status that refuse an administrator.
-func (s *site) refusing(ctx context.Context) ([]string, error) {
-	key := &v1alpha1.APIKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "probe-"},
-		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
-	}
-	if err := admin.Create(ctx, key); err != nil {
-		return nil, err
-	}
-	defer func() { _ = admin.Delete(context.WithoutCancel(ctx), key) }()
-	key.Status.Phase = v1alpha1.PhaseRevoked
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "default", GenerateName: "probe-",
-		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(key, v1alpha1.GroupVersion.WithKind("APIKey"))},
-	}, Type: v1alpha1.SecretType}
-	var refusing []string
-	for guardrail, err := range map[string]error{
-		"secrets": admin.Create(ctx, secret, client.DryRunAll),
-		"status":  admin.Status().Update(ctx, key, client.DryRunAll),
-	} {
-		if apierrors.IsForbidden(err) {
-			refusing = append(refusing, guardrail)
-		} else if err != nil {
-			return nil, err
-		}
-	}
-
-	return refusing, nil
 }
 
 // start runs an operator that requires guardrails, for the namespace of a fixture.

@@ -22,11 +22,12 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
+	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // inForceTimeout is how long the API server may take to put a policy in force. It looks for new ones each second.
-const inForceTimeout = time.Minute
+const inForceTimeout = 3 * time.Minute
 
 // Who config/default says the operator and the verifier are.
 const (
@@ -68,8 +69,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 // awaitGuardrails waits until the API server goes by the CRDs and by every guardrail.
 func awaitGuardrails(ctx context.Context) {
 	GinkgoHelper()
-	// From when limits is in force until the API server has looked for APIKeyPolicies, it refuses everybody everything.
-	kubectl(ctx, "wait", "--for=condition=Established", "crd/apikeypolicies.apikey-operator.io", "--timeout=1m")
+	limited, cancel := context.WithTimeout(ctx, inForceTimeout)
+	defer cancel()
+	_, err := installation.AwaitGuardrails(limited, plane.Config)
+	Expect(err).NotTo(HaveOccurred())
 	awaitPolicies(ctx)
 	for _, guardrail := range expected() {
 		namespace := upgraded.whole[guardrail.Name]

@@ -3,6 +3,9 @@
 
 // Package testkit starts a real control plane and builds the objects that tests need.
 // Tests and the programs under hack use it; no shipped binary does.
+//
+// The control plane is started here and not by envtest, which cannot be interrupted, gives up after limits of its own
+// (5 seconds for the default namespace), and neither waits for a server that it has killed nor removes its lock files.
 package testkit
 
 import (
@@ -12,22 +15,30 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/installation"
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
-// stopTimeout is how long a program of the control plane may take to end before it is killed.
-const stopTimeout = 20 * time.Second
+const (
+	// startTimeout is how long the control plane may take to start. It takes seconds, and more on a busy machine.
+	startTimeout = 5 * time.Minute
+	// stopGrace is how long a program of the control plane may take to end before it is killed.
+	stopGrace = 20 * time.Second
+)
 
 // ControlPlane is an etcd and a kube-apiserver on loopback, with the CRDs of this project installed.
 // Ports are free ones, certificates are fresh, and all files are in a temporary folder that Stop removes.
@@ -35,9 +46,12 @@ type ControlPlane struct {
 	// Config is that of an administrator, without client-side throttling.
 	Config *rest.Config
 
-	env     *envtest.Environment
-	folder  string
-	manager *exec.Cmd
+	folder    string
+	programs  string // the folder of the programs
+	authority *authority
+	etcd      string // the URL of etcd
+	apiServer string // the URL of kube-apiserver
+	running   []*process.Process
 }
 
 // Options change how the control plane starts; the zero value is good for most.
@@ -73,37 +87,51 @@ func Root() (string, error) {
 }
 
 // Start starts a control plane from KUBEBUILDER_ASSETS or bin/k8s, where `make kube` puts the programs.
-func Start(opts Options) (*ControlPlane, error) {
+func Start(opts Options) (*ControlPlane, error) { return StartContext(context.Background(), opts) }
+
+// StartContext is Start that gives up when ctx ends. Then it returns the cause of that, and no process or file is left.
+func StartContext(ctx context.Context, opts Options) (_ *ControlPlane, err error) {
 	root, err := Root()
 	if err != nil {
 		return nil, err
 	}
-	env := &envtest.Environment{
-		BinaryAssetsDirectory:    filepath.Join(root, "bin", "k8s"),
-		Scheme:                   Scheme(),
-		ErrorIfCRDPathMissing:    true,
-		ControlPlaneStartTimeout: 2 * time.Minute,
-		ControlPlaneStopTimeout:  stopTimeout,
+	c := &ControlPlane{programs: filepath.Join(root, "bin", "k8s")}
+	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+		c.programs = assets
 	}
-	if !opts.WithoutCRDs {
-		env.CRDDirectoryPaths = []string{filepath.Join(root, "config", "crd", "bases")}
+	if c.folder, err = os.MkdirTemp("", "apikey-operator-"); err != nil {
+		return nil, err
 	}
-	args := env.ControlPlane.GetAPIServer().Configure()
-	for name, values := range opts.APIServerArgs {
-		args.Set(name, values...)
+	starting, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not ready after %s", startTimeout))
+	defer cancel()
+	defer func() {
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx) // what failed is only the consequence
+		}
+		err = errors.Join(err, c.StopHurried(process.AtOnce())) // there is nothing yet that an orderly end would save
+	}()
+	if err := c.startServers(starting, opts.APIServerArgs); err != nil {
+		return nil, fmt.Errorf("start etcd and kube-apiserver (run `make kube` first): %w", err)
 	}
-	cfg, err := env.Start()
-	if err != nil {
-		return nil, fmt.Errorf("start etcd and kube-apiserver (run `make kube` first): %w", errors.Join(err, env.Stop(), releasePorts()))
+	if opts.WithoutCRDs {
+		return c, nil
 	}
-	cfg.QPS = -1 // no client-side throttling: the API server's own priority and fairness governs
 
-	folder, err := os.MkdirTemp("", "apikey-operator-")
-	if err != nil {
-		return nil, errors.Join(err, env.Stop(), releasePorts())
+	return c, c.installCRDs(starting, filepath.Join(root, "config", "crd", "bases"))
+}
+
+// installCRDs installs the CRDs of a folder and waits until the API server goes by them.
+func (c *ControlPlane) installCRDs(ctx context.Context, folder string) error {
+	if _, err := envtest.InstallCRDs(c.Config, envtest.CRDInstallOptions{
+		Scheme: Scheme(), Paths: []string{folder}, ErrorIfPathMissing: true, MaxTime: startTimeout,
+	}); err != nil {
+		return fmt.Errorf("install the CRDs: %w", err)
 	}
 
-	return &ControlPlane{Config: cfg, env: env, folder: folder}, nil
+	return installation.AwaitCRDs(ctx, c.Config)
 }
 
 // Client reads from and writes to the API server directly, as the administrator.
@@ -114,41 +142,45 @@ func (c *ControlPlane) Client() (client.Client, error) {
 // User is the configuration of a user with a fresh client certificate.
 // A service account is the user system:serviceaccount:<namespace>:<name>.
 func (c *ControlPlane) User(name string, groups ...string) (*rest.Config, error) {
-	user, err := c.env.AddUser(envtest.User{Name: name, Groups: groups}, c.Config)
+	certificate, key, err := c.authority.clientCertificate(name, groups)
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate for %s: %w", name, err)
 	}
-	cfg := rest.CopyConfig(user.Config())
-	cfg.QPS = -1
 
-	return cfg, nil
+	return &rest.Config{
+		Host: c.apiServer,
+		QPS:  -1, // no client-side throttling: the API server's own priority and fairness governs
+		TLSClientConfig: rest.TLSClientConfig{
+			CAData: c.authority.certificatePEM, CertData: certificate, KeyData: key,
+		},
+	}, nil
 }
 
 // Kubeconfig writes a kubeconfig for a user into the folder of the control plane and returns its path.
 func (c *ControlPlane) Kubeconfig(user string, groups ...string) (string, error) {
-	u, err := c.env.AddUser(envtest.User{Name: user, Groups: groups}, c.Config)
-	if err != nil {
-		return "", fmt.Errorf("make a certificate for %s: %w", user, err)
-	}
-	data, err := u.KubeConfig()
+	cfg, err := c.User(user, groups...)
 	if err != nil {
 		return "", err
 	}
+	const name = "envtest"
+	kubeconfig := clientcmdapi.NewConfig()
+	kubeconfig.Clusters[name] = &clientcmdapi.Cluster{Server: cfg.Host, CertificateAuthorityData: cfg.CAData}
+	kubeconfig.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: cfg.CertData, ClientKeyData: cfg.KeyData}
+	kubeconfig.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	kubeconfig.CurrentContext = name
 	path := filepath.Join(c.folder, strings.ReplaceAll(user, ":", "-")+".kubeconfig")
 
-	return path, os.WriteFile(path, data, 0o600)
+	return path, clientcmd.WriteToFile(*kubeconfig, path)
 }
 
 // Folder is where files can be put that Stop removes.
 func (c *ControlPlane) Folder() string { return c.folder }
 
 // Program is the path of a program of the control plane, such as kubectl.
-func (c *ControlPlane) Program(name string) string {
-	return filepath.Join(filepath.Dir(c.env.ControlPlane.GetAPIServer().Path), name)
-}
+func (c *ControlPlane) Program(name string) string { return filepath.Join(c.programs, name) }
 
 // EtcdURL is where etcd answers clients, without TLS.
-func (c *ControlPlane) EtcdURL() string { return c.env.ControlPlane.Etcd.URL.String() }
+func (c *ControlPlane) EtcdURL() string { return c.etcd }
 
 // StartControllerManager starts kube-controller-manager with garbage collection and namespace deletion, as clusters do: as its
 // own user, with a service account for each of its controllers, so that what they do passes the guardrails because of who they
@@ -158,69 +190,30 @@ func (c *ControlPlane) StartControllerManager(context.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(c.folder, "kube-controller-manager.log"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }() // the child keeps its own copy of the descriptor
-
 	//nolint:noctx // Stop ends it, in order and with a grace period; a context would kill it.
 	cmd := exec.Command(c.Program("kube-controller-manager"),
 		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials",
 		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,"+
 			"clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
 		"--kube-api-qps=300", "--kube-api-burst=400")
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal is ours to handle, in order
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start kube-controller-manager (run `make kube` first): %w", err)
+	manager, err := process.StartLogged(cmd, filepath.Join(c.folder, "kube-controller-manager.log"))
+	if err != nil {
+		return fmt.Errorf("%w (run `make kube` first)", err)
 	}
-	c.manager = cmd
+	c.running = append(c.running, manager)
 
 	return nil
 }
 
 // Stop ends all programs and removes all files.
-func (c *ControlPlane) Stop() error {
-	var errs []error
-	if c.manager != nil {
-		errs = append(errs, stopProgram(c.manager))
-	}
-	errs = append(errs, c.env.Stop(), releasePorts(), os.RemoveAll(c.folder))
+func (c *ControlPlane) Stop() error { return c.StopHurried(nil) }
 
-	return errors.Join(errs...)
-}
-
-// stopProgram asks a program to end and kills it when it does not.
-func stopProgram(cmd *exec.Cmd) error {
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	kill := time.AfterFunc(stopTimeout, func() { _ = cmd.Process.Kill() })
-	defer kill.Stop()
-	_ = cmd.Wait() // it was told to end; how it did so is no news
-
-	return nil
-}
-
-// releasePorts removes the lock files through which envtest keeps two control planes off one port.
-// envtest never does: it leaves one file a port in the user's cache folder. The ones that this process holds open are ours.
-// The folder itself stays: another process may be about to put a file into it.
-func releasePorts() error {
-	descriptors, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, descriptor := range descriptors {
-		path, err := os.Readlink(descriptor)
-		if err != nil || filepath.Base(filepath.Dir(path)) != "kubebuilder-envtest" {
-			continue
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
+// StopHurried is Stop that kills, as soon as hurry is closed, the programs that are still there. A program that had to be killed is
+// no error: what it held is thrown away in any case.
+func (c *ControlPlane) StopHurried(hurry <-chan struct{}) error {
+	for _, program := range slices.Backward(c.running) {
+		program.Stop(hurry, stopGrace)
 	}
 
-	return errors.Join(errs...)
+	return os.RemoveAll(c.folder)
 }

@@ -1,0 +1,223 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package testkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
+)
+
+const (
+	// loopback is where the servers listen.
+	loopback = "127.0.0.1"
+	// serverPoll is how often a server that starts is asked whether it is ready.
+	serverPoll = 50 * time.Millisecond
+	// portAttempts is how often a server is started on other ports when it ends by itself: another program may take a port
+	// between its choice and its use.
+	portAttempts = 3
+	// logTail is how many bytes of the log of a server that does not start are shown.
+	logTail = 2000
+)
+
+// startServers starts etcd and kube-apiserver and makes the administrator.
+func (c *ControlPlane) startServers(ctx context.Context, apiServerArgs map[string][]string) (err error) {
+	if c.authority, err = newAuthority(c.folder); err != nil {
+		return err
+	}
+	if err := c.startServer(ctx, "etcd", c.prepareEtcd); err != nil {
+		return err
+	}
+	if err := c.startServer(ctx, "kube-apiserver", func(port string) (map[string][]string, readiness, error) {
+		flags, ready, err := c.prepareAPIServer(port)
+		maps.Copy(flags, apiServerArgs)
+
+		return flags, ready, err
+	}); err != nil {
+		return err
+	}
+
+	return c.awaitDefaultNamespace(ctx)
+}
+
+// readiness asks a server whether it is ready.
+type readiness func(context.Context) error
+
+// startServer starts a server on a free port and waits until it is ready.
+func (c *ControlPlane) startServer(
+	ctx context.Context, name string, prepare func(port string) (flags map[string][]string, ready readiness, err error),
+) error {
+	var last error
+	for range portAttempts {
+		port, err := freePort(ctx)
+		if err != nil {
+			return err
+		}
+		flags, ready, err := prepare(port)
+		if err != nil {
+			return err
+		}
+		var args []string
+		for _, flag := range slices.Sorted(maps.Keys(flags)) {
+			for _, value := range flags[flag] {
+				args = append(args, "--"+flag+"="+value)
+			}
+		}
+		log := filepath.Join(c.folder, name+".log")
+		server, err := process.StartLogged(exec.Command(c.Program(name), args...), log) //nolint:noctx // StopHurried ends it, in order
+		if err != nil {
+			return err
+		}
+		c.running = append(c.running, server)
+		if last = awaitServer(ctx, server, ready); last == nil {
+			return nil
+		}
+		last = fmt.Errorf("%s: %w\nthe end of its log:\n%s", name, last, tail(log))
+		if ctx.Err() != nil {
+			return last
+		}
+	}
+
+	return last
+}
+
+// awaitServer waits until a server is ready, or has ended.
+func awaitServer(ctx context.Context, server *process.Process, ready readiness) error {
+	last := errors.New("no answer")
+	err := wait.PollUntilContextCancel(ctx, serverPoll, true, func(ctx context.Context) (bool, error) {
+		select {
+		case <-server.Ended():
+			return false, fmt.Errorf("ended by itself: %w", server.Result())
+		default:
+		}
+		err := ready(ctx)
+		if ctx.Err() == nil { // else the answer before says more
+			last = err
+		}
+
+		return err == nil, nil
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), last)
+	}
+
+	return err
+}
+
+// awaitDefaultNamespace waits until the API server has made the default namespace.
+func (c *ControlPlane) awaitDefaultNamespace(ctx context.Context) error {
+	admin, err := c.Client()
+	if err != nil {
+		return err
+	}
+
+	return wait.PollUntilContextCancel(ctx, serverPoll, true, func(ctx context.Context) (bool, error) {
+		return admin.Get(ctx, client.ObjectKey{Name: "default"}, &corev1.Namespace{}) == nil, nil
+	})
+}
+
+// prepareEtcd returns the flags of an etcd. It keeps nothing safe from a crash of the machine.
+func (c *ControlPlane) prepareEtcd(port string) (map[string][]string, readiness, error) {
+	c.etcd = "http://" + net.JoinHostPort(loopback, port)
+
+	return map[string][]string{
+		"data-dir":              {filepath.Join(c.folder, "etcd")},
+		"listen-client-urls":    {c.etcd},
+		"advertise-client-urls": {c.etcd},
+		"listen-peer-urls":      {"http://" + net.JoinHostPort(loopback, "0")},
+		"unsafe-no-fsync":       {"true"},
+	}, answers(http.DefaultClient, c.etcd+"/health"), nil
+}
+
+// prepareAPIServer returns the flags of a kube-apiserver, and makes the administrator of one at that port.
+func (c *ControlPlane) prepareAPIServer(port string) (map[string][]string, readiness, error) {
+	c.apiServer = "https://" + net.JoinHostPort(loopback, port)
+	var err error
+	if c.Config, err = c.User("admin", "system:masters"); err != nil {
+		return nil, nil, err
+	}
+	browser, err := rest.HTTPClientFor(c.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	return map[string][]string{
+		"etcd-servers":                     {c.etcd},
+		"bind-address":                     {loopback},
+		"secure-port":                      {port},
+		"cert-dir":                         {c.folder},
+		"tls-cert-file":                    {c.authority.serverCertificate},
+		"tls-private-key-file":             {c.authority.serverKey},
+		"client-ca-file":                   {c.authority.certificate},
+		"authorization-mode":               {"RBAC"},
+		"allow-privileged":                 {"true"},
+		"disable-admission-plugins":        {"ServiceAccount"}, // there is not always a controller that makes the accounts
+		"service-cluster-ip-range":         {"10.0.0.0/24"},
+		"service-account-issuer":           {c.apiServer + "/"},
+		"service-account-key-file":         {c.authority.serverCertificate},
+		"service-account-signing-key-file": {c.authority.serverKey},
+	}, answers(browser, c.apiServer+"/readyz"), nil
+}
+
+// answers asks whether a URL answers 200.
+func answers(browser *http.Client, url string) readiness {
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return err
+		}
+		response, err := browser.Do(request)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = response.Body.Close() }()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answered %s", url, response.Status)
+		}
+
+		return nil
+	}
+}
+
+// freePort returns a port on loopback that no program listens on.
+func freePort(ctx context.Context) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+
+	return port, errors.Join(err, listener.Close())
+}
+
+// tail returns the end of a file.
+func tail(path string) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = file.Close() }()
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return err.Error()
+	}
+
+	return string(content[max(0, len(content)-logTail):])
+}
