@@ -19,7 +19,7 @@ import (
 type mintOptions struct {
 	launch
 
-	keys, rounds, settled, expiring int
+	keys, rounds, settled, expiring, crowd int
 	rest                            time.Duration
 }
 
@@ -60,11 +60,12 @@ func parseMintFlags(args []string, stdout, stderr io.Writer) (mintOptions, error
 	flags.IntVar(&o.rounds, "rounds", 3, "how many rounds of operator and raw loop")
 	flags.DurationVar(&o.rest, "rest", 10*time.Second, "how long to count API calls at rest")
 	flags.IntVar(&o.expiring, "expiring", 500, "how many keys to let expire in the same second; 0 skips expiry")
+	flags.IntVar(&o.crowd, "crowd", 3000, "how many keys one namespace creates at once while another waits for its own; 0 skips fairness")
 	flags.IntVar(&o.settled, "settled", 20000, "how many keys to measure memory with; 0 skips memory")
 	if err := parseFlags(flags, args, stdout, stderr); err != nil {
 		return mintOptions{}, err
 	}
-	if o.keys < 0 || o.keys == 1 || o.expiring < 0 || o.settled < 0 || o.rounds < 1 || o.workers < 1 {
+	if o.keys < 0 || o.keys == 1 || o.expiring < 0 || o.settled < 0 || o.crowd < 0 || o.rounds < 1 || o.workers < 1 {
 		_, _ = fmt.Fprintln(stderr, "bench mint: numbers of keys must not be negative (nor --keys 1: there is no rate of one), "+
 			"--rounds and --workers at least 1")
 
@@ -96,6 +97,11 @@ func (b *mintBench) run(ctx context.Context) error {
 	if b.options.expiring > 0 {
 		if err := b.measureExpiry(ctx); err != nil {
 			return fmt.Errorf("measure expiry: %w", err)
+		}
+	}
+	if b.options.crowd > 0 {
+		if err := b.measureFairness(ctx); err != nil {
+			return fmt.Errorf("measure fairness: %w", err)
 		}
 	}
 	if b.options.settled > 0 {

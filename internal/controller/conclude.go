@@ -40,8 +40,19 @@ func workTime(p *pass) time.Duration {
 	return longestWork
 }
 
-// conclude reports a failure in the status and says when to look again.
+// conclude reports a failure in the status and says when to look again. What is due for a key that was handed out does not
+// wait for first keys.
 func (r *Reconciler) conclude(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
+	result, err := r.next(ctx, p, err)
+	if p.observed.Key.Status.LastRotation != nil && (err != nil || result.RequeueAfter > 0) {
+		result.Priority = new(priorityAsked)
+	}
+
+	return result, err
+}
+
+// next reports a failure in the status and says when to look again.
+func (r *Reconciler) next(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
 	var gone *goneError
 	if isConflict(err) || errors.Is(err, errNamespaceBehind) {
 		if wait, lasting := r.Failures.conflicted(p.request, p.now); !lasting {

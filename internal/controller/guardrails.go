@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
@@ -158,7 +159,7 @@ func (g *Gate) forget(name types.NamespacedName) {
 func (g *Gate) Handler() handler.EventHandler {
 	react := func(ctx context.Context, queue workQueue) {
 		for _, name := range g.changed(ctx) {
-			queueLater(queue, name)
+			enqueue(queue, priorityBehind, reconcile.Request{NamespacedName: name})
 		}
 	}
 

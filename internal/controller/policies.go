@@ -136,6 +136,6 @@ func queueAllIn(ctx context.Context, reader client.Reader, queue workQueue, name
 		ctrl.LoggerFrom(ctx).Error(err, "Cannot list APIKeys: they follow a changed APIKeyPolicy only when they are next looked at", "namespace", namespace)
 	}
 	for i := range keys.Items {
-		queueLater(queue, client.ObjectKeyFromObject(&keys.Items[i]))
+		enqueue(queue, priorityBehind, requestFor(&keys.Items[i]))
 	}
 }

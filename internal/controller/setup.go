@@ -13,13 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -103,9 +103,9 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
-		Watches(&v1alpha1.APIKey{}, handler.WithLowPriorityWhenUnchanged[client.Object, reconcile.Request](&apikeyHandler{})).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(apikeysOf(watched, conflicts)), builder.OnlyMetadata).
-		WatchesRawSource(source.Channel(conflicts.queue, &handler.EnqueueRequestForObject{})).
+		Watches(&v1alpha1.APIKey{}, apikeyHandler{}).
+		Watches(&corev1.Secret{}, secretHandler(watched, conflicts), builder.OnlyMetadata).
+		WatchesRawSource(source.Channel(conflicts.queue, apikeyHandler{})).
 		Watches(&v1alpha1.APIKeyPolicy{}, policyHandler(mgr.GetCache())).
 		Watches(&corev1.Namespace{}, namespaceHandler(mgr.GetCache()), builder.OnlyMetadata).
 		WithOptions(controller.Options{
@@ -113,6 +113,9 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 			ReconciliationTimeout:   passTimeout,
 			EnableWarmup:            new(true), // a replica that stands by takes over with its cache filled
 			RateLimiter:             failures,
+			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workQueue {
+				return NewFairQueue(name, limiter)
+			},
 		})
 	if opts.RequireGuardrails {
 		r.Guardrails = NewGate(mgr.GetCache(), whoAmI(secrets), mgr.GetLogger().WithName("guardrails"))

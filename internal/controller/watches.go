@@ -8,9 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,56 +23,90 @@ import (
 // of a status, a backup that was restored for instance, is put right after this time.
 const statusDelay = time.Minute
 
-// workQueue is what handlers put APIKeys into that are to be looked at.
-type workQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
-// queueLater queues an APIKey behind those that somebody waits for.
-func queueLater(queue workQueue, name types.NamespacedName) {
-	req := reconcile.Request{NamespacedName: name}
-	if q, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		q.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
-
-		return
-	}
-	queue.Add(req)
-}
-
 // apikeyHandler queues an APIKey that has changed.
-type apikeyHandler struct {
-	handler.EnqueueRequestForObject
+type apikeyHandler struct{}
+
+// Create implements handler.EventHandler.
+func (apikeyHandler) Create(_ context.Context, e ctrlevent.CreateEvent, queue workQueue) {
+	priority := priorityOf(e.Object)
+	if e.IsInInitialList {
+		priority = priorityBehind
+	}
+	enqueue(queue, priority, requestFor(e.Object))
 }
 
 // Update implements handler.EventHandler.
-func (h *apikeyHandler) Update(ctx context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
-	if changedForUs(e.ObjectOld, e.ObjectNew) {
-		h.EnqueueRequestForObject.Update(ctx, e, queue)
-
-		return
+func (apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
+	switch {
+	case e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion(): // a resync
+		enqueue(queue, priorityBehind, requestFor(e.ObjectNew))
+	case changedForUs(e.ObjectOld, e.ObjectNew):
+		enqueue(queue, priorityOf(e.ObjectNew), requestFor(e.ObjectNew))
+	default:
+		enqueueAfter(queue, requestFor(e.ObjectNew), statusDelay)
 	}
-	queue.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.ObjectNew)}, statusDelay)
 }
 
-// changedForUs says whether something changed that asks for an action, or nothing did: then it is a resync.
+// Delete implements handler.EventHandler.
+func (apikeyHandler) Delete(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
+	enqueue(queue, priorityBehind, requestFor(e.Object)) // only what is remembered of it is left to be dropped
+}
+
+// Generic implements handler.EventHandler.
+func (apikeyHandler) Generic(_ context.Context, e ctrlevent.GenericEvent, queue workQueue) {
+	enqueue(queue, priorityFirst, requestFor(e.Object))
+}
+
+// priorityOf returns the priority of a change of an APIKey by its owner.
+func priorityOf(obj client.Object) int {
+	key, ok := obj.(*v1alpha1.APIKey)
+	if ok && (key.Status.LastRotation != nil || key.Spec.Revoked || !key.DeletionTimestamp.IsZero()) {
+		return priorityAsked
+	}
+
+	return priorityFirst
+}
+
+func requestFor(obj client.Object) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
+}
+
+// changedForUs says whether something changed that asks for an action.
 func changedForUs(before, after client.Object) bool {
-	return before.GetResourceVersion() == after.GetResourceVersion() ||
-		before.GetUID() != after.GetUID() ||
+	return before.GetUID() != after.GetUID() ||
 		before.GetGeneration() != after.GetGeneration() ||
 		before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
 		before.GetAnnotations()[v1alpha1.RotateAnnotation] != after.GetAnnotations()[v1alpha1.RotateAnnotation]
 }
 
-// apikeysOf maps a Secret to the APIKey that controls it and to those that wait for it to go, and notes how far the watch has come.
-func apikeysOf(watched *Frontier, conflicts *Conflicts) handler.MapFunc {
-	return func(_ context.Context, secret client.Object) []reconcile.Request {
-		watched.Observe(secret.GetResourceVersion())
-		var requests []reconcile.Request
-		for _, name := range conflicts.waitingFor(client.ObjectKeyFromObject(secret)) {
-			requests = append(requests, reconcile.Request{NamespacedName: name})
+// secretHandler queues the APIKey that controls a Secret and those that wait for it to go, and notes how far the watch has come.
+func secretHandler(watched *Frontier, conflicts *Conflicts) handler.EventHandler {
+	react := func(queue workQueue, priority int, secrets ...client.Object) {
+		for _, secret := range secrets {
+			watched.Observe(secret.GetResourceVersion())
+			if owner := controllingAPIKey(secret); owner != nil {
+				enqueue(queue, priority, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}})
+			}
 		}
-		if owner := controllingAPIKey(secret); owner != nil {
-			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}})
+		for _, name := range conflicts.waitingFor(client.ObjectKeyFromObject(secrets[0])) {
+			enqueue(queue, priorityFirst, reconcile.Request{NamespacedName: name})
 		}
+	}
 
-		return requests
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e ctrlevent.CreateEvent, queue workQueue) { // nearly always the operator's own
+			react(queue, priorityBehind, e.Object)
+		},
+		UpdateFunc: func(_ context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
+			if e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() { // a resync
+				react(queue, priorityBehind, e.ObjectNew)
+
+				return
+			}
+			react(queue, priorityAsked, e.ObjectOld, e.ObjectNew)
+		},
+		DeleteFunc: func(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) { // deleting it is a way to ask for a rotation
+			react(queue, priorityAsked, e.Object)
+		},
 	}
 }
