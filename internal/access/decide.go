@@ -33,6 +33,8 @@ type Request struct {
 	Permission v1alpha1.Permission
 	// Customer is whose data the endpoint opens; empty: that of no customer in particular.
 	Customer v1alpha1.Customer
+	// Stale says that the grants are older than they may be.
+	Stale bool
 }
 
 // Decision is the answer to a Request. The zero value denies.
@@ -76,7 +78,9 @@ func checks() []check {
 		{Missing, missing},               // the credential by itself, before anything is said about any key
 		{Ambiguous, ambiguous},           //
 		{Malformed, malformed},           //
+		{Stale, stale},                   // before anything that the index says: what is not known may be new
 		{Unknown, unknown},               // those below need a grant
+		{Disputed, disputed},             // a grant that says nothing but this
 		{Revoked, revoked},               // what is final before what is not: the answer agrees with status.phase
 		{Expired, expired},               //
 		{Suspended, suspended},           //
@@ -115,9 +119,11 @@ func ambiguous(q question) bool { return q.request.Credential == Several }
 
 func malformed(q question) bool { return q.request.Credential != Presented }
 
-func unknown(q question) bool {
-	return q.grant == nil || q.grant.Subject == nil || q.grant.Disputed
-}
+func stale(q question) bool { return q.request.Stale }
+
+func unknown(q question) bool { return q.grant == nil || q.grant.Subject == nil }
+
+func disputed(q question) bool { return q.grant.Disputed }
 
 func revoked(q question) bool { return q.grant.Subject.Revoked }
 

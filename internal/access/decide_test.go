@@ -59,9 +59,15 @@ func TestDecide(t *testing.T) {
 		"a credential that is no key":                 {func(r *access.Request) { r.Credential = access.NoKey }, nil, access.Malformed},
 		"a state of the credential that is not known": {func(r *access.Request) { r.Credential = 200 }, nil, access.Malformed},
 
+		"knowledge that is too old":                {func(r *access.Request) { r.Stale = true }, nil, access.Stale},
+		"knowledge that is too old of a bad grant": {func(r *access.Request) { r.Stale = true }, func(g *access.Grant) { *g = access.Grant{} }, access.Stale},
+		"no credential, and knowledge too old":     {func(r *access.Request) { r.Stale, r.Credential = true, access.None }, nil, access.Missing},
+		"no environment, and knowledge too old":    {func(r *access.Request) { r.Stale, r.Environment = true, "" }, nil, access.Misconfigured},
+
+		"a revoked key that two APIKeys claim":   {nil, func(g *access.Grant) { g.Disputed, g.Subject.Revoked = true, true }, access.Disputed},
 		"a grant without a subject":              {nil, func(g *access.Grant) { g.Subject = nil }, access.Unknown},
 		"the zero grant":                         {nil, func(g *access.Grant) { *g = access.Grant{} }, access.Unknown},
-		"a key that two APIKeys claim":           {nil, func(g *access.Grant) { g.Disputed = true }, access.Unknown},
+		"a key that two APIKeys claim":           {nil, func(g *access.Grant) { g.Disputed = true }, access.Disputed},
 		"the zero subject":                       {nil, func(g *access.Grant) { g.Subject = &access.Subject{} }, access.Expired},
 		"a revoked key":                          {nil, func(g *access.Grant) { g.Subject.Revoked = true }, access.Revoked},
 		"a revoked and expired key":              {nil, func(g *access.Grant) { g.Subject.Revoked, g.Subject.Expired = true, true }, access.Revoked},
@@ -181,7 +187,7 @@ func TestReasons(t *testing.T) {
 	}
 	want := map[string]int{
 		"missing": 401, "ambiguous": 401, "malformed": 401, "unknown": 401, "revoked": 401, "expired": 401, "suspended": 401,
-		"wrong_environment": 401, "permission_denied": 403, "customer_denied": 403, "rate_limited": 429, "misconfigured": 500,
+		"wrong_environment": 401, "permission_denied": 403, "customer_denied": 403, "rate_limited": 429, "misconfigured": 500, "disputed": 401, "stale": 503,
 		"allowed": 200,
 	}
 	if got := access.Reason(200); got.String() != "unknown" || got.Code() != 401 {

@@ -183,8 +183,12 @@ func (m *model) oracle(key *v1alpha1.APIKey, records []v1alpha1.KeyRecord, r acc
 // verdict is what the contract says to a request with this credential.
 func (m *model) verdict(text string, r access.Request) string {
 	found, records := m.holding(text)
-	if len(found) != 1 {
+	switch len(found) {
+	case 0:
 		return "unknown"
+	case 1:
+	default:
+		return "disputed"
 	}
 
 	return m.oracle(found[0], records, r)

@@ -78,7 +78,7 @@ func TestTenMillionDecisionsAgreeWithTheContract(t *testing.T) {
 	}
 	t.Logf("decisions by reason: %v", reasons)
 	for _, reason := range []string{
-		"allowed", "unknown", "revoked", "expired", "suspended", "wrong_environment", "permission_denied", "customer_denied",
+		"allowed", "unknown", "disputed", "revoked", "expired", "suspended", "wrong_environment", "permission_denied", "customer_denied",
 	} {
 		if reasons[reason] < decisions/1_000 {
 			t.Errorf("only %d decisions were %s: they are not tested by this", reasons[reason], reason)
@@ -115,8 +115,11 @@ func (m *model) decideMany(t *testing.T, index *keyindex.Index, count int, reaso
 	for i := range count {
 		at := i % len(all)
 		r := m.ask()
-		want := "unknown"
-		if len(all[at]) == 1 {
+		want := "disputed"
+		switch len(all[at]) {
+		case 0:
+			want = "unknown"
+		case 1:
 			want = m.oracle(all[at][0].key, all[at][0].records, r)
 		}
 		got := access.Decide(&r, index.Find(digests[at]), m.now).Reason.String()

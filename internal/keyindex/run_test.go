@@ -138,7 +138,7 @@ func TestIndexFollowsTheCluster(t *testing.T) {
 		f.create(g, ctx, "victim", "credential-3")
 		g.Eventually(f.reason("credential-3", "")).Should(Equal("allowed"))
 		thief := f.create(g, ctx, "thief", "credential-3")
-		g.Eventually(f.reason("credential-3", "")).Should(Equal("unknown"))
+		g.Eventually(f.reason("credential-3", "")).Should(Equal("disputed"))
 		g.Eventually(func() error { // the key is refused first, and then it is told
 			return testutil.GatherAndCompare(f.registry, strings.NewReader(`
 				# HELP apikey_verifier_index_disputed_keys Keys that are refused because more than one APIKey claims them. Other than 0: somebody has forged a status.

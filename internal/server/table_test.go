@@ -52,6 +52,7 @@ var _ = Describe("A request", Ordered, func() {
 			},
 			"revoked": func(*v1alpha1.APIKeySpec) {},
 			"deleted": func(*v1alpha1.APIKeySpec) {},
+			"disputed":  func(*v1alpha1.APIKeySpec) {},
 		} {
 			spec := full()
 			edit(&spec)
@@ -59,6 +60,15 @@ var _ = Describe("A request", Ordered, func() {
 		}
 		change(ctx, namespace, "revoked", func(k *v1alpha1.APIKey) { k.Spec.Revoked = true },
 			func(s *access.Subject) bool { return s.Revoked })
+		// The operator withdraws a copied digest within seconds, so the watch is told of one that was never stored.
+		digest := keys.DigestOf(minted["disputed"])
+		Expect(verifier.index.APIKeys().Add(&v1alpha1.APIKey{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "copy", UID: "copy"},
+			Spec:       full(),
+			Status: v1alpha1.APIKeyStatus{Phase: v1alpha1.PhaseActive, Keys: []v1alpha1.KeyRecord{
+				{ID: digest.ID(), Digest: digest.String(), State: v1alpha1.KeyActive, CreatedAt: metav1.Now()},
+			}},
+		})).To(Succeed())
 		// A finalizer keeps an object that is being deleted in sight.
 		change(ctx, namespace, "deleted", func(k *v1alpha1.APIKey) { k.Finalizers = []string{"example.com/slow"} }, func(*access.Subject) bool { return true })
 		key := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "deleted"}}
@@ -119,6 +129,7 @@ var _ = Describe("A request", Ordered, func() {
 		"with a key in other letters":            {key: "full", headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", strings.ToUpper(k)}} }, reason: access.Malformed},
 		"with a key that nobody has minted":      {headers: always([2]string{"X-API-Key", foreign()}), reason: access.Unknown},
 
+		"with a key that two APIKeys claim":           {key: "disputed", reason: access.Disputed},
 		"with a revoked key":                          {key: "revoked", reason: access.Revoked},
 		"with a key that is being deleted":            {key: "deleted", reason: access.Revoked},
 		"with a suspended key":                        {key: "suspended", reason: access.Suspended},
@@ -361,7 +372,7 @@ func expectLogged(reason access.Reason, namespace, name, key string) {
 	Expect(line).To(HaveKeyWithValue("path", "/customers"))
 	Expect(line["latency_seconds"]).To(BeAssignableToTypeOf(0.0))
 	switch reason {
-	case access.Missing, access.Ambiguous, access.Malformed, access.Unknown:
+	case access.Missing, access.Ambiguous, access.Malformed, access.Unknown, access.Disputed:
 	case access.Misconfigured:
 		Expect(line["trouble"]).NotTo(BeEmpty())
 	default:

@@ -78,6 +78,8 @@ func code(reason access.Reason) codes.Code {
 		return codes.ResourceExhausted
 	case int(typev3.StatusCode_InternalServerError):
 		return codes.FailedPrecondition
+	case int(typev3.StatusCode_ServiceUnavailable):
+		return codes.Unavailable
 	default:
 		return codes.Unauthenticated
 	}

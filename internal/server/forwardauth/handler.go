@@ -10,7 +10,11 @@
 //	/verify?environment=Production&permission=customers:read                     the gateway asks for this URL
 //	/verify/environment=Production&permission=customers:read/the/path?the=query  the gateway puts the first part before the client's
 //
-// In the second form everything from the slash on is the client's, and decides nothing.
+// In the second form everything from the slash on is the client's, and decides nothing. A gateway may pass on a path of the client
+// that begins with no slash ("x/", "*"), which would then be read as the end of what is needed. So the gateway's part ends with a
+// semicolon, after which nothing but a path is accepted:
+//
+//	/verify/environment=Production&permission=customers:read;/the/path?the=query
 package forwardauth
 
 import (
@@ -23,6 +27,9 @@ import (
 
 // Path is where the handler answers.
 const Path = "/verify"
+
+// endOfNeeds ends the gateway's part of the second form of the URL. No value of a requirement holds it.
+const endOfNeeds = ';'
 
 // Parameter "mode" and its only value: answer only what nginx's auth_request lets through.
 const (
@@ -80,11 +87,15 @@ func parts(u *url.URL) (needs, own string, found bool) {
 		return "", "", false
 	}
 	slash := strings.IndexByte(rest, '/')
-	if slash < 0 { // not from a gateway that puts a prefix before a path: every path begins with a slash
+	if slash < 0 { // the client's path begins with no slash
 		return "", "", false
 	}
+	needs, own = rest[:slash], rest[slash:]
+	if semicolon := strings.IndexByte(needs, endOfNeeds); semicolon >= 0 {
+		return needs[:semicolon], own, semicolon == len(needs)-1
+	}
 
-	return rest[:slash], rest[slash:], true
+	return needs, own, true
 }
 
 // parse reads what the endpoint needs, and says whether it is nginx that asks.
