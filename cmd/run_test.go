@@ -86,6 +86,7 @@ func install(t *testing.T, plane *testkit.ControlPlane) {
 // replica is one manager.
 type replica struct {
 	probes, metrics string
+	pid             int
 	stop            func()
 	// mayLackRights says that the test has taken rights away.
 	mayLackRights bool
@@ -104,18 +105,21 @@ func TestMain(m *testing.M) {
 }
 
 // start runs a manager until it is stopped, or the test ends.
-func start(t *testing.T) *replica {
+func start(t *testing.T, more ...string) *replica {
 	t.Helper()
 	r := &replica{probes: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t)}
 	var log bytes.Buffer
 	//nolint:gosec,noctx // it runs itself, and is ended by stop as a kubelet would
-	cmd := exec.Command(os.Args[0], "--leader-elect", "--leader-election-namespace="+namespace,
-		"--metrics-bind-address="+r.metrics, "--health-probe-bind-address="+r.probes)
+	cmd := exec.Command(os.Args[0], append([]string{
+		"--leader-elect", "--leader-election-namespace=" + namespace,
+		"--metrics-bind-address=" + r.metrics, "--health-probe-bind-address=" + r.probes,
+	}, more...)...)
 	cmd.Env = append(os.Environ(), asManager+"=1")
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	r.pid = cmd.Process.Pid
 	r.stop = sync.OnceFunc(func() {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
