@@ -16,7 +16,7 @@ const Label = v1alpha1.GroupName + "/guardrail"
 
 // Guardrail is one ValidatingAdmissionPolicy with the binding that puts it in force.
 type Guardrail struct {
-	// Name says what it guards: "grants", "limits", "operator", "plaintext", "secrets" or "status". Both objects are called by it.
+	// Name says what it guards: "grants", "limits", "operator", "plaintext", "secrets", "size" or "status". Both objects are called by it.
 	Name    string
 	Policy  *admissionregistrationv1.ValidatingAdmissionPolicy
 	Binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding
@@ -30,6 +30,7 @@ func All(operator, verifier ServiceAccount) []Guardrail {
 		ownSecrets(operator),
 		plaintext(),
 		secrets(operator),
+		size(),
 		status(operator, verifier),
 	}
 }

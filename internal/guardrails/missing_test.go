@@ -64,7 +64,7 @@ func TestEveryMutantIsNoticed(t *testing.T) {
 
 // The first guardrail is grants, and the last status.
 func TestMissing(t *testing.T) {
-	const status = 5
+	const status = 6
 	tests := map[string]struct {
 		operator string
 		change   func(policies *policyList, bindings *bindingList)
@@ -78,6 +78,7 @@ func TestMissing(t *testing.T) {
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=operator",
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=plaintext",
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=secrets",
+				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=size",
 				"there is no ValidatingAdmissionPolicy with the label apikey-operator.io/guardrail=status",
 			},
 		},

@@ -6,6 +6,7 @@ package guardrails_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,6 +49,9 @@ func mutants(whole guardrails.Guardrail) []mutant {
 	add("its binding", func(m *guardrails.Guardrail) { m.Binding = nil })
 	for i := range whole.Policy.Spec.Validations {
 		add(fmt.Sprintf("validation %d", i), func(m *guardrails.Guardrail) { m.Policy.Spec.Validations[i].Expression = "true" })
+		for name, without := range withoutPieces(whole.Policy.Spec.Validations[i].Expression) {
+			add(fmt.Sprintf("validation %d: %s", i, name), func(m *guardrails.Guardrail) { m.Policy.Spec.Validations[i].Expression = without })
+		}
 	}
 	for i, operation := range whole.Policy.Spec.MatchConstraints.ResourceRules[0].Operations {
 		add(fmt.Sprintf("the operation %s", operation), func(m *guardrails.Guardrail) {
@@ -58,17 +62,27 @@ func mutants(whole guardrails.Guardrail) []mutant {
 		add("the condition "+condition.Name, func(m *guardrails.Guardrail) {
 			m.Policy.Spec.MatchConditions = slices.Delete(m.Policy.Spec.MatchConditions, i, i+1)
 		})
-		for _, p := range pieces() {
-			if without := p.text.ReplaceAllLiteralString(condition.Expression, p.instead); without != condition.Expression {
-				add(condition.Name+": "+p.name, func(m *guardrails.Guardrail) { m.Policy.Spec.MatchConditions[i].Expression = without })
-			}
+		for name, without := range withoutPieces(condition.Expression) {
+			add(condition.Name+": "+name, func(m *guardrails.Guardrail) { m.Policy.Spec.MatchConditions[i].Expression = without })
 		}
 	}
 
 	return all
 }
 
-// piece is a part of a match condition that does something by itself.
+// withoutPieces are an expression without each of its pieces, by the name of the piece, in the order of pieces.
+func withoutPieces(expression string) iter.Seq2[string, string] {
+	return func(yield func(name, without string) bool) {
+		for _, p := range pieces() {
+			without := p.text.ReplaceAllLiteralString(expression, p.instead)
+			if without != expression && !yield(p.name, without) {
+				return
+			}
+		}
+	}
+}
+
+// piece is a part of an expression that does something by itself.
 type piece struct {
 	name string
 	text *regexp.Regexp
@@ -83,6 +97,10 @@ func pieces() []piece {
 		{name: "the limit on owner references to collect", text: regexp.MustCompile(`size\(oldObject\S+ <= 64`), instead: "true"},
 		{name: "the owners before", text: regexp.MustCompile(`request\.operation == 'UPDATE' && \(size\(oldObject`), instead: "false && (size(oldObject"},
 		{name: "the comparison of the rest", text: regexp.MustCompile(` && !\(object\.\?data .*oldObject\.\?metadata\.\?annotations\)`)},
+		{name: "that what was as large may stay", text: regexp.MustCompile(`variables\.bytes <= variables\.bytesBefore`), instead: "false"},
+		{name: "that entries may go one by one", text: regexp.MustCompile(`variables\.entries < variables\.entriesBefore`), instead: "false"},
+		{name: "that nothing else changes with them", text: regexp.MustCompile(` && !\(object\.\?metadata\.\?labels .*oldObject\.\?metadata\.\?annotations\)`)},
+		{name: "that a long value may stay", text: regexp.MustCompile(` \|\| \(request\.operation == 'UPDATE' && object\.metadata\.\?annotations\[.*$`)},
 		{name: "the version of the group", text: regexp.MustCompile(`r\.apiVersion\.startsWith\('[^']+'\)`), instead: "true"},
 		{name: "the kind of the owner", text: regexp.MustCompile(`r\.kind == 'APIKey'`), instead: "true"},
 	}
@@ -117,6 +135,9 @@ func (p *preparedNamespaces) prepare(ctx context.Context) {
 	p.namespace = newNamespace(ctx)
 	for name := range fromBefore {
 		storeFromBefore(ctx, p.namespace, name)
+	}
+	for _, key := range largestFromBefore(p.namespace) {
+		Expect(admin.Create(ctx, key)).To(Succeed())
 	}
 	p.whole, p.mutants = map[string]string{}, map[string][]string{}
 	for _, guardrail := range expected() {

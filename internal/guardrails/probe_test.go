@@ -120,6 +120,9 @@ func storeFixtures(ctx context.Context, namespace string) {
 		key.Finalizers = []string{"example.com/archive"}
 		key.Annotations = map[string]string{"example.com/note": leaked}
 	}))).To(Succeed())
+	for _, key := range largeFixtures(namespace) {
+		Expect(admin.Create(ctx, key)).To(Succeed())
+	}
 	for _, secret := range []*corev1.Secret{
 		secretOf(namespace, fixtureSecret, v1alpha1.SecretType, controllerRef(key)),
 		secretOf(namespace, fixtureClone, v1alpha1.SecretType),

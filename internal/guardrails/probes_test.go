@@ -28,7 +28,7 @@ func systemControllers() []string {
 
 // probes are requests of which at least one has another answer where any part of a guardrail is missing.
 func probes() []probe {
-	return slices.Concat(grantProbes(), limitProbes(), operatorProbes(), plaintextProbes(), secretProbes(), statusProbes())
+	return slices.Concat(grantProbes(), limitProbes(), operatorProbes(), plaintextProbes(), secretProbes(), sizeProbes(), statusProbes())
 }
 
 func grantProbes() []probe {

@@ -1,0 +1,88 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package guardrails
+
+import (
+	"fmt"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// How large the metadata of an APIKey may be. The API server alone allows 256 KiB of annotations, and of the rest what fits into 1.5 MiB.
+const (
+	// maxMetadataBytes are for labels, annotations, finalizers and owner references together. The annotation in which kubectl
+	// keeps what was applied last takes half of it for the largest APIKey.
+	maxMetadataBytes = 64 << 10
+	// maxMetadataEntries are how many of those there may be. CEL takes a time for adding up their sizes that grows with the square
+	// of their number.
+	maxMetadataEntries = maxTexts
+	// maxRotateBytes are for the rotate annotation, the only one that the operator keeps in memory.
+	maxRotateBytes = 1 << 10
+)
+
+// size limits the metadata of an APIKey, which nothing else does, so that the editor of one namespace cannot fill the memory of those
+// who read all APIKeys. A change that makes nothing larger always passes.
+func size() Guardrail {
+	entries := fmt.Sprintf("variables.entries <= %d", maxMetadataEntries)
+	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
+		MatchConditions: []matchCondition{
+			changed(differ("metadata.labels", "metadata.annotations", "metadata.finalizers", "metadata.ownerReferences")),
+		},
+		Variables: []variable{
+			{Name: "entries", Expression: entriesOf("object")},
+			{Name: "entriesBefore", Expression: "request.operation == 'CREATE' ? 0 : " + entriesOf("oldObject")},
+			{Name: "bytes", Expression: bytesOf("object")},
+			// What had too many entries counts as nothing: adding up its sizes takes too long.
+			{Name: "bytesBefore", Expression: fmt.Sprintf("request.operation == 'CREATE' || variables.entriesBefore > %d ? 0 : %s",
+				maxMetadataEntries, bytesOf("oldObject"))},
+		},
+	}
+	// An APIKey from before this rule may lose entries one by one, as finalizers are lost.
+	loses := "variables.entries < variables.entriesBefore && !(" + differ("metadata.labels", "metadata.annotations") + ")"
+	spec.Validations = []validation{
+		forbidden(entries+" || ("+loses+")", fmt.Sprintf(
+			`'an APIKey may have %d labels, annotations, finalizers and owner references together, and this one has ' + string(variables.entries) + ': take some out.'`,
+			maxMetadataEntries)),
+		forbidden(fmt.Sprintf("variables.entries > %d || variables.bytes <= %d || variables.bytes <= variables.bytesBefore || (variables.entriesBefore > %d && %s)",
+			maxMetadataEntries, maxMetadataBytes, maxMetadataEntries, loses), fmt.Sprintf(
+			`'labels, annotations, finalizers and owner references of an APIKey may take %d bytes together, and these take ' + string(variables.bytes) + ': take some out.'`,
+			maxMetadataBytes)),
+		forbidden(fmt.Sprintf("size(bytes(%s)) <= %d || (request.operation == 'UPDATE' && %s == %s)",
+			rotateAnnotation("object"), maxRotateBytes, rotateAnnotation("object"), rotateAnnotation("oldObject")), fmt.Sprintf(
+			`'the annotation %s may take %d bytes, and this one takes ' + string(size(bytes(%s))) + ': use a short value, such as a date.'`,
+			v1alpha1.RotateAnnotation, maxRotateBytes, rotateAnnotation("object"))),
+	}
+
+	return newGuardrail("size", "Limits the labels, annotations, finalizers and owner references of APIKeys.", spec)
+}
+
+// metadataMaps and metadataLists are the parts of metadata that users write and that have no limit of their own.
+func metadataMaps() []string  { return []string{"labels", "annotations"} }
+func metadataLists() []string { return []string{"finalizers", "ownerReferences"} }
+
+// entriesOf is how many entries the parts of an object have.
+func entriesOf(object string) string {
+	var sizes []string
+	for _, part := range metadataMaps() {
+		sizes = append(sizes, fmt.Sprintf("size(%s.metadata.?%s.orValue({}))", object, part))
+	}
+	for _, part := range metadataLists() {
+		sizes = append(sizes, fmt.Sprintf("size(%s.metadata.?%s.orValue([]))", object, part))
+	}
+
+	return strings.Join(sizes, " + ")
+}
+
+// bytesOf is how many bytes the texts of an object's parts have.
+func bytesOf(object string) string {
+	return fmt.Sprintf("%[1]s.metadata.?labels.orValue({}).map(n, size(bytes(n)) + size(bytes(%[1]s.metadata.labels[n]))).sum() + "+
+		"%[1]s.metadata.?annotations.orValue({}).map(n, size(bytes(n)) + size(bytes(%[1]s.metadata.annotations[n]))).sum() + "+
+		"%[1]s.metadata.?finalizers.orValue([]).map(f, size(bytes(f))).sum() + "+
+		"%[1]s.metadata.?ownerReferences.orValue([]).map(r, "+
+		"size(bytes(r.apiVersion)) + size(bytes(r.kind)) + size(bytes(r.name)) + size(bytes(r.uid))).sum()", object)
+}
