@@ -85,6 +85,7 @@ func sizeProbes() []probe {
 
 	add("a finalizer taken off what is too large", "", updating(fixtureLarge, func(key *v1alpha1.APIKey) { key.Finalizers = key.Finalizers[1:] }))
 	add("another spec of what is too large", "", updating(fixtureLarge, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "a" }))
+	add("another spec of what has too many entries", "", updating(fixtureMany, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "a" }))
 	add("less of what is too large", "", updating(fixtureLarge, func(key *v1alpha1.APIKey) { key.Annotations["a"] = key.Annotations["a"][1:] }))
 	add("more of what is too large", "bytes together", updating(fixtureLarge, func(key *v1alpha1.APIKey) { key.Annotations["a"] += "a" }))
 	add("one of too many finalizers taken off", "", updating(fixtureMany, func(key *v1alpha1.APIKey) { key.Finalizers = key.Finalizers[1:] }))
