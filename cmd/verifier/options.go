@@ -16,6 +16,7 @@ import (
 
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // adds --kubeconfig to flag.CommandLine
 
+	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
@@ -29,6 +30,7 @@ type options struct {
 	certDir, clientCAFile        string
 	selfSigned                   bool
 	rateLimitStore               string
+	rateLimitStoreTimeout        time.Duration
 	credentialHeaders            string
 	lastUsedWrites               float64
 	logAllowed                   uint64
@@ -46,7 +48,8 @@ func flagSet(o *options) *flag.FlagSet {
 	fs.StringVar(&o.certDir, "tls-cert-dir", "", "Folder with tls.crt and tls.key for gRPC and HTTP, taken over when they change; empty: no TLS, which only loopback addresses are allowed to go without.")
 	fs.BoolVar(&o.selfSigned, "tls-self-signed", false, "Use a self-signed certificate for as long as --tls-cert-dir has none.")
 	fs.StringVar(&o.clientCAFile, "client-ca-file", "", "PEM file of authorities: gateways must show a certificate of one of them. Needs --tls-cert-dir.")
-	fs.StringVar(&o.rateLimitStore, "rate-limit-store", memoryStore, "Where rate limits are kept: memory, for each replica by itself, or a Valkey or Redis that replicas share: redis://, rediss:// (TLS) or unix://. It can also come from RATE_LIMIT_STORE, so that a password need not be on the command line.")
+	fs.StringVar(&o.rateLimitStore, "rate-limit-store", memoryStore, "Where rate limits are kept: memory, for each replica by itself, or a Valkey or Redis that replicas share: redis://, rediss:// (TLS) or unix:// for one server, redis+cluster:// or rediss+cluster:// for a cluster, redis+sentinel:// or rediss+sentinel:// for sentinels. It can also come from RATE_LIMIT_STORE, so that a password need not be on the command line.")
+	fs.DurationVar(&o.rateLimitStoreTimeout, "rate-limit-store-timeout", ratelimit.DefaultTimeout, "How long a request waits for the store of rate limits at most, from 1ms to 5s: more than twice the way there and back. Without an answer the replica decides by itself.")
 	fs.StringVar(&o.credentialHeaders, "credential-headers", "", "Headers that may carry a key beside Authorization and X-API-Key, with commas between them, such as api-key,x-goog-api-key. Gateways that are asked over HTTP must take them off requests.")
 	fs.Float64Var(&o.lastUsedWrites, "last-used-writes", 10, "How many status.lastUsedAt are written a second at most, from 0.1 to 1000.")
 	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one in this many allowed requests; 1: all, 0: none. Refused requests are always logged.")
@@ -81,7 +84,17 @@ func parse(args []string, help io.Writer) (options, error) {
 	return o, errors.Join(
 		plaintextOnlyOnLoopback("--grpc-bind-address", o.grpcAddress, o.certDir),
 		plaintextOnlyOnLoopback("--http-bind-address", o.httpAddress, o.certDir),
+		checkStoreTimeout(o.rateLimitStoreTimeout),
 		o.check())
+}
+
+// checkStoreTimeout refuses a time-out that no store can keep to, and one that no gateway waits for.
+func checkStoreTimeout(timeout time.Duration) error {
+	if timeout < time.Millisecond || timeout > 5*time.Second {
+		return fmt.Errorf("--rate-limit-store-timeout=%s: must be from 1ms to 5s", timeout)
+	}
+
+	return nil
 }
 
 // check says what does not fit together.

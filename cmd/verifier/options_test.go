@@ -29,6 +29,8 @@ func TestParseRefuses(t *testing.T) {
 		"self-signed without a folder":       {[]string{"--tls-self-signed"}, "--tls-self-signed needs --tls-cert-dir"},
 		"a budget of nothing":                {[]string{"--last-used-writes=0"}, "must be from 0.1 to 1000"},
 		"a budget that is no number":         {[]string{"--last-used-writes=NaN"}, "must be from 0.1 to 1000"},
+		"no time for the store":              {[]string{"--rate-limit-store-timeout=0s"}, "--rate-limit-store-timeout=0s: must be from 1ms to 5s"},
+		"a minute for the store":             {[]string{"--rate-limit-store-timeout=1m"}, "must be from 1ms to 5s"},
 		"a delay in the past":                {[]string{"--drain-delay=-1s"}, "must not be negative"},
 		"no time to drain":                   {[]string{"--drain-timeout=0s"}, "must not be negative, and the latter not 0"},
 		"a key in a cookie":                  {[]string{"--credential-headers=api-key,cookie"}, `--credential-headers: header "cookie" has a meaning of its own`},

@@ -119,7 +119,9 @@ func newLimiter(o options, log *slog.Logger, registry *prometheus.Registry) (lim
 
 		return inMemory{memory}, err
 	}
-	shared, err := ratelimit.NewShared(store, ratelimit.Options{Clock: clock.RealClock{}, Registerer: registry, Logger: log})
+	shared, err := ratelimit.NewShared(store, ratelimit.Options{
+		Clock: clock.RealClock{}, Registerer: registry, Logger: log, Timeout: o.rateLimitStoreTimeout,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("--rate-limit-store: %w", err)
 	}

@@ -27,7 +27,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 		registry.Register(collectors.NewBuildInfoCollector())); err != nil {
 		return err
 	}
-	p, err := newParts(o, log, registry)
+	p, err := newParts(o, log, registry) //nolint:contextcheck // what it starts ends with Close, later than this context
 	if err != nil {
 		return err
 	}

@@ -11,15 +11,34 @@
 //
 //	Pace     pure: one limit in whole numbers, and the decision
 //	Memory   the buckets of one replica
-//	Shared   the buckets of all replicas, in Valkey or Redis; falls back to a Memory of its own
+//	Shared   the buckets of all replicas, in Valkey or Redis, and a Memory of its own
 //
-// A limit that cannot be looked up is no reason to refuse anybody. When the store does not answer within 10 ms, Shared
-// decides by the replica's own buckets, which start out full: until the store is back, every replica grants the limit in
-// full, so that n of them may together grant n times as much. After three failures in a row the store is left alone,
-// and asked again with one request a second.
+// # What Shared guarantees
 //
-// What a store has counted when it fails stays counted there; what was granted meanwhile is not added to it. A request
-// that timed out may count in both.
+// A request must fit into two buckets: the replica's own, which counts what this replica has granted, and the store's, which
+// counts what all have. The own bucket is asked first and keeps a place for the request; it takes the place back when the
+// store refuses, and takes over what the store says of the others. So:
 //
-// A store is one server, or the address of whatever stands before several. Redis Cluster and Sentinel are not spoken.
+//   - One replica never grants more than the limit, whatever the store does: near, far, congested, hung, gone, restarted empty.
+//     Only a restart of the replica while the store is away gives it a new allowance.
+//   - While the store answers in time, all replicas together grant no more than the limit.
+//   - While it does not, a replica goes on from the last answer about each key, refusals included; a key of which it has none
+//     has a full bucket. So n replicas grant at most n times the limit, and refuse no request for the sake of the store.
+//   - Each request to the store says what is known to be taken, so that a store that comes back with less learns it again:
+//     the greatest of what the replicas know, not the sum.
+//   - A request waits for the time-out at most.
+//
+// # How requests reach the store
+//
+// Requests wait in a queue, those of one key merged into one, and a fixed number of senders takes them out in batches, each
+// sender on a connection of its own. No goroutine and no connection is made for a request. A queue has bounds, and what
+// exceeds them is decided by the own bucket. A request that the own bucket refuses is not sent at all.
+//
+// Only what the store does is a failure of the store: a time-out of a batch that was sent, a broken connection, an
+// error in its answer. A request that waited too long in this program goes on without an answer, and says nothing about the
+// store; neither does a client that goes away. After three failures in a row requests no longer wait, and the store is asked
+// about once a second until it answers. It is asked as well before its first answer and after a second of silence.
+//
+// The slots of a cluster are divided into parts, each with a queue, senders and a record of failures of its own: a server that
+// hangs does not hold up the requests of the others.
 package ratelimit

@@ -5,8 +5,6 @@ package ratelimit
 
 import (
 	"context"
-	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,9 +17,6 @@ import (
 // sweepInterval is how often full buckets are dropped. Memory holds the keys that were used since, and those whose
 // buckets are not full yet.
 const sweepInterval = time.Minute
-
-// sealed stands in a bucket that has left the map: whoever still holds it must get the one that came after.
-const sealed = math.MinInt64
 
 // Memory keeps the buckets of one replica. A key has a bucket from its first request until the bucket is full again.
 // It is safe for concurrent use; requests of known keys take no lock and allocate nothing.
@@ -47,7 +42,7 @@ func (m *Memory) Take(_ context.Context, uid string, limit access.Limit) access.
 	if limit.IsZero() {
 		return access.Quota{Granted: true}
 	}
-	now := m.clock.Since(m.start)
+	now := m.now()
 	if b, ok := m.buckets.Load(uid); ok && b.limit == limit {
 		if quota, ok := b.take(now); ok {
 			return quota
@@ -59,6 +54,51 @@ func (m *Memory) Take(_ context.Context, uid string, limit access.Limit) access.
 		}
 	}
 }
+
+// reserve is Take for a request that a store is to decide. It returns the bucket, too. A request that was granted is
+// pending there until release.
+func (m *Memory) reserve(uid string, limit access.Limit) (*bucket, access.Quota) {
+	now := m.now()
+	b, ok := m.buckets.Load(uid)
+	if !ok || b.limit != limit {
+		b = m.renew(uid, limit, now)
+	}
+	for {
+		b.pending.Add(1)
+		quota, ok := b.take(now)
+		if ok && quota.Granted {
+			return b, quota
+		}
+		b.pending.Add(-1)
+		if ok {
+			return b, quota
+		}
+		b = m.renew(uid, limit, now)
+	}
+}
+
+// settle corrects the key's bucket by an answer of the store: how many requests were refused that had been reserved, and
+// how long until the bucket is full. What the store says holds for the time at which it was asked, which is earlier than
+// the time at which it answered: the bucket is never emptier than the store's.
+func (m *Memory) settle(uid string, b *bucket, refused int64, asked, reset time.Duration) {
+	for {
+		full := b.pace.Ticks(asked) + min(b.pace.Ticks(reset), b.pace.burst)
+		if b.settle(refused, full) {
+			b.carried.Store(false)
+
+			return
+		}
+		current, ok := m.buckets.Load(uid)
+		if ok && current.limit != b.limit {
+			return // the limit has changed meanwhile: what was reserved was carried over
+		}
+		refused = 0 // it was full when it was dropped
+		b = m.renew(uid, b.limit, asked)
+	}
+}
+
+// now is the time by which buckets count.
+func (m *Memory) now() time.Duration { return m.clock.Since(m.start) }
 
 // Len is how many keys have a bucket.
 func (m *Memory) Len() int { return m.buckets.Size() }
@@ -79,7 +119,7 @@ func (m *Memory) Run(ctx context.Context) {
 
 // sweep drops the buckets that are full.
 func (m *Memory) sweep() {
-	now := m.clock.Since(m.start)
+	now := m.now()
 	m.buckets.DeleteMatching(func(_ string, b *bucket) (remove, stop bool) { return b.sealIfFull(now), false })
 }
 
@@ -93,43 +133,11 @@ func (m *Memory) renew(uid string, limit access.Limit, now time.Duration) *bucke
 		b := &bucket{limit: limit, pace: PaceOf(limit)}
 		if found {
 			b.full.Store(b.pace.Carry(old.pace, old.seal(), old.pace.Ticks(now), b.pace.Ticks(now)))
+			b.carried.Store(true)
 		}
 
 		return b, xsync.UpdateOp
 	})
 
 	return b
-}
-
-// bucket is what a key may use, under one limit. A key whose limit changes gets another bucket.
-type bucket struct {
-	limit access.Limit
-	pace  Pace
-	full  atomic.Int64 // when it is full again, in ticks of the pace since the Memory's start; or sealed
-}
-
-// take takes one request out; false: the bucket is sealed.
-func (b *bucket) take(since time.Duration) (access.Quota, bool) {
-	now := b.pace.Ticks(since)
-	for {
-		before := b.full.Load()
-		if before == sealed {
-			return access.Quota{}, false
-		}
-		after, quota := b.pace.Decide(before, now)
-		if after == before || b.full.CompareAndSwap(before, after) {
-			return quota, true
-		}
-	}
-}
-
-// seal ends the bucket, and returns when it would have been full again.
-func (b *bucket) seal() int64 { return b.full.Swap(sealed) }
-
-// sealIfFull ends the bucket if it is full. It must not be dropped otherwise, not even for the request that comes in
-// between: the swap fails then.
-func (b *bucket) sealIfFull(since time.Duration) bool {
-	before := b.full.Load()
-
-	return before <= b.pace.Ticks(since) && b.full.CompareAndSwap(before, sealed)
 }

@@ -17,24 +17,21 @@ type metrics struct {
 }
 
 func newMetrics() metrics {
-	m := metrics{
-		up: prometheus.NewGauge(prometheus.GaugeOpts{
+	return metrics{
+		up: prometheus.NewGauge(prometheus.GaugeOpts{ // 0 until the first answer
 			Name: "apikey_verifier_rate_limit_store_up",
-			Help: "Whether the replicas share rate limits: 0 from three failures of the store in a row until it answers again, else 1.",
+			Help: "Whether the replicas share rate limits: 1 while the store answers, 0 before its first answer, and from three failures in a row until it answers again.",
 		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_verifier_rate_limit_store_duration_seconds",
 			Help:    "How long requests waited for the rate limit store, also in vain.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 8), // 0.1 ms to 12.8 ms, around the time-out
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 13), // 0.1 ms to 0.4 s, around the time-out
 		}),
 		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "apikey_verifier_rate_limit_fallback_total",
-			Help: "Requests whose rate limit this replica decided by itself because the store did not answer.",
+			Help: "Requests whose rate limit this replica decided by itself because the store did not answer in time.",
 		}),
 	}
-	m.up.Set(1) // until it is known better: it is asked with the first request
-
-	return m
 }
 
 func (m metrics) register(registerer prometheus.Registerer) error {

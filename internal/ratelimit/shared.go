@@ -8,25 +8,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sony/gobreaker/v2"
 	"k8s.io/utils/clock"
 
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// DefaultTimeout is how long a request waits for the store.
-const DefaultTimeout = 10 * time.Millisecond
-
-// A store that fails this often in a row is left alone for that long, then asked with one request whether it is back:
-// requests must not wait one by one for a store that is gone.
-const (
-	failuresInARow = 3
-	leaveAlone     = time.Second
-)
+// DefaultTimeout is how long a request waits for the store at most, and how long the store has for an answer.
+const DefaultTimeout = 100 * time.Millisecond
 
 // Options are what Shared needs.
 type Options struct {
@@ -41,82 +33,117 @@ type Options struct {
 }
 
 // Shared keeps the buckets of all replicas in one Valkey or Redis (Redis 5 or newer), by that server's clock. A bucket
-// expires by itself when it is full. While the store does not answer, the replica's own buckets decide.
-// It is safe for concurrent use.
+// expires by itself when it is full. A request must fit into the replica's own bucket, too, which decides alone while the
+// store does not. It is safe for concurrent use.
 type Shared struct {
 	store   *store
 	local   *Memory
-	breaker *gobreaker.CircuitBreaker[access.Quota]
+	parts   []*partition
+	timeout time.Duration
 	clock   clock.PassiveClock
-	log     *slog.Logger
+	waiters waiters
 	metrics metrics
-	failure atomic.Pointer[string] // the last one, for the log
+	running sync.WaitGroup
+	stop    context.CancelFunc
 }
 
-// NewShared makes a Shared of the store at a URL: redis://[user:password@]host[:port][/database], the same with rediss://
-// for TLS, or unix://[user:password@]/path[?db=database]. It fails when the URL is none of these, in words that quote
-// nothing of it, and when there are metrics of its names already. It connects with the first request.
+// NewShared makes a Shared of the store at a URL: see parseURL. It fails when the URL is none of those, in words that quote
+// nothing of it, and when there are metrics of its names already. It connects in the background, until Close.
 func NewShared(url string, o Options) (*Shared, error) {
-	store, err := openStore(url, cmp.Or(o.Timeout, DefaultTimeout))
+	timeout := cmp.Or(o.Timeout, DefaultTimeout)
+	store, err := openStore(url, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("the URL of the store: %w", err)
 	}
-	s := &Shared{store: store, clock: o.Clock, log: o.Logger.With("store", store.address), metrics: newMetrics()}
-	s.breaker = gobreaker.NewCircuitBreaker[access.Quota](gobreaker.Settings{
-		Timeout:       leaveAlone,
-		ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failuresInARow },
-		OnStateChange: func(_ string, from, to gobreaker.State) { s.changed(from, to) },
-	})
+	s := &Shared{store: store, timeout: timeout, clock: o.Clock, waiters: waiters{clock: o.Clock}, metrics: newMetrics()}
 	if s.local, err = NewMemory(o.Clock, o.Registerer); err != nil {
 		return nil, err
 	}
+	if err := s.metrics.register(o.Registerer); err != nil {
+		return nil, err
+	}
+	outlook := &outlook{parts: store.target.parts(), gauge: s.metrics.up, log: o.Logger.With("store", store.target.address)}
+	for i := range store.target.parts() {
+		s.parts = append(s.parts, &partition{
+			health: health{outlook: outlook}, store: store, local: s.local, clock: o.Clock,
+			queue: newQueue(store.target.senders()), probeUID: probeUID(i, store.target.parts()), doubt: make(chan struct{}, 1),
+		})
+	}
+	s.start()
 
-	return s, s.metrics.register(o.Registerer)
+	return s, nil
+}
+
+// start starts what works in the background. How much that is does not depend on the requests.
+func (s *Shared) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	for _, p := range s.parts {
+		for range s.store.target.senders() {
+			s.running.Go(func() { p.send(ctx) })
+		}
+		s.running.Go(func() { p.watch(ctx) })
+	}
 }
 
 // Take asks for one request of the key whose APIKey has this uid, as Memory.Take does. It answers within the time-out,
-// whatever the store does.
+// whatever the store does, and does not end earlier when the context does: a client that goes away has made its request.
 func (s *Shared) Take(ctx context.Context, uid string, limit access.Limit) access.Quota {
 	if limit.IsZero() {
 		return access.Quota{Granted: true}
 	}
-	quota, err := s.breaker.Execute(func() (access.Quota, error) { return s.ask(ctx, uid, limit) })
-	if err != nil {
+	p := s.parts[partOf(uid, len(s.parts))]
+	if !p.usable() {
 		s.metrics.fallbacks.Inc()
 
 		return s.local.Take(ctx, uid, limit)
 	}
+	b, own := s.local.reserve(uid, limit)
+	if !own.Granted && !b.carried.Load() {
+		return own // the store's bucket is never fuller than this one
+	}
+	w := s.waiters.get(s.timeout, own.Granted)
+	start := s.clock.Now()
+	if !p.queue.add(uid, limit, b, own.Granted, w) {
+		s.metrics.fallbacks.Inc()
 
-	return quota
+		return own
+	}
+	a, ok := s.waiters.await(w)
+	s.metrics.duration.Observe(s.clock.Since(start).Seconds())
+	if !ok || a.err != nil {
+		s.metrics.fallbacks.Inc()
+
+		return own
+	}
+
+	return both(own, a.quota)
+}
+
+// both is what two buckets have left for a request that must fit into both.
+func both(own, store access.Quota) access.Quota {
+	return access.Quota{
+		Granted:    own.Granted && store.Granted,
+		Remaining:  min(own.Remaining, store.Remaining),
+		RetryAfter: max(own.RetryAfter, store.RetryAfter),
+		Reset:      max(own.Reset, store.Reset),
+	}
 }
 
 // Run drops the replica's own buckets of idle keys, until the context ends.
 func (s *Shared) Run(ctx context.Context) { s.local.Run(ctx) }
 
 // Close closes the connections to the store. Requests that come later are decided by the replica's own buckets.
-func (s *Shared) Close() error { return s.store.client.Close() }
-
-// ask asks the store, and remembers why that failed.
-func (s *Shared) ask(ctx context.Context, uid string, limit access.Limit) (access.Quota, error) {
-	start := s.clock.Now()
-	quota, err := s.store.take(ctx, uid, limit)
-	s.metrics.duration.Observe(s.clock.Since(start).Seconds())
-	if err != nil {
-		s.failure.Store(new(s.store.explain(err)))
+func (s *Shared) Close() error {
+	s.stop()
+	for _, p := range s.parts {
+		p.state.Store(down)
+	}
+	err := s.store.client.Close()
+	s.running.Wait()
+	for _, p := range s.parts {
+		p.flush()
 	}
 
-	return quota, err
-}
-
-// changed tells that the store is gone or back. The breaker lets one change in at a time, and its attempts in between,
-// from open to half-open and back, are no news.
-func (s *Shared) changed(from, to gobreaker.State) {
-	switch {
-	case from == gobreaker.StateClosed:
-		s.metrics.up.Set(0)
-		s.log.Warn("The rate limit store does not answer: this replica grants every limit by itself until it does.", "error", *s.failure.Load())
-	case to == gobreaker.StateClosed:
-		s.metrics.up.Set(1)
-		s.log.Info("The rate limit store answers again: all replicas share the limits.")
-	}
+	return err
 }

@@ -28,67 +28,158 @@ const keyPrefix = "apikey-operator:ratelimit:"
 // request uses what has come of them. That is what lets TLS to a far store begin at all.
 const dialTimeout = time.Second
 
-// bufferSize is that of each connection, in bytes: a request and its reply are below 300, the script below 3,000.
-const bufferSize = 4 << 10
+// bufferSize is that of each connection, in bytes: a command and its reply are below 300, the script below 4,000.
+const bufferSize = 16 << 10
 
-// store is the server that holds the buckets of all replicas.
+// store is the servers that hold the buckets of all replicas.
 type store struct {
-	client   *redis.Client
-	script   *redis.Script
-	timeout  time.Duration
-	address  string // where it listens, without user and password
-	password string
+	client  redis.UniversalClient
+	script  string // its SHA-1
+	timeout time.Duration
+	target  *target
+}
+
+// take asks for requests of one key.
+type take struct {
+	uid   string
+	limit access.Limit
+	count int64
+	known float64 // requests that are known to be taken already
+}
+
+// reply is what the store has granted, or why that is not known.
+type reply struct {
+	granted, remaining int64
+	wait, reset        time.Duration
+	err                error
 }
 
 // openStore makes a store from its URL. It connects when it is asked for the first time.
 func openStore(url string, timeout time.Duration) (*store, error) {
-	o, err := parseURL(url)
+	t, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
-	o.ContextTimeoutEnabled = true // what is left of the time, not a new one for each step
-	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = timeout, timeout, timeout
+	o := &t.options
+	// Each step has a time-out of its own, and the context one for all together: see budget.
+	o.ReadTimeout, o.WriteTimeout, o.ContextTimeoutEnabled = timeout, timeout, true
 	o.DialTimeout, o.DialerRetries = dialTimeout, 1
-	o.MaxRetries = -1 // none: there is something better to do with the time
+	o.MaxRetries = -1 // none: a request that was sent twice would count twice
+	// Each sender and each prober has a connection of its own: none waits for another's.
+	o.PoolSize, o.PoolTimeout = t.parts()*(t.senders()+1), timeout
 	o.ReadBufferSize, o.WriteBufferSize = bufferSize, bufferSize
-	// One command and its reply is all that is needed: no pushes, no pipelines, nothing to say at each connection.
+	// Commands and their replies are all that is needed: no pushes, no connections for pipelines alone, nothing to say at each connection.
 	o.Protocol, o.PipelinePoolSize, o.DisableIdentity = 2, -1, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	// The client has one logger for the whole program, which writes each failed attempt to stderr, past ours.
 	logging.Disable()
 
-	return &store{
-		client: redis.NewClient(o), script: redis.NewScript(takeScript), timeout: timeout,
-		address: o.Addr, password: o.Password,
-	}, nil
+	return &store{client: t.open(), script: redis.NewScript(takeScript).Hash(), timeout: timeout, target: t}, nil
 }
 
-// take takes one request out of the key's bucket. It answers within the time-out.
-func (s *store) take(ctx context.Context, uid string, limit access.Limit) (access.Quota, error) {
-	// A caller that goes away must not look like a store that does not answer.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+// budget is the longest that a batch takes: to connect, to write and to read.
+func (s *store) budget() time.Duration { return dialTimeout + 2*s.timeout }
+
+// run asks for all of a batch, in one round trip to each server that has some of its keys.
+func (s *store) run(ctx context.Context, batch []take) []reply {
+	ctx, cancel := context.WithTimeout(ctx, s.budget())
 	defer cancel()
-	requests, burst, per := limitsOf(limit)
-	reply, err := s.script.Run(ctx, s.client, []string{keyPrefix + uid}, requests, burst, per.Microseconds()).Int64Slice()
-	if err != nil {
-		return access.Quota{}, err
+	replies := make([]reply, len(batch))
+	var unknown []int // where the server has not kept the script
+	for i, r := range s.send(ctx, batch, false) {
+		if redis.HasErrorPrefix(r.err, "NOSCRIPT") {
+			unknown = append(unknown, i)
+		}
+		replies[i] = r
 	}
-	if len(reply) != 4 {
-		return access.Quota{}, fmt.Errorf("the script returned %d numbers, want 4", len(reply))
+	if unknown == nil {
+		return replies
+	}
+	again := make([]take, 0, len(unknown))
+	for _, i := range unknown {
+		again = append(again, batch[i])
+	}
+	for i, r := range s.send(ctx, again, true) {
+		replies[unknown[i]] = r
 	}
 
-	return access.Quota{
-		Granted: reply[0] == 1, Remaining: reply[1], RetryAfter: microseconds(reply[2]), Reset: microseconds(reply[3]),
-	}, nil
+	return replies
 }
 
-// explain is the text of an error, without the password: a server may quote the command that it refuses.
-func (s *store) explain(err error) string {
-	if s.password == "" {
-		return err.Error()
+// send sends the commands of a batch, with the script or only its name, and returns when each has its reply or its error.
+func (s *store) send(ctx context.Context, batch []take, withScript bool) []reply {
+	commands := make([]*redis.Cmd, len(batch))
+	if len(batch) == 1 { // most batches of a replica that has little to do
+		commands[0] = s.command(ctx, s.client, &batch[0], withScript)
+
+		return []reply{read(commands[0], nil)}
+	}
+	pipeline := s.client.Pipeline()
+	for i := range batch {
+		commands[i] = s.command(ctx, pipeline, &batch[i], withScript)
+	}
+	_, err := pipeline.Exec(ctx)
+	replies := make([]reply, len(batch))
+	for i, command := range commands {
+		replies[i] = read(command, err)
 	}
 
-	return strings.ReplaceAll(err.Error(), s.password, "[redacted]")
+	return replies
+}
+
+// command runs the command of one key, or adds it to a pipeline.
+func (s *store) command(ctx context.Context, to redis.Scripter, t *take, withScript bool) *redis.Cmd {
+	requests, burst, per := limitsOf(t.limit)
+	keys := []string{keyPrefix + t.uid}
+	if withScript {
+		return to.Eval(ctx, takeScript, keys, requests, burst, per.Microseconds(), t.count, t.known)
+	}
+
+	return to.EvalSha(ctx, s.script, keys, requests, burst, per.Microseconds(), t.count, t.known)
+}
+
+// read reads the reply to one command of a pipeline that has ended with this error. The command has no error of its own
+// when a server has refused the connection, such as for a wrong password.
+func read(command *redis.Cmd, pipeline error) reply {
+	numbers, err := command.Int64Slice()
+	if err != nil && command.Err() == nil && command.Val() == nil && pipeline != nil {
+		err = pipeline
+	}
+	if err == nil && len(numbers) != 4 {
+		err = fmt.Errorf("the script returned %d numbers, want 4", len(numbers))
+	}
+	if err != nil {
+		return reply{err: err}
+	}
+
+	return reply{granted: numbers[0], remaining: numbers[1], wait: microseconds(numbers[2]), reset: microseconds(numbers[3])}
+}
+
+// refresh has a client of a cluster ask which server has which keys.
+func (s *store) refresh(ctx context.Context) {
+	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+		cluster.ReloadState(ctx)
+	}
+}
+
+// maxExplanation bounds an error in the log, in bytes.
+const maxExplanation = 300
+
+// explain is the text of an error without anything secret. A server may quote the command that it refuses, and cut it
+// short: so nothing is kept from the first quotation on.
+func (s *store) explain(err error) string {
+	text := err.Error()
+	for _, secret := range s.target.secrets {
+		text = strings.ReplaceAll(text, secret, "[redacted]")
+	}
+	if i := strings.IndexAny(text, "'\"`"); i >= 0 {
+		text = text[:i] + "'[redacted]'"
+	}
+	if len(text) > maxExplanation {
+		text = text[:maxExplanation] + "..."
+	}
+
+	return strings.ToValidUTF8(text, "?")
 }
 
 // microseconds is a duration from 0 up to the longest that there is.

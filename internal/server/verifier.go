@@ -27,7 +27,7 @@ type Index interface {
 
 // Limiter keeps the rate limits.
 type Limiter interface {
-	// Take takes one request from the limit of the APIKey with this uid. It answers within about 10 ms whatever happens.
+	// Take takes one request from the limit of the APIKey with this uid. It answers within a bounded time whatever happens.
 	Take(ctx context.Context, uid string, limit access.Limit) access.Quota
 }
 
