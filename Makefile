@@ -114,6 +114,10 @@ bench-mint: kube build bin/bench ## Measure minting against a raw loop of the sa
 bench-verify: kube build bin/bench ## Measure the verifier: decisions, gRPC, HTTP, memory, propagation. BENCH_JSON=file writes the figures.
 	@$(WITH_K8S) exec bin/bench verify
 
+.PHONY: bench-gateway
+bench-gateway: kube build bin/bench ## Measure gateways that ask the verifier beside the same asking a server that always says yes; Traefik after `make gateways`.
+	@$(WITH_K8S) exec bin/bench gateway
+
 ##@ Build
 
 .PHONY: build

@@ -34,7 +34,7 @@ func overBoth(t *testing.T, addresses []string, key string) map[string]asker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { hangUp(connections) })
-	overHTTP, err := b.newHTTPAsker(http.DefaultClient, addresses[httpAddress], forwardauth.Path)
+	overHTTP, err := b.newHTTPAsker(http.DefaultClient, verifyURL(addresses[httpAddress], forwardauth.Path))
 	if err != nil {
 		t.Fatal(err)
 	}

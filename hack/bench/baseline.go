@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -30,7 +31,7 @@ const baselineCommand = "baseline"
 const headerTimeout = 10 * time.Second
 
 // baselineOptions are the flags of bench baseline, named as those of the verifier.
-type baselineOptions struct{ grpc, http, metrics, probes string }
+type baselineOptions struct{ grpc, http, metrics, probes, certificates string }
 
 // runBaseline answers every question as one that allows everything and looks at nothing: with the libraries of the verifier
 // and none of its code. It ends with the context.
@@ -41,6 +42,7 @@ func runBaseline(ctx context.Context, _ <-chan struct{}, args []string, stdout, 
 	flags.StringVar(&o.http, "http-bind-address", "127.0.0.1:9002", "`address` that answers 200")
 	flags.StringVar(&o.metrics, "metrics-bind-address", "127.0.0.1:8080", "`address` of /metrics")
 	flags.StringVar(&o.probes, "health-probe-bind-address", "127.0.0.1:8081", "`address` of /readyz")
+	flags.StringVar(&o.certificates, "tls-cert-dir", "", "`folder` with tls.crt and tls.key for the address that answers 200; empty: no TLS")
 	if err := parseFlags(flags, args, stdout, stderr); err != nil {
 		return err
 	}
@@ -51,9 +53,9 @@ func runBaseline(ctx context.Context, _ <-chan struct{}, args []string, stdout, 
 	answer := newYes()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveGRPC(ctx, listeners[0]) })
-	group.Go(func() error { return serveHTTP(ctx, listeners[1], answer) })
-	group.Go(func() error { return serveHTTP(ctx, listeners[2], promhttp.Handler()) })
-	group.Go(func() error { return serveHTTP(ctx, listeners[3], answer) })
+	group.Go(func() error { return serveHTTP(ctx, listeners[1], answer, o.certificates) })
+	group.Go(func() error { return serveHTTP(ctx, listeners[2], promhttp.Handler(), "") })
+	group.Go(func() error { return serveHTTP(ctx, listeners[3], answer, "") })
 
 	return group.Wait()
 }
@@ -80,10 +82,17 @@ func serveGRPC(ctx context.Context, listener net.Listener) error {
 	return s.Serve(listener)
 }
 
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
+// serveHTTP answers until the context ends, over TLS where there is a folder with certificates.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, certificates string) error {
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout}
 	context.AfterFunc(ctx, func() { _ = s.Close() })
-	if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	var err error
+	if certificates == "" {
+		err = s.Serve(listener)
+	} else {
+		err = s.ServeTLS(listener, filepath.Join(certificates, "tls.crt"), filepath.Join(certificates, "tls.key"))
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 

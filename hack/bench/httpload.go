@@ -63,12 +63,26 @@ func (b *verifyBench) competeOverHTTP(
 
 // overHTTP connects to a server as gateways do that speak HTTP/1.1: each request has a connection to itself, which is kept.
 func (b *verifyBench) overHTTP(p *program, path string) (*contender, error) {
+	return b.overURL(p, verifyURL(p.addresses[httpAddress], path))
+}
+
+// verifyURL is what a gateway asks for.
+func verifyURL(address, path string) string {
+	needs := url.Values{}
+	needs.Set(server.NeedEnvironment, string(v1alpha1.EnvironmentProduction))
+	needs.Set(server.NeedPermission, string(neededPermission))
+
+	return "http://" + address + path + "?" + needs.Encode()
+}
+
+// overURL makes a contender that asks for a URL, and whose processor time is that of a program.
+func (b *verifyBench) overURL(p *program, target string) (*contender, error) {
 	client := &http.Client{Transport: &http.Transport{
 		MaxConnsPerHost: b.options.concurrency, MaxIdleConnsPerHost: b.options.concurrency, DisableCompression: true,
 	}}
 	c := &contender{program: p, close: client.CloseIdleConnections}
 	for range b.options.concurrency {
-		ask, err := b.newHTTPAsker(client, p.addresses[httpAddress], path)
+		ask, err := b.newHTTPAsker(client, target)
 		if err != nil {
 			return nil, err
 		}
@@ -78,12 +92,8 @@ func (b *verifyBench) overHTTP(p *program, path string) (*contender, error) {
 	return c, nil
 }
 
-// newHTTPAsker makes an asker that sends what a gateway does: its own URL, and the headers of the client.
-func (b *verifyBench) newHTTPAsker(client *http.Client, address, path string) (asker, error) {
-	needs := url.Values{}
-	needs.Set(server.NeedEnvironment, string(v1alpha1.EnvironmentProduction))
-	needs.Set(server.NeedPermission, string(neededPermission))
-	target := "http://" + address + path + "?" + needs.Encode()
+// newHTTPAsker makes an asker that sends what a gateway does: a URL, and the headers of the client.
+func (b *verifyBench) newHTTPAsker(client *http.Client, target string) (asker, error) {
 	request, err := http.NewRequest(http.MethodGet, target, http.NoBody) //nolint:noctx // each question gets its own
 	if err != nil {
 		return nil, err

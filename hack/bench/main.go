@@ -45,6 +45,7 @@ func commands() []command {
 	return []command{
 		{name: "mint", summary: "minting, API calls, memory and expiry of the operator", run: runMint},
 		{name: "verify", summary: "decisions, gRPC, HTTP, memory and propagation of the verifier", run: runVerify},
+		{name: "gateway", summary: "gateways that ask the verifier, beside the same ones asking a server that always says yes", run: runGateway},
 		{name: baselineCommand, summary: "servers that let every request pass", run: runBaseline, hidden: true},
 	}
 }

@@ -36,6 +36,10 @@ func TestDispatch(t *testing.T) {
 		"sizes that do not grow":             {[]string{"verify", "--core-keys=10,10"}, exitUsage, "", "larger than the one before"},
 		"a size of nothing":                  {[]string{"verify", "--core-keys=0"}, exitUsage, "", "positive"},
 		"sizes that are no numbers":          {[]string{"verify", "--core-keys=10,many"}, exitUsage, "", "must be numbers"},
+		"help of a third benchmark":          {[]string{"gateway", "--help"}, exitOK, "-concurrency", ""},
+		"no key to ask with":                 {[]string{"gateway", "--keys=0"}, exitUsage, "", "--keys"},
+		"no load for a gateway":              {[]string{"gateway", "--seconds=0"}, exitUsage, "", "--seconds"},
+		"no round for a gateway":             {[]string{"gateway", "--rounds=0"}, exitUsage, "", "--rounds"},
 		"nothing to measure is no mistake":   {[]string{"verify", "--core-keys=", "--keys=0", "--revocations=0"}, exitOK, "FIGURE", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,7 @@ type mintOptions struct {
 	launch
 
 	keys, rounds, settled, expiring, crowd int
-	rest                            time.Duration
+	rest                                   time.Duration
 }
 
 // mintBench is one run of bench mint.

@@ -64,6 +64,14 @@ func (c *cluster) withProgram(ctx context.Context, how invocation, do func(conte
 	if err != nil {
 		return err
 	}
+
+	return c.during(ctx, p, p.awaitReady, do)
+}
+
+// during waits until a program that was started is ready, calls do and stops the program.
+func (c *cluster) during(
+	ctx context.Context, p *program, awaitReady func(context.Context) error, do func(context.Context, *program) error,
+) error {
 	alive, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -74,7 +82,7 @@ func (c *cluster) withProgram(ctx context.Context, how invocation, do func(conte
 		}
 	}()
 
-	err = p.awaitReady(alive)
+	err := awaitReady(alive)
 	if err == nil {
 		err = do(alive, p)
 	}
@@ -87,7 +95,7 @@ func (c *cluster) withProgram(ctx context.Context, how invocation, do func(conte
 	return err
 }
 
-// startProgram starts a program. What it logs goes into the folder of the control plane.
+// startProgram starts a program.
 func (c *cluster) startProgram(ctx context.Context, how invocation) (*program, error) {
 	addresses, err := freePorts(ctx, 2+how.ports)
 	if err != nil {
@@ -95,18 +103,25 @@ func (c *cluster) startProgram(ctx context.Context, how invocation) (*program, e
 	}
 	p := &program{
 		name:      how.name,
-		logPath:   filepath.Join(c.plane.Folder(), how.name+".log"),
 		metrics:   "http://" + addresses[0] + "/metrics",
 		ready:     "http://" + addresses[1] + "/readyz",
 		addresses: addresses[2:],
 	}
 	args := append(how.args(p.addresses), "--metrics-bind-address="+addresses[0], "--health-probe-bind-address="+addresses[1])
-	//nolint:noctx // Stop ends it with a grace period; a context would kill it.
-	if p.Process, err = process.StartLogged(exec.Command(how.path, args...), p.logPath); err != nil {
-		return nil, fmt.Errorf("%w (run `make %s`, which builds it)", err, how.target)
+
+	return p, c.launch(p, how.path, how.target, args, nil)
+}
+
+// launch starts the process of a program, with more variables in its environment. What it logs goes into the folder of the control plane.
+func (c *cluster) launch(p *program, path, target string, args, environment []string) (err error) {
+	p.logPath = filepath.Join(c.plane.Folder(), p.name+".log")
+	cmd := exec.Command(path, args...) //nolint:noctx // Stop ends it with a grace period; a context would kill it.
+	cmd.Env = append(os.Environ(), environment...)
+	if p.Process, err = process.StartLogged(cmd, p.logPath); err != nil {
+		return fmt.Errorf("%w (run `make %s`, which builds it)", err, target)
 	}
 
-	return p, nil
+	return nil
 }
 
 // freePorts finds loopback addresses that nobody listens on.

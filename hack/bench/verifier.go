@@ -28,10 +28,7 @@ func (b *verifyBench) withVerifier(ctx context.Context, do func(context.Context,
 	return b.withProgram(ctx, invocation{
 		name: "verifier", path: b.options.program, target: "bench-verify", ports: serverAddresses,
 		args: func(addresses []string) []string {
-			return []string{
-				"--kubeconfig=" + kubeconfig, "--log-allowed=0", "--drain-delay=0s",
-				"--grpc-bind-address=" + addresses[grpcAddress], "--http-bind-address=" + addresses[httpAddress],
-			}
+			return append(b.bindArguments(addresses), "--kubeconfig="+kubeconfig, "--log-allowed=0", "--drain-delay=0s")
 		},
 	}, do)
 }
@@ -46,11 +43,19 @@ func (b *verifyBench) withBaseline(ctx context.Context, do func(context.Context,
 	return b.withProgram(ctx, invocation{
 		name: "baseline", path: self, target: "bench-verify", ports: serverAddresses,
 		args: func(addresses []string) []string {
-			return []string{
-				baselineCommand, "--grpc-bind-address=" + addresses[grpcAddress], "--http-bind-address=" + addresses[httpAddress],
-			}
+			return append([]string{baselineCommand}, b.bindArguments(addresses)...)
 		},
 	}, do)
+}
+
+// bindArguments say where both servers answer.
+func (b *verifyBench) bindArguments(addresses []string) []string {
+	arguments := []string{"--grpc-bind-address=" + addresses[grpcAddress], "--http-bind-address=" + addresses[httpAddress]}
+	if b.certificates != "" {
+		arguments = append(arguments, "--tls-cert-dir="+b.certificates)
+	}
+
+	return arguments
 }
 
 // verifierMemory is what the verifier holds when it knows so many keys and nobody has asked it anything.

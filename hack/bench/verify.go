@@ -34,6 +34,8 @@ type verifyBench struct {
 	report  *report
 	// keys are those of the cluster.
 	keys *keyset
+	// certificates is a folder with those that both servers show over HTTP; empty: they speak HTTP without TLS.
+	certificates string
 }
 
 // runVerify measures the verifier.
