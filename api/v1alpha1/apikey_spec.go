@@ -8,7 +8,7 @@ import (
 )
 
 // APIKeySpec declares one API key.
-//
+// ---
 // What cannot change is compared here and not on the field, where adding and removing would go unseen.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.owner) == has(oldSelf.owner) && (!has(self.owner) || self.owner == oldSelf.owner)",message="owner cannot be added, changed or removed: create another APIKey for the other user",reason=FieldValueForbidden,fieldPath=".owner"
@@ -18,6 +18,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!(has(self.expiresAt) && has(self.validFor))",message="expiresAt and validFor cannot both be set: keep the one that says when the key ends"
 type APIKeySpec struct {
 	// displayName is what people call the key. It can change at any time; the key does not.
+	// Example: Main Website Integration
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
@@ -26,11 +27,13 @@ type APIKeySpec struct {
 	DisplayName string `json:"displayName,omitempty"`
 
 	// environment is the only environment whose endpoints accept the key. It cannot change.
+	// Example: Production
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="environment cannot change: a key belongs to one environment for life; create another APIKey for the other one",reason=FieldValueForbidden
 	Environment Environment `json:"environment,omitempty"`
 
 	// permissions are what the key may do, at most 16, each an exact string that an endpoint asks for.
+	// Example: [customers:read, telemetry:write]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
@@ -39,6 +42,7 @@ type APIKeySpec struct {
 	Permissions []Permission `json:"permissions,omitempty"`
 
 	// roles are names of APIKeyRoles, at most 8, whose permissions the key has too.
+	// Example: [synchronizer]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not hold a value twice: take out what is repeated"
@@ -47,6 +51,7 @@ type APIKeySpec struct {
 	Roles []RoleName `json:"roles,omitempty"`
 
 	// customers are those whose data the key opens, at most 32. None listed: every customer.
+	// Example: [acme]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="customers must not hold a value twice: take out what is repeated"
@@ -55,6 +60,7 @@ type APIKeySpec struct {
 	Customers []Customer `json:"customers,omitempty"`
 
 	// owner is the user the key is for. It cannot change.
+	// Example: jane@example.com
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -65,7 +71,8 @@ type APIKeySpec struct {
 	// expiresAt is when the key stops, an RFC 3339 time with upper-case 'T' and a zone, taken to the whole second,
 	// in the years 2000 to 2999.
 	// At most one of expiresAt and validFor; neither: the key never expires, unless an APIKeyPolicy says otherwise.
-	//
+	// Example: "2027-11-21T00:00:00Z"
+	// ---
 	// The schema is written out, without the format date-time: that one lets values through (a lower-case 't', an offset
 	// of 99 hours) that Go cannot read, and one of them would break the decoding of every list that holds it. Go and CEL
 	// read times with the same function, so what the rule lets through can be decoded. The years keep the zero time,
@@ -79,27 +86,33 @@ type APIKeySpec struct {
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
 	// validFor is how long the key lives, from the creation of the APIKey, such as "8760h": at least 1s.
+	// Example: 8760h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="validFor must be at least 1s"
 	ValidFor Duration `json:"validFor,omitempty"`
 
 	// rateLimit is how often the key may be used. Not set: as often as its user likes, unless an APIKeyPolicy says otherwise.
+	// Example: {requests: 100, per: 1m, burst: 20}
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 
 	// rotation says when the operator replaces the key by itself, and how long the old one stays valid.
+	// Example: {every: 720h, overlap: 10m}
 	// +optional
 	Rotation *Rotation `json:"rotation,omitempty"`
 
 	// suspend disables the key for as long as it is true: the Secret stays, the key is refused.
+	// Example: true
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
 	// revoked ends the key for good: the Secret is deleted, the APIKey with its history stays. It cannot be undone.
+	// Example: true
 	// +optional
 	Revoked bool `json:"revoked,omitempty"`
 
 	// secret shapes the Secret that holds the key.
+	// Example: {name: main-website, key: api-key}
 	// +optional
 	Secret *SecretTemplate `json:"secret,omitempty"`
 }
@@ -107,17 +120,20 @@ type APIKeySpec struct {
 // RateLimit is how often a key may be used: requests in each period, and how many at once.
 type RateLimit struct {
 	// requests is how many requests the key may make in each period, 1 to 1,000,000.
+	// Example: 100
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	Requests int32 `json:"requests,omitempty"`
 
 	// per is the period, from 1s to 24h.
+	// Example: 1m
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))",message="per must be from 1s to 24h"
 	Per Duration `json:"per,omitempty"`
 
 	// burst is how many requests the key may make at once, 1 to 1,000,000. Not set: as many as requests.
+	// Example: 20
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
@@ -129,11 +145,13 @@ type RateLimit struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.every) || !has(self.overlap) || !self.every.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.overlap.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self.overlap) < duration(self.every)",message="overlap must be shorter than every: otherwise old keys pile up faster than they end",fieldPath=".overlap"
 type Rotation struct {
 	// every is how long a key lives before the operator replaces it, at least 1m. Not set: only on request.
+	// Example: 720h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1m')",message="every must be at least 1m"
 	Every Duration `json:"every,omitempty"`
 
 	// overlap is how long a replaced key stays valid, from 0s to 720h. Not set: 0s, the old key stops at once.
+	// Example: 10m
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) <= duration('720h')",message="overlap must be at most 720h (30 days)"
 	Overlap Duration `json:"overlap,omitempty"`
@@ -142,6 +160,7 @@ type Rotation struct {
 // SecretTemplate shapes the Secret that holds the key.
 type SecretTemplate struct {
 	// name of the Secret. Not set: the name of the APIKey. It cannot change.
+	// Example: main-website
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -150,6 +169,7 @@ type SecretTemplate struct {
 
 	// key is the data key that holds the API key, "api-key" where it is not set. It cannot change.
 	// While an overlap runs, "previous-" before it holds the key that still works.
+	// Example: api-key
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -158,6 +178,7 @@ type SecretTemplate struct {
 	Key string `json:"key,omitempty"`
 
 	// labels to put on the Secret, at most 16.
+	// Example: {app.kubernetes.io/part-of: storefront}
 	// +optional
 	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1
@@ -168,6 +189,7 @@ type SecretTemplate struct {
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// annotations to put on the Secret, at most 16.
+	// Example: {example.com/contact: team-storefront}
 	// +optional
 	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1

@@ -45,6 +45,7 @@ const (
 // KeyRecord is what the cluster knows of one key: a digest, never the key.
 type KeyRecord struct {
 	// id is the first 12 characters of digest: what logs and headers call the key.
+	// Example: Xr4ilOzQ4PCO
 	// +required
 	// +kubebuilder:validation:MinLength=12
 	// +kubebuilder:validation:MaxLength=12
@@ -52,6 +53,7 @@ type KeyRecord struct {
 	ID string `json:"id,omitempty"`
 
 	// digest is SHA-256 (FIPS 180-4) over the whole key, in base64url without padding (RFC 4648, section 5).
+	// Example: Xr4ilOzQ4PCOq3aQ0qbuaQn0B5vlDpFqPBWJhJ3aVwI
 	// +required
 	// +kubebuilder:validation:MinLength=43
 	// +kubebuilder:validation:MaxLength=43
@@ -59,32 +61,39 @@ type KeyRecord struct {
 	Digest string `json:"digest,omitempty"`
 
 	// state is where the record stands: Pending, Active or Retiring.
+	// Example: Active
 	// +required
 	State KeyState `json:"state,omitempty"`
 
 	// createdAt is when the key was drawn.
+	// Example: "2026-11-21T09:30:00Z"
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
 	CreatedAt metav1.Time `json:"createdAt,omitempty,omitzero"`
 
 	// notAfter is the time from which a Retiring key is refused. It is never raised once it has passed.
+	// Example: "2026-11-21T09:40:00Z"
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
 	// rotation is what a Pending key was drawn for. It is gone once the key is Active.
+	// Example: {trigger: Annotation, value: leak-4711, overlap: 0s}
 	// +optional
 	Rotation *PendingRotation `json:"rotation,omitempty"`
 }
 
-// PendingRotation is what a key was drawn for. A rotation that is interrupted ends by it, also when the rotate annotation
-// has changed since.
+// PendingRotation is what a key was drawn for.
+// ---
+// A rotation that is interrupted ends by it, also when the rotate annotation has changed since.
 type PendingRotation struct {
 	// trigger is what made the operator draw the key.
+	// Example: Annotation
 	// +required
 	Trigger RotationTrigger `json:"trigger,omitempty"`
 
 	// value is the rotate annotation at that time, written as in lastRotation.value.
+	// Example: leak-4711
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -92,6 +101,7 @@ type PendingRotation struct {
 
 	// overlap is how long the keys before it stay valid where the rotate annotation says so, from 0s to 720h.
 	// Not set: as long as spec.rotation.overlap says.
+	// Example: 0s
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) <= duration('720h')",message="overlap must be at most 720h (30 days)"
 	Overlap Duration `json:"overlap,omitempty"`
@@ -128,16 +138,19 @@ const (
 // LastRotation is the last time a key was handed out.
 type LastRotation struct {
 	// trigger is what made the operator mint the key.
+	// Example: Schedule
 	// +required
 	Trigger RotationTrigger `json:"trigger,omitempty"`
 
 	// value is the rotate annotation that this rotation has seen: as it is up to 48 characters,
 	// else "sha256:" and its digest.
+	// Example: "2026-11-21"
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Value string `json:"value,omitempty"`
 
 	// at is when the key became the active one.
+	// Example: "2026-11-21T09:30:00Z"
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
 	At metav1.Time `json:"at,omitempty,omitzero"`
@@ -146,19 +159,22 @@ type LastRotation struct {
 // SecretReference is the Secret as the operator last wrote or read it.
 type SecretReference struct {
 	// name of the Secret, in the namespace of the APIKey.
+	// Example: main-website
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 
 	// uid of the Secret.
+	// Example: 0f0ab8a0-6c4c-4a7c-9d2c-6f3f2f0f7d11
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Type=string
 	UID types.UID `json:"uid,omitempty"`
 
-	// resourceVersion of the Secret. While the Secret has this version, the operator does not read its content.
+	// resourceVersion of the Secret when the operator last read it.
+	// Example: "48213"
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -168,6 +184,7 @@ type SecretReference struct {
 // APIKeyStatus is what the operator reports. It never holds a key, only digests.
 type APIKeyStatus struct {
 	// conditions are Ready, Active, where a policy is for the key Compliant, and, only while they are true, Reconciling and Stalled.
+	// Example: [{type: Ready, status: "True", reason: Minted, message: "Secret main-website holds the key", lastTransitionTime: "2026-11-21T09:30:00Z"}]
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -176,15 +193,18 @@ type APIKeyStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that this status is about; -1: none yet.
+	// Example: 2
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// phase is the state of the key in one word.
+	// Example: Active
 	// +optional
 	Phase Phase `json:"phase,omitempty"`
 
 	// keys are the records of the keys that are or may be in use, at most 4, newest last.
+	// Example: [{id: Xr4ilOzQ4PCO, digest: Xr4ilOzQ4PCOq3aQ0qbuaQn0B5vlDpFqPBWJhJ3aVwI, state: Active, createdAt: "2026-11-21T09:30:00Z"}]
 	// +optional
 	// +listType=map
 	// +listMapKey=id
@@ -192,32 +212,38 @@ type APIKeyStatus struct {
 	Keys []KeyRecord `json:"keys,omitempty"`
 
 	// secretRef is the Secret that holds the key; not set when there is none.
+	// Example: {name: main-website, uid: 0f0ab8a0-6c4c-4a7c-9d2c-6f3f2f0f7d11, resourceVersion: "48213"}
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
 	// expiresAt is when the key stops, whatever the reason: the earliest that spec and the policies have said when the
 	// spec was last acted on. A policy that changes later does not move it. Not set: never.
+	// Example: "2027-11-21T00:00:00Z"
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
 	// rateLimit is the limit in force: that of spec or the default of a policy, and never more than policies allow.
 	// Not set: none.
+	// Example: {requests: 100, per: 1m}
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 
 	// lastRotation is the last time a key was handed out.
+	// Example: {trigger: Created, at: "2026-11-21T09:30:00Z"}
 	// +optional
 	LastRotation *LastRotation `json:"lastRotation,omitempty"`
 
 	// rotateValues are short digests of the last 16 values of the rotate annotation that were acted on or came with a new object,
 	// the one that was last set last. None of them rotates the key again.
+	// Example: [q1MKE-RZFJgrefm3]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	RotateValues []RotateDigest `json:"rotateValues,omitempty"`
 
 	// lastUsedAt is when a verifier last accepted the key, to about 5 minutes.
+	// Example: "2026-11-21T12:00:00Z"
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
 	LastUsedAt *metav1.Time `json:"lastUsedAt,omitempty"`

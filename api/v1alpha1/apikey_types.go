@@ -8,7 +8,7 @@ import (
 )
 
 // APIKey declares one API key. The operator mints it into a Secret, rotates it, and ends it on expiry or revocation.
-//
+// ---
 // The rules on the whole object are transition rules on purpose: one that also ran without oldSelf would refuse
 // the status and finalizer writes of objects that were stored before the rule was. For the same reason no transition
 // rule takes for granted that a field is there or well formed: an expiresAt that has not changed is not read. One that
@@ -37,11 +37,13 @@ type APIKey struct {
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
 	// spec declares the key.
+	// Example: {environment: Production, permissions: [customers:read]}
 	// +required
 	Spec APIKeySpec `json:"spec,omitzero"`
 
 	// status is what the operator reports. Until it has reported, observedGeneration is -1,
 	// so that tools that follow kstatus see an object in progress and not a finished one.
+	// Example: {observedGeneration: 1, phase: Active}
 	// +optional
 	// +kubebuilder:default={"observedGeneration":-1,"phase":"Pending"}
 	Status APIKeyStatus `json:"status,omitempty,omitzero"`

@@ -44,7 +44,7 @@ type RoleName string
 type Customer string
 
 // Duration is a length of time in hours, minutes and seconds, such as "8760h" or "1h30m".
-//
+// ---
 // It is a string in Go too: a type that parses while it is decoded lets one bad object, stored before a rule was
 // or past it, fail every list that holds it, and with it every watcher. The rule makes what is stored readable by
 // time.ParseDuration without overflow. A field of this type that has bounds checks them only on what passes it,

@@ -12,11 +12,13 @@ import (
 // +kubebuilder:validation:MinProperties=1
 type APIKeyPolicySpec struct {
 	// namespaceSelector says for which namespaces the policy is, by their labels. Not set: for all.
+	// Example: {matchLabels: {team: storefront}}
 	// +optional
 	// +structType=atomic
 	NamespaceSelector *NamespaceSelector `json:"namespaceSelector,omitempty"`
 
 	// environments are those that keys may be for. None listed: every environment.
+	// Example: [Staging, Development]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="environments must not hold a value twice: take out what is repeated"
@@ -26,6 +28,7 @@ type APIKeyPolicySpec struct {
 
 	// permissions are those that keys may name in spec.permissions, at most 128. None listed: every permission.
 	// What a key has through a role is not looked at: roles says which roles it may name.
+	// Example: [customers:read]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
@@ -34,6 +37,7 @@ type APIKeyPolicySpec struct {
 	Permissions []Permission `json:"permissions,omitempty"`
 
 	// roles are those that keys may name in spec.roles, at most 64. None listed: every role.
+	// Example: [synchronizer]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not hold a value twice: take out what is repeated"
@@ -42,14 +46,17 @@ type APIKeyPolicySpec struct {
 	Roles []RoleName `json:"roles,omitempty"`
 
 	// expiry says how long keys live.
+	// Example: {default: 8760h, maximum: 17520h}
 	// +optional
 	Expiry *ExpiryPolicy `json:"expiry,omitempty"`
 
 	// rateLimit says how often keys may be used.
+	// Example: {default: {requests: 100, per: 1m}}
 	// +optional
 	RateLimit *RateLimitPolicy `json:"rateLimit,omitempty"`
 
 	// rotation says how often keys are replaced.
+	// Example: {required: true, maximumAge: 2160h}
 	// +optional
 	Rotation *RotationPolicy `json:"rotation,omitempty"`
 }
@@ -60,17 +67,20 @@ type APIKeyPolicySpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || !self.default.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.maximum.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self.default) <= duration(self.maximum)",message="default must not be longer than maximum",fieldPath=".default"
 type ExpiryPolicy struct {
 	// default is how long a key lives whose spec does not say, at least 1s.
+	// Example: 8760h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="default must be at least 1s"
 	Default Duration `json:"default,omitempty"`
 
 	// maximum is how long a key lives at most, at least 1s. A key whose spec does not say, and for which no policy has
 	// a default, lives that long.
+	// Example: 17520h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="maximum must be at least 1s"
 	Maximum Duration `json:"maximum,omitempty"`
 
 	// required says that a spec without expiresAt and validFor is refused, unless this policy has a default.
+	// Example: true
 	// +optional
 	Required bool `json:"required,omitempty"`
 }
@@ -81,11 +91,13 @@ type ExpiryPolicy struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || !self.default.per.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.maximum.per.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || (self.default.requests * duration(self.maximum.per).getSeconds() <= self.maximum.requests * duration(self.default.per).getSeconds() && self.default.?burst.orValue(self.default.requests) <= self.maximum.?burst.orValue(self.maximum.requests))",message="default must not allow more than maximum, neither requests in the same time nor burst",fieldPath=".default"
 type RateLimitPolicy struct {
 	// default is the limit of a key whose spec has none.
+	// Example: {requests: 100, per: 1m}
 	// +optional
 	Default *RateLimit `json:"default,omitempty"`
 
 	// maximum is the most that a key may have: requests divided by per, and burst (not set: as many as requests).
 	// A key whose spec has no limit, and for which no policy has a default, has this one.
+	// Example: {requests: 1000, per: 1m, burst: 200}
 	// +optional
 	Maximum *RateLimit `json:"maximum,omitempty"`
 }
@@ -95,20 +107,24 @@ type RateLimitPolicy struct {
 // +kubebuilder:validation:MinProperties=1
 type RotationPolicy struct {
 	// required says that a spec without rotation.every is refused.
+	// Example: true
 	// +optional
 	Required bool `json:"required,omitempty"`
 
 	// maximumAge is the most that rotation.every may be, at least 1m. A key that is not replaced by the clock is
 	// reported once it is older.
+	// Example: 2160h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1m')",message="maximumAge must be at least 1m"
 	MaximumAge Duration `json:"maximumAge,omitempty"`
 }
 
 // NamespaceSelector selects namespaces by their labels, as a LabelSelector does. All that it lists must hold.
+// ---
 // It is a type of its own because the policies at the API server calculate with its sizes, and a LabelSelector has none.
 type NamespaceSelector struct {
 	// matchLabels are labels that the namespace has, at most 16.
+	// Example: {team: storefront}
 	// +optional
 	// +mapType=atomic
 	// +kubebuilder:validation:MinProperties=1
@@ -118,6 +134,7 @@ type NamespaceSelector struct {
 	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
 
 	// matchExpressions are further demands on the labels of the namespace, at most 16.
+	// Example: [{key: stage, operator: In, values: [production]}]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -147,6 +164,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="(self.operator in ['In', 'NotIn']) == has(self.values)",message="values go with the operators In and NotIn, and with no other",fieldPath=".values"
 type NamespaceRequirement struct {
 	// key is the name of the label.
+	// Example: stage
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
@@ -155,10 +173,12 @@ type NamespaceRequirement struct {
 	Key string `json:"key,omitempty"`
 
 	// operator is how the label is compared: In, NotIn, Exists or DoesNotExist.
+	// Example: In
 	// +required
 	Operator NamespaceOperator `json:"operator,omitempty"`
 
 	// values to compare the label with, at most 16; for In and NotIn.
+	// Example: [production]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="values must not hold a value twice: take out what is repeated"
@@ -188,6 +208,7 @@ type APIKeyPolicy struct {
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
 	// spec is what the policy demands.
+	// Example: {environments: [Staging, Development]}
 	// +required
 	Spec APIKeyPolicySpec `json:"spec,omitzero"`
 }

@@ -10,6 +10,7 @@ import (
 // APIKeyRoleSpec is what a role grants.
 type APIKeyRoleSpec struct {
 	// permissions are what every key with this role may do, 1 to 64, each an exact string that an endpoint asks for.
+	// Example: [customers:read, orders:read]
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
@@ -33,6 +34,7 @@ type APIKeyRole struct {
 	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
 
 	// spec is what the role grants.
+	// Example: {permissions: [customers:read]}
 	// +required
 	Spec APIKeyRoleSpec `json:"spec,omitzero"`
 }
