@@ -50,7 +50,8 @@ func startServer(t testing.TB, flags ...string) *server {
 // start starts the server, and returns when it accepts connections.
 func (s *server) start() {
 	s.t.Helper()
-	args := append([]string{"--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--requirepass", password}, s.flags...)
+	args := append([]string{"--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--requirepass", password, "--masterauth", password,
+		"--dir", filepath.Dir(s.socket)}, s.flags...)
 	s.process = exec.Command(s.program, args...) //nolint:noctx // kill ends it
 	output, err := s.process.StdoutPipe()
 	if err != nil {
