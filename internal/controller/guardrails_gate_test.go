@@ -23,7 +23,7 @@ import (
 )
 
 // guardrailNames are all of them.
-var guardrailNames = []string{"grants", "limits", "plaintext", "secrets", "status"}
+var guardrailNames = []string{"grants", "limits", "operator", "plaintext", "secrets", "size", "status"}
 
 // expression is a change of one validation.
 func expression(i int, text string) func(*admissionv1.ValidatingAdmissionPolicy) {

@@ -35,7 +35,7 @@ func largeFixtures(namespace string) []*v1alpha1.APIKey {
 		}),
 		newKey(namespace, named(fixtureMany), func(key *v1alpha1.APIKey) {
 			key.Annotations = map[string]string{"a": strings.Repeat("a", mostBytes+100)}
-			key.Finalizers = finalizers(mostEntries + 1)
+			key.Finalizers = finalizers(mostEntries + 2)
 		}),
 	}
 }
@@ -67,7 +67,7 @@ func sizeProbes() []probe {
 	add := func(name, refused string, send func(context.Context, client.Client, string) error) {
 		all = append(all, probe{guardrail: "size", name: name, user: probeEditor, refused: refused, send: send})
 	}
-	const tooLarge, tooMany, tooLong = "may take 65536 bytes together, and these take 65538", "may have 1000 labels", "may take 1024 bytes, and this one takes 1025"
+	const tooLarge, tooMany, tooLong = "may take 65536 bytes together, and these take 65538", "may have 1000 finalizers", "may take 1024 bytes, and this one takes 1025"
 	add("as much as is allowed", "", creating(filled(mostBytes)))
 	add("more than is allowed", tooLarge, creating(filled(mostBytes+2)))
 	add("more than is allowed, later", tooLarge, updating(fixtureKey, filled(mostBytes+2)))

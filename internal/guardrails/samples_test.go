@@ -5,11 +5,15 @@ package guardrails_test
 
 import (
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,7 +27,7 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: storefront, Labels: map[string]string{"stage": "production"}}})).To(Succeed())
 		samples := filepath.Join(root(), "config", "samples", "guardrails")
 		kubectl(ctx, "apply", "--server-side", "-k", samples)
-		DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "delete", "-k", samples) })
+		DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "delete", "--ignore-not-found", "-k", samples) })
 		awaitPolicies(ctx)
 
 		// The cluster's own role edit, which kube-controller-manager fills from apikey-editor.
@@ -57,9 +61,9 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 	})
 
 	It("let editors write neither status nor roles nor policies", func(ctx SpecContext) {
-		for _, resource := range []string{"apikeys/status", "apikeyroles", "apikeypolicies"} {
+		for _, kind := range []string{"apikeys/status", "apikeyroles", "apikeypolicies"} {
 			out := kubectl(ctx, "auth", "can-i", "--list", "--as="+bob, "-n", storefront, "--no-headers")
-			Expect(out).NotTo(MatchRegexp(`(?m)^`+resource+`\.apikey-operator\.io .*(create|update|patch|delete|\*)`), resource)
+			Expect(out).NotTo(MatchRegexp(`(?m)^`+kind+`\.apikey-operator\.io .*(create|update|patch|delete|\*)`), kind)
 			Expect(out).To(MatchRegexp(`(?m)^apikeys\.apikey-operator\.io .*create`))
 		}
 	})
@@ -67,5 +71,79 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 	It("hold APIKeys in production to the policy", func(ctx SpecContext) {
 		Expect(admin.Create(ctx, newKey(storefront, valid("17520h")))).To(Succeed())
 		Expect(refusalOf(admin.Create(ctx, newKey(storefront, valid("17521h"))))).To(HavePrefix(`APIKeyPolicy "production" lets a key live at most 17520h`))
+	})
+
+	It("let a namespace have so many APIKeys and no more", func(ctx SpecContext) {
+		quota := &corev1.ResourceQuota{}
+		name := client.ObjectKey{Namespace: storefront, Name: "apikeys"}
+		const counted = "count/apikeys.apikey-operator.io"
+		awaitQuota := func(hard, used int64) {
+			GinkgoHelper()
+			Eventually(func(g Gomega) {
+				g.Expect(admin.Get(ctx, name, quota)).To(Succeed())
+				now, count := quota.Status.Hard[counted], quota.Status.Used[counted]
+				g.Expect([]int64{now.Value(), count.Value()}).To(Equal([]int64{hard, used}))
+			}).WithTimeout(inForceTimeout).WithPolling(50 * time.Millisecond).Should(Succeed())
+		}
+		var keys v1alpha1.APIKeyList
+		Expect(admin.List(ctx, &keys, client.InNamespace(storefront))).To(Succeed())
+		used := int64(len(keys.Items))
+		awaitQuota(100, used)
+		quota.Spec.Hard[counted] = *resource.NewQuantity(used+1, resource.DecimalSI)
+		Expect(admin.Update(ctx, quota)).To(Succeed())
+		awaitQuota(used+1, used)
+		Expect(admin.Create(ctx, key())).To(Succeed())
+		Expect(admin.Create(ctx, key())).To(MatchError(ContainSubstring("exceeded quota: apikeys, requested: " + counted + "=1")))
+	})
+
+	Describe("give a pipeline grants", func() {
+		const deployer = "system:serviceaccount:deployers:storefront"
+		var editor client.Client // bob by himself, without an administrator behind him
+		impersonating := func(user string) client.Client {
+			GinkgoHelper()
+			cfg, err := plane.User(bob)
+			Expect(err).NotTo(HaveOccurred())
+			cfg.Impersonate.UserName = user
+			c, err := client.New(cfg, client.Options{Scheme: admin.Scheme(), Mapper: admin.RESTMapper()})
+			Expect(err).NotTo(HaveOccurred())
+
+			return c
+		}
+		tokenFor := func(ctx SpecContext, namespace, name string) (string, error) {
+			request := &authenticationv1.TokenRequest{}
+			err := editor.SubResource("token").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, request)
+
+			return request.Status.Token, err
+		}
+
+		BeforeAll(func(ctx SpecContext) {
+			editor = impersonating("")
+			awaitRight(ctx, deployer, storefront, may("grant", "permissions", "customers:read"), "customers:read")
+			var quota corev1.ResourceQuota
+			Expect(admin.Get(ctx, client.ObjectKey{Namespace: storefront, Name: "apikeys"}, &quota)).To(Succeed())
+			Expect(admin.Delete(ctx, &quota)).To(Succeed())
+		})
+
+		It("that no editor of the namespace can use", func(ctx SpecContext) {
+			Expect(as(deployer).Create(ctx, key("customers:read"))).To(Succeed())
+			Expect(refusalOf(editor.Create(ctx, key("customers:read")))).To(ContainSubstring("permissions/customers:read"))
+			Expect(impersonating(deployer).Create(ctx, key("customers:read"))).To(MatchError(ContainSubstring("cannot impersonate")))
+			_, err := tokenFor(ctx, "deployers", "storefront")
+			Expect(err).To(MatchError(apierrors.IsForbidden, "forbidden"))
+			Expect(editor.Create(ctx, &rbacv1.RoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Namespace: storefront, Name: "mine"},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "customers-reader-granter"},
+				Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: bob}},
+			})).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		})
+
+		It("which an account in the namespace itself gives to every editor", func(ctx SpecContext) {
+			const account = "deployer"
+			Expect(admin.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: storefront, Name: account}})).To(Succeed())
+			user := "system:serviceaccount:" + storefront + ":" + account
+			allow(ctx, user, storefront, mayEdit, may("grant", "permissions", "customers:read"))
+			Expect(impersonating(user).Create(ctx, key("customers:read"))).To(Succeed())
+			Expect(tokenFor(ctx, storefront, account)).NotTo(BeEmpty())
+		})
 	})
 })

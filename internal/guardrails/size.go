@@ -5,7 +5,6 @@ package guardrails
 
 import (
 	"fmt"
-	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
@@ -17,9 +16,9 @@ const (
 	// maxMetadataBytes are for labels, annotations, finalizers and owner references together. The annotation in which kubectl
 	// keeps what was applied last takes half of it for the largest APIKey.
 	maxMetadataBytes = 64 << 10
-	// maxMetadataEntries are how many of those there may be. CEL takes a time for adding up their sizes that grows with the square
-	// of their number.
-	maxMetadataEntries = maxTexts
+	// maxMetadataEntries are how many finalizers and owner references there may be, as maxTexts are of labels and annotations. CEL takes
+	// a time for adding up their sizes that grows with the square of their number.
+	maxMetadataEntries = 1000
 	// maxRotateBytes are for the rotate annotation, the only one that the operator keeps in memory.
 	maxRotateBytes = 1 << 10
 )
@@ -27,7 +26,6 @@ const (
 // size limits the metadata of an APIKey, which nothing else does, so that the editor of one namespace cannot fill the memory of those
 // who read all APIKeys. A change that makes nothing larger always passes.
 func size() Guardrail {
-	entries := fmt.Sprintf("variables.entries <= %d", maxMetadataEntries)
 	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		MatchConditions: []matchCondition{
@@ -36,17 +34,18 @@ func size() Guardrail {
 		Variables: []variable{
 			{Name: "entries", Expression: entriesOf("object")},
 			{Name: "entriesBefore", Expression: "request.operation == 'CREATE' ? 0 : " + entriesOf("oldObject")},
-			{Name: "bytes", Expression: bytesOf("object")},
-			// What had too many entries counts as nothing: adding up its sizes takes too long.
-			{Name: "bytesBefore", Expression: fmt.Sprintf("request.operation == 'CREATE' || variables.entriesBefore > %d ? 0 : %s",
-				maxMetadataEntries, bytesOf("oldObject"))},
+			// Adding up the sizes of too many takes too long. Too many labels and annotations are refused by the guardrail plaintext;
+			// what had too many counts as nothing.
+			{Name: "bytes", Expression: fmt.Sprintf("%s > %d ? 0 : %s", textsOf("object"), maxTexts, bytesOf("object"))},
+			{Name: "bytesBefore", Expression: fmt.Sprintf("request.operation == 'CREATE' || variables.entriesBefore > %d || %s > %d ? 0 : %s",
+				maxMetadataEntries, textsOf("oldObject"), maxTexts, bytesOf("oldObject"))},
 		},
 	}
 	// An APIKey from before this rule may lose entries one by one, as finalizers are lost.
 	loses := "variables.entries < variables.entriesBefore && !(" + differ("metadata.labels", "metadata.annotations") + ")"
 	spec.Validations = []validation{
-		forbidden(entries+" || ("+loses+")", fmt.Sprintf(
-			`'an APIKey may have %d labels, annotations, finalizers and owner references together, and this one has ' + string(variables.entries) + ': take some out.'`,
+		forbidden(fmt.Sprintf("variables.entries <= %d || (%s)", maxMetadataEntries, loses), fmt.Sprintf(
+			`'an APIKey may have %d finalizers and owner references together, and this one has ' + string(variables.entries) + ': take some out.'`,
 			maxMetadataEntries)),
 		forbidden(fmt.Sprintf("variables.entries > %d || variables.bytes <= %d || variables.bytes <= variables.bytesBefore || (variables.entriesBefore > %d && %s)",
 			maxMetadataEntries, maxMetadataBytes, maxMetadataEntries, loses), fmt.Sprintf(
@@ -61,21 +60,14 @@ func size() Guardrail {
 	return newGuardrail("size", "Limits the labels, annotations, finalizers and owner references of APIKeys.", spec)
 }
 
-// metadataMaps and metadataLists are the parts of metadata that users write and that have no limit of their own.
-func metadataMaps() []string  { return []string{"labels", "annotations"} }
-func metadataLists() []string { return []string{"finalizers", "ownerReferences"} }
-
-// entriesOf is how many entries the parts of an object have.
+// entriesOf is how many finalizers and owner references an object has.
 func entriesOf(object string) string {
-	var sizes []string
-	for _, part := range metadataMaps() {
-		sizes = append(sizes, fmt.Sprintf("size(%s.metadata.?%s.orValue({}))", object, part))
-	}
-	for _, part := range metadataLists() {
-		sizes = append(sizes, fmt.Sprintf("size(%s.metadata.?%s.orValue([]))", object, part))
-	}
+	return fmt.Sprintf("size(%[1]s.metadata.?finalizers.orValue([])) + size(%[1]s.metadata.?ownerReferences.orValue([]))", object)
+}
 
-	return strings.Join(sizes, " + ")
+// textsOf is how many labels and annotations an object has.
+func textsOf(object string) string {
+	return fmt.Sprintf("size(%[1]s.metadata.?labels.orValue({})) + size(%[1]s.metadata.?annotations.orValue({}))", object)
 }
 
 // bytesOf is how many bytes the texts of an object's parts have.

@@ -184,7 +184,7 @@ func (c *ControlPlane) EtcdURL() string { return c.etcd }
 
 // StartControllerManager starts kube-controller-manager with garbage collection and namespace deletion, as clusters do: as its
 // own user, with a service account for each of its controllers, so that what they do passes the guardrails because of who they
-// are and not because they may do everything. It aggregates ClusterRoles and checks the types of policies, too.
+// are and not because they may do everything. It counts for quotas, aggregates ClusterRoles and checks the types of policies, too.
 func (c *ControlPlane) StartControllerManager(context.Context) error {
 	kubeconfig, err := c.Kubeconfig("system:kube-controller-manager")
 	if err != nil {
@@ -193,7 +193,7 @@ func (c *ControlPlane) StartControllerManager(context.Context) error {
 	//nolint:noctx // Stop ends it, in order and with a grace period; a context would kill it.
 	cmd := exec.Command(c.Program("kube-controller-manager"),
 		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials",
-		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,"+
+		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,resourcequota-controller,"+
 			"clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
 		"--kube-api-qps=300", "--kube-api-burst=400")
 	manager, err := process.StartLogged(cmd, filepath.Join(c.folder, "kube-controller-manager.log"))
