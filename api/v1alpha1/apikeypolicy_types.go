@@ -55,11 +55,75 @@ type APIKeyPolicySpec struct {
 	// +optional
 	RateLimit *RateLimitPolicy `json:"rateLimit,omitempty"`
 
-	// rotation says how often keys are replaced.
-	// Example: {required: true, maximumAge: 2160h}
+	// rotation says how often keys are replaced, and how long a replaced one works on.
+	// Example: {required: true, maximumAge: 2160h, maximumOverlap: 24h}
 	// +optional
 	Rotation *RotationPolicy `json:"rotation,omitempty"`
+
+	// customers says for which customers keys are.
+	// Example: {allowed: [acme, globex]}
+	// +optional
+	Customers *CustomerPolicy `json:"customers,omitempty"`
+
+	// secret says which labels and annotations keys may put on their Secret.
+	// Example: {labelPrefixes: [app.kubernetes.io/], annotationPrefixes: [example.com/]}
+	// +optional
+	Secret *SecretPolicy `json:"secret,omitempty"`
 }
+
+// CustomerPolicy says for which customers keys are. A key that lists none is for every customer.
+//
+// +kubebuilder:validation:MinProperties=1
+type CustomerPolicy struct {
+	// required says that a spec without customers is refused.
+	// Example: true
+	// +optional
+	Required bool `json:"required,omitempty"`
+
+	// allowed are the customers that keys may name, at most 128. Where there are some, a spec without customers is refused.
+	// None listed: every customer.
+	// Example: [acme, globex]
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="allowed must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	Allowed []Customer `json:"allowed,omitempty"`
+}
+
+// SecretPolicy says which labels and annotations keys may put on their Secret. Programs act on some of them, such as those that
+// copy Secrets to other namespaces.
+//
+// +kubebuilder:validation:MinProperties=1
+type SecretPolicy struct {
+	// labelPrefixes are beginnings of the names that spec.secret.labels may hold, at most 16, such as "example.com/".
+	// None listed: every name. A prefix that no name begins with, such as "none.invalid/", allows no label at all.
+	// Example: [app.kubernetes.io/, example.com/]
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="labelPrefixes must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	LabelPrefixes []NamePrefix `json:"labelPrefixes,omitempty"`
+
+	// annotationPrefixes are beginnings of the names that spec.secret.annotations may hold, at most 16, such as "example.com/".
+	// None listed: every name. A prefix that no name begins with, such as "none.invalid/", allows no annotation at all.
+	// Example: [example.com/]
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="annotationPrefixes must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	AnnotationPrefixes []NamePrefix `json:"annotationPrefixes,omitempty"`
+}
+
+// NamePrefix is the beginning of the name of a label or an annotation. It ends in '/' to stand for one domain alone.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=317
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9._/-]*$')",message="a prefix is the beginning of the name of a label or an annotation: letters, digits, '-', '_', '.' and '/', such as 'example.com/'"
+// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this prefix looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+type NamePrefix string
 
 // ExpiryPolicy says how long keys live. All lengths count from the creation of the APIKey.
 //
@@ -102,7 +166,7 @@ type RateLimitPolicy struct {
 	Maximum *RateLimit `json:"maximum,omitempty"`
 }
 
-// RotationPolicy says how often keys are replaced.
+// RotationPolicy says how often keys are replaced, and how long a replaced one works on.
 //
 // +kubebuilder:validation:MinProperties=1
 type RotationPolicy struct {
@@ -117,6 +181,13 @@ type RotationPolicy struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1m')",message="maximumAge must be at least 1m"
 	MaximumAge Duration `json:"maximumAge,omitempty"`
+
+	// maximumOverlap is the most that rotation.overlap and an overlap in the rotate annotation may be, from 0s to 720h.
+	// A longer one that is there already counts as this long when a key is next replaced.
+	// Example: 24h
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) <= duration('720h')",message="maximumOverlap must be at most 720h (30 days)"
+	MaximumOverlap Duration `json:"maximumOverlap,omitempty"`
 }
 
 // NamespaceSelector selects namespaces by their labels, as a LabelSelector does. All that it lists must hold.

@@ -50,6 +50,9 @@ func gitKinds() []gitKind {
 			{"spec.environments", "environments: [Staging, Development]", "environments: [Development]"},
 			{"spec.permissions", "permissions: [a, b]", "permissions: [a]"},
 			{"spec.roles", "roles: [a, b]", "roles: [b]"},
+			{"spec.customers.allowed", "customers: {allowed: [a, b]}", "customers: {allowed: [b]}"},
+			{"spec.secret.labelPrefixes", "secret: {labelPrefixes: [a, b]}", "secret: {labelPrefixes: [a]}"},
+			{"spec.secret.annotationPrefixes", "secret: {annotationPrefixes: [a, b]}", "secret: {annotationPrefixes: [b]}"},
 			// A selector that keeps what Git took away selects fewer namespaces than Git says.
 			{labels, "{roles: [a], namespaceSelector: {matchLabels: {a: x, b: z}}}", "{roles: [a], namespaceSelector: {matchLabels: {b: z}}}"},
 			{labels, "{roles: [a], namespaceSelector: {matchLabels: {a: x}}}", "{roles: [a], namespaceSelector: {}}"},

@@ -71,6 +71,10 @@ func policyRefusals() []refusal {
 		moved("spec.validFor", "spec.expiry.default", "validFor: ", "expiry: {default: "),
 		moved("spec.validFor", "spec.expiry.maximum", "validFor: ", "expiry: {maximum: "),
 		moved("spec.rotation.every", "spec.rotation.maximumAge", "rotation: {every: ", "rotation: {maximumAge: "),
+		moved("spec.rotation.overlap", "spec.rotation.maximumOverlap", "rotation: {overlap: ", "rotation: {maximumOverlap: "),
+		customerPolicyRefusals(),
+		prefixRefusals("labelPrefixes"),
+		prefixRefusals("annotationPrefixes"),
 		moved("spec.rateLimit", "spec.rateLimit.default", "rateLimit: {", "rateLimit: {default: {"),
 		moved("spec.rateLimit", "spec.rateLimit.maximum", "rateLimit: {", "rateLimit: {maximum: {"),
 	)
@@ -156,6 +160,10 @@ func policyAdmissions() []admission {
 			{name: "128 permissions and 64 roles", spec: "{permissions: " + listOf(128) + ", roles: " + listOf(64) + "}"},
 			{name: "a default as long as the maximum", spec: "expiry: {default: 60m, maximum: 1h, required: true}"},
 			{name: "a default beside no maximum", spec: "expiry: {default: 999999h9999999m999999999s}"},
+			{name: "a maximum of no overlap", spec: "rotation: {maximumOverlap: 0s}"},
+			{name: "128 customers", spec: "customers: {required: true, allowed: " + listOf(128) + "}"},
+			{name: "no more than required customers", spec: "customers: {required: true}"},
+			{name: "16 prefixes, of one character to 317", spec: "secret: {labelPrefixes: " + listOf(16) + ", annotationPrefixes: [a, \"0\", example.com/, " + longestName() + "]}"},
 			{name: "no more than required", spec: "{expiry: {required: true}, rotation: {required: true}}"},
 			{name: "a default as high as the maximum", spec: "rateLimit: {default: {requests: 60, per: 1m, burst: 2}, maximum: {requests: 1, per: 1s, burst: 2}}"},
 			{name: "the highest limits", spec: "rateLimit: {default: {requests: 1000000, per: 24h}, maximum: {requests: 1000000, per: 24h, burst: 1000000}}"},
@@ -228,6 +236,10 @@ func largestPolicy(mark string) map[string]any {
 		Roles:             numbered[v1alpha1.RoleName](64, mark, 63),
 		Expiry:            &v1alpha1.ExpiryPolicy{Default: "999999h9999999m999999999s", Maximum: "999999h9999999m999999999s", Required: true},
 		RateLimit:         &v1alpha1.RateLimitPolicy{Default: limit.DeepCopy(), Maximum: &limit},
-		Rotation:          &v1alpha1.RotationPolicy{Required: true, MaximumAge: "999999h9999999m999999999s"},
+		Rotation:          &v1alpha1.RotationPolicy{Required: true, MaximumAge: "999999h9999999m999999999s", MaximumOverlap: "000720h0000000m000000000s"},
+		Customers:         &v1alpha1.CustomerPolicy{Required: true, Allowed: numbered[v1alpha1.Customer](128, mark, 63)},
+		Secret: &v1alpha1.SecretPolicy{
+			LabelPrefixes: numbered[v1alpha1.NamePrefix](16, mark, 317), AnnotationPrefixes: numbered[v1alpha1.NamePrefix](16, mark, 317),
+		},
 	})
 }

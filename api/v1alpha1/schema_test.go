@@ -161,6 +161,7 @@ var _ = Describe("The schema", func() {
 			Expect(paths).To(ConsistOf("spec.displayName", "spec.owner", "spec.customers[*]", "spec.secret.key",
 				"spec.secret.labels", "spec.secret.labels[*]", "spec.secret.annotations", "spec.secret.annotations[*]",
 				"spec.namespaceSelector.matchLabels", "spec.namespaceSelector.matchExpressions[*].key",
+				"spec.customers.allowed[*]", "spec.secret.labelPrefixes[*]", "spec.secret.annotationPrefixes[*]",
 				"spec.namespaceSelector.matchLabels[*]", "spec.namespaceSelector.matchExpressions[*].values[*]"))
 			Expect(keyTexts("a", "ak", "abcdefghij")).To(HaveEach(MatchRegexp(shape)))
 		}

@@ -26,7 +26,10 @@ const (
 	editorRole  = "apikey-operator-apikey-editor"
 	granterRole = "customers-reader-granter" // of granterFile
 	granterFile = "config/samples/guardrails/customers_reader_granter.yaml"
-	policyFile  = "config/samples/guardrails/apikeypolicy_production.yaml"
+	// environmentsRole of environmentsFile is for keys in Production.
+	environmentsRole = "production-keys"
+	environmentsFile = "config/samples/guardrails/production_keys.yaml"
+	policyFile       = "config/samples/guardrails/apikeypolicy_production.yaml"
 )
 
 // reportingFile is the APIKey that both of them try to make.
@@ -43,21 +46,39 @@ func reporting() types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: "reporting"}
 }
 
-func granted(ctx context.Context, g *guide) error {
-	for _, args := range [][]string{
-		{"create", "rolebinding", "editors", "-n", namespace, "--clusterrole=" + editorRole, "--user=" + granter, "--user=" + editor},
-		{"apply", "-f", granterFile},
-		{"create", "rolebinding", "granters", "-n", namespace, "--clusterrole=" + granterRole, "--user=" + granter},
-	} {
+// showAll shows some commands.
+func (g *guide) showAll(ctx context.Context, commands ...[]string) error {
+	for _, args := range commands {
 		if err := g.show(ctx, args...); err != nil {
 			return err
 		}
+	}
+
+	return nil
+}
+
+func granted(ctx context.Context, g *guide) error {
+	if err := g.show(ctx, "create", "rolebinding", "editors", "-n", namespace, "--clusterrole="+editorRole, "--user="+granter, "--user="+editor); err != nil {
+		return err
 	}
 	apply := []string{"apply", "-n", namespace, "-f", reportingFile, "--as=" + editor}
 	if err := g.denied(ctx, apply...); err != nil {
 		return err
 	}
-	g.held("both may edit APIKeys, but %s has no grant for that permission; the message has the rule that is lacking", editor)
+	g.held("an editor makes keys for Development alone; Production is a grant of its own")
+
+	if err := g.showAll(ctx,
+		[]string{"apply", "-f", environmentsFile},
+		[]string{"create", "rolebinding", "production", "-n", namespace, "--clusterrole=" + environmentsRole, "--user=" + granter, "--user=" + editor},
+		[]string{"apply", "-f", granterFile},
+		[]string{"create", "rolebinding", "granters", "-n", namespace, "--clusterrole=" + granterRole, "--user=" + granter},
+	); err != nil {
+		return err
+	}
+	if err := g.denied(ctx, apply...); err != nil {
+		return err
+	}
+	g.held("both may make keys for Production now, but %s has no grant for that permission; the message has the rule that is lacking", editor)
 
 	if err := g.show(ctx, "apply", "-n", namespace, "-f", reportingFile, "--as="+granter); err != nil {
 		return err

@@ -129,7 +129,7 @@ func rotationEvents(before, key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigg
 		if _, err := lifecycle.ParseRotateRequest(request); err != nil {
 			events = append(events, event{
 				kind: corev1.EventTypeWarning, reason: eventInvalidOverlap, action: actionRotate,
-				note: fmt.Sprintf("The key was rotated with the overlap of spec.rotation, because the annotation %s cannot be read: %s", v1alpha1.RotateAnnotation, err),
+				note: fmt.Sprintf("The key was rotated with the overlap of spec.rotation, because %s", err),
 			})
 		}
 	}

@@ -41,10 +41,10 @@ func kubectl(ctx context.Context, args ...string) string {
 	return string(out)
 }
 
-// mayEdit is what apikey-editor allows.
+// mayEdit is what apikey-editor allows, in every environment.
 var mayEdit = rbacv1.PolicyRule{
-	APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys"},
-	Verbs: []string{"create", "delete", "get", "patch", "update"},
+	APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys", "environments"},
+	Verbs: []string{"create", "delete", "get", "patch", "update", "use"},
 }
 
 // may is a rule on resources of this project.

@@ -5,6 +5,7 @@ package guardrails
 
 import (
 	"fmt"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
@@ -22,22 +23,25 @@ const (
 const (
 	// verbGrant on permissions/<name> or roles/<name> is the right to put that permission or role on an APIKey.
 	verbGrant = "grant"
+	// verbUse on environments/<name> is the right to make an APIKey for that environment.
+	verbUse = "use"
 	// verbAssign on owners/<name> is the right to make an APIKey for that owner.
 	verbAssign = "assign"
 )
 
 // grants asks the authorizer whether who writes an APIKey may give it what it gets.
 //
-// What the old object had is not asked again, unless the change makes it count for more: a longer life, a new key, a key
-// that works again, more customers. Else whoever may edit APIKeys could renew for ever what somebody else was trusted with.
+// What the old object had is not asked again, unless the change makes it count for more: a longer life, a new key, an older key
+// that works longer, a key that works again, more customers, other labels on its Secret, on which other programs act. Else whoever may edit APIKeys could renew for ever what somebody else was trusted with.
 func grants() Guardrail {
 	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
 		MatchConditions: []matchCondition{
-			changed(specChanged + " || " + rotateAnnotation("object") + " != " + rotateAnnotation("oldObject")),
+			changed(specOrRotateChanged()),
 		},
-		Variables: append(widenings(), grantVariables()...),
+		Variables: slices.Concat(widenings(), grantVariables(), rotateVariables()),
 	}
+	spec.Validations = append(spec.Validations, rotateAnnotationReadable(), useOfEnvironment())
 	for i := range maxPermissions {
 		spec.Validations = append(spec.Validations, grantOf("permission", "permissions", i))
 	}
@@ -46,7 +50,7 @@ func grants() Guardrail {
 	}
 	spec.Validations = append(spec.Validations, assignmentOfOwner())
 
-	return newGuardrail("grants", "Who writes an APIKey needs a grant for each permission and role that it gets, and for its owner.", spec)
+	return newGuardrail("grants", "Who writes an APIKey needs a grant for each permission and role that it gets, for its environment and for its owner.", spec)
 }
 
 // grantVariables are what an APIKey has and had.
@@ -60,6 +64,7 @@ func grantVariables() []variable {
 		{Name: "hadPermissions", Expression: had("permissions", "[]")},
 		{Name: "roles", Expression: "object.?spec.?roles.orValue([])"},
 		{Name: "hadRoles", Expression: had("roles", "[]")},
+		{Name: "environment", Expression: "object.?spec.?environment.orValue('')"},
 		{Name: "owner", Expression: "object.?spec.?owner.orValue('')"},
 		{Name: "hadOwner", Expression: had("owner", "''")},
 	}
@@ -80,6 +85,15 @@ func grantOf(what, list string, i int) validation {
 	}
 
 	return forbidden(rule.Expression, rule.MessageExpression)
+}
+
+// useOfEnvironment is the validation of the environment, which never changes.
+func useOfEnvironment() validation {
+	return forbidden(
+		"(!variables.created && variables.widening == '') || "+allowed("environments", "variables.environment", verbUse),
+		refusal(
+			`(variables.created ? 'make' : variables.widening) + ' an APIKey for environment "'`, "variables.environment", `'"'`,
+			"environments", verbUse))
 }
 
 // assignmentOfOwner is the validation of the owner. Everybody may make keys for himself.

@@ -24,30 +24,35 @@ func limits() Guardrail {
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "APIKeyPolicy",
 		},
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
-		MatchConditions:  []matchCondition{changed(specChanged)},
+		MatchConditions:  []matchCondition{changed(specOrRotateChanged())},
 		Variables:        limitVariables(),
 		Validations: []validation{
 			environmentAllowed(), permissionsAllowed(), rolesAllowed(),
+			customersDeclared(), customersAllowed(),
 			expiryDeclared(), expiryNotTooLate(),
 			rateNotTooHigh(), burstNotTooLarge(),
-			rotationDeclared(), rotationOftenEnough(),
+			rotationDeclared(), rotationOftenEnough(), overlapShortEnough(), requestedOverlapShortEnough(),
+			labelsAllowed(), annotationsAllowed(),
 		},
 	})
 }
 
 // limitVariables are what the validations of limits share. Each is evaluated when one needs it.
 func limitVariables() []variable {
-	return []variable{
+	return append(rotateVariables(), []variable{
 		{Name: "labels", Expression: "namespaceObject.metadata.?labels.orValue({})"},
 		{Name: "applies", Expression: selected},
 		// What an APIKey had before; a new one had nothing. It is dyn because no schema has to hold for what was stored once.
 		{Name: "had", Expression: "request.operation == 'CREATE' ? dyn({}) : dyn(oldObject.spec)"},
 		{Name: "deniedPermissions", Expression: denied("permissions")},
 		{Name: "deniedRoles", Expression: denied("roles")},
+		{Name: "deniedCustomers", Expression: deniedCustomers},
+		{Name: "deniedLabels", Expression: deniedNames("labels", "labelPrefixes")},
+		{Name: "deniedAnnotations", Expression: deniedNames("annotations", "annotationPrefixes")},
 		{Name: "created", Expression: "int(timestamp(object.metadata.creationTimestamp))"},
 		{Name: "end", Expression: end("object", longAgo)},
 		{Name: "endBefore", Expression: endBefore()},
-	}
+	}...)
 }
 
 // selected says whether the policy is for the namespace: what lifecycle.Selects says in Go. An operator that the schema

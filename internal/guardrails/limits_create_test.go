@@ -4,6 +4,7 @@
 package guardrails_test
 
 import (
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -72,8 +73,37 @@ func limitCases() []limitCase {
 	}
 }
 
+// subjectCases are about customers, overlaps and the Secret.
+func subjectCases() []limitCase {
+	const every = "demands customers: set spec.customers, without which a key is for every customer."
+
+	return []limitCase{
+		{"the longest overlap", "rotation: {maximumOverlap: 1h}", "rotation: {overlap: 60m}", ""},
+		{"no overlap", "rotation: {maximumOverlap: 0s}", "rotation: {every: 1h}", ""},
+		{"a longer overlap", "rotation: {maximumOverlap: 1h}", "rotation: {overlap: 1h1s}", "lets a replaced key work at most 1h longer: spec.rotation.overlap is 1h1s."},
+		{"an overlap where none is allowed", "rotation: {maximumOverlap: 0s}", "rotation: {overlap: 1s}", "lets a replaced key work at most 0s longer: spec.rotation.overlap is 1s."},
+
+		{"customers of those listed", "customers: {allowed: [acme, globex]}", "customers: [globex]", ""},
+		{"other customers", "customers: {allowed: [acme]}", "customers: [globex, acme, initech]", `does not allow customers "globex", "initech": it allows "acme".`},
+		{"other customers than a long list has", "customers: {allowed: [c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11]}", "customers: [b]", `does not allow customers "b": it allows those in its spec.customers.allowed.`},
+		{"every customer where some are listed", "customers: {allowed: [acme]}", "{}", every},
+		{"every customer where some are required", "customers: {required: true}", "{}", every},
+		{"some customers where some are required", "customers: {required: true}", "customers: [acme]", ""},
+
+		{"labels and annotations with a prefix that is listed", `secret: {labelPrefixes: ["a.example/", b], annotationPrefixes: ["c.example/"]}`,
+			`secret: {labels: {a.example/x: "1", bx: "1", b: "1"}, annotations: {c.example/x: "1"}}`, ""},
+		{"no labels", `secret: {labelPrefixes: ["a.example/"]}`, "secret: {annotations: {x: '1'}}", ""},
+		{"another label", `secret: {labelPrefixes: ["a.example/", b]}`, `secret: {labels: {z: "1", a.example/x: "1", c: "1", A: "1"}}`,
+			`does not allow the label "A" on a Secret: it allows names that begin with "a.example/", "b".`},
+		{"another annotation", `secret: {annotationPrefixes: ["a.example/"]}`, `secret: {annotations: {a.example.evil/x: "1"}}`,
+			`does not allow the annotation "a.example.evil/x" on a Secret: it allows names that begin with "a.example/".`},
+		{"an annotation with the prefix of a label", `secret: {labelPrefixes: [a], annotationPrefixes: [b]}`, `secret: {annotations: {a: "1"}}`,
+			`does not allow the annotation "a" on a Secret: it allows names that begin with "b".`},
+	}
+}
+
 var _ = Describe("A new APIKey under an APIKeyPolicy", func() {
-	for _, c := range limitCases() {
+	for _, c := range slices.Concat(limitCases(), subjectCases()) {
 		verdict := "is refused: "
 		if c.answer == "" {
 			verdict = "is accepted: "

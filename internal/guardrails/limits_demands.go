@@ -23,18 +23,20 @@ func environmentAllowed() validation {
 }
 
 func permissionsAllowed() validation {
-	return listAllowed("permissions", "variables.deniedPermissions")
+	return listAllowed("permissions", "permissions", "variables.deniedPermissions")
 }
 
-func rolesAllowed() validation { return listAllowed("roles", "variables.deniedRoles") }
+func rolesAllowed() validation { return listAllowed("roles", "roles", "variables.deniedRoles") }
 
-func listAllowed(list, denied string) validation {
-	allowed := "params.spec." + list
-
+// listAllowed is about the values that the change adds and that the policy, in its field, does not allow.
+func listAllowed(what, field, denied string) validation {
 	return demanded("size("+denied+") == 0",
-		"'does not allow "+list+" '", named(denied), "': it allows '",
-		// A longer list would be longer than an answer of the API server may be.
-		"(size("+allowed+") <= 10 ? "+named(allowed)+" : 'those in its spec."+list+"')", "'.'")
+		"'does not allow "+what+" '", named(denied), "': it allows '", few(field), "'.'")
+}
+
+// few is a list of a policy in words, if they are few: more of them would be longer than an answer of the API server may be.
+func few(field string) string {
+	return "(size(params.spec." + field + ") <= 10 ? " + named("params.spec."+field) + " : 'those in its spec." + field + "')"
 }
 
 // named is a list in words.

@@ -71,7 +71,18 @@ func (d dice) key(namespace string) *v1alpha1.APIKey {
 		key.Spec.RateLimit = d.rate()
 	}
 	if d.often(5) {
-		key.Spec.Rotation = &v1alpha1.Rotation{Every: d.length()}
+		key.Spec.Rotation = &v1alpha1.Rotation{Every: d.length(), Overlap: one[v1alpha1.Duration](d, "", "0s", "1s", "59m", "3540s")}
+	}
+	key.Spec.Customers = some[v1alpha1.Customer](d, 0, 2, "a", "b", "c")
+	if d.often(4) {
+		l, a := labels{}, annotations{}
+		for _, name := range some(d, 0, 3, "a", "a/b", "a.b/c", "b") {
+			l[name] = "x"
+		}
+		for _, name := range some(d, 0, 2, "a", "a/b", "b") {
+			a[name] = "x"
+		}
+		labelled(l, a)(key)
 	}
 
 	return key
@@ -99,7 +110,18 @@ func (d dice) policy() v1alpha1.APIKeyPolicySpec {
 		spec.RateLimit = &v1alpha1.RateLimitPolicy{Maximum: d.rate()}
 	}
 	if d.often(4) {
-		spec.Rotation = &v1alpha1.RotationPolicy{Required: d.often(3), MaximumAge: d.length()}
+		spec.Rotation = &v1alpha1.RotationPolicy{Required: d.often(3), MaximumAge: d.length(), MaximumOverlap: one[v1alpha1.Duration](d, "", "0s", "1s", "59m")}
+	}
+	if d.often(2) {
+		spec.Customers = &v1alpha1.CustomerPolicy{Required: d.often(5), Allowed: some[v1alpha1.Customer](d, 1, 3, "a", "b", "c")}
+		if d.often(3) {
+			spec.Customers = &v1alpha1.CustomerPolicy{Required: true}
+		}
+	}
+	if d.often(2) {
+		spec.Secret = &v1alpha1.SecretPolicy{
+			LabelPrefixes: some[v1alpha1.NamePrefix](d, 1, 3, "a", "a/", "a.", "b"), AnnotationPrefixes: some[v1alpha1.NamePrefix](d, 0, 2, "a", "a/", "b"),
+		}
 	}
 
 	return spec

@@ -49,6 +49,35 @@ func largestSelector() (selector *v1alpha1.NamespaceSelector, labels []string) {
 	return selector, labels
 }
 
+// largestDomain is the longest prefix of a name of a label.
+func largestDomain() string { return strings.Join(many[string]("d", 4, 63), ".")[:253] + "/" }
+
+// largestPrefixes are as long as prefixes may be, and only the last one is that of a name.
+func largestPrefixes() []v1alpha1.NamePrefix {
+	prefixes := many[v1alpha1.NamePrefix](largestDomain()+"p", 16, 317)
+	prefixes[15] = v1alpha1.NamePrefix(largestDomain() + "l")
+
+	return prefixes
+}
+
+// largestTemplate has as many labels and annotations as there may be, with the longest names and values.
+func largestTemplate(letter, value string) *v1alpha1.SecretTemplate {
+	template := &v1alpha1.SecretTemplate{Labels: labels{}, Annotations: annotations{}}
+	for _, name := range many[string](largestDomain()+letter, 16, 317) {
+		template.Labels[name] = v1alpha1.LabelValue(strings.Repeat(value, 63))
+		template.Annotations[name] = v1alpha1.AnnotationValue(strings.Repeat(value, 1024))
+	}
+
+	return template
+}
+
+// largestRequest is a rotate annotation as long as it may be, with an overlap.
+func largestRequest(letter string) string {
+	const overlap = ",overlap=000720h0000000m000000000s"
+
+	return strings.Repeat(letter, 1024-len(overlap)) + overlap
+}
+
 // largestPolicy demands as much as a policy can, of the last of its lists.
 func largestPolicy(selector *v1alpha1.NamespaceSelector) v1alpha1.APIKeyPolicySpec {
 	return v1alpha1.APIKeyPolicySpec{
@@ -60,7 +89,9 @@ func largestPolicy(selector *v1alpha1.NamespaceSelector) v1alpha1.APIKeyPolicySp
 		RateLimit: &v1alpha1.RateLimitPolicy{Maximum: &v1alpha1.RateLimit{
 			Requests: 999_999, Per: "000024h0000000m000000000s", Burst: 999_999,
 		}},
-		Rotation: &v1alpha1.RotationPolicy{Required: true, MaximumAge: "999999h9999999m999999998s"},
+		Rotation:  &v1alpha1.RotationPolicy{Required: true, MaximumAge: "999999h9999999m999999998s", MaximumOverlap: "000720h0000000m000000000s"},
+		Customers: &v1alpha1.CustomerPolicy{Required: true, Allowed: many[v1alpha1.Customer]("c", 128, 63)},
+		Secret:    &v1alpha1.SecretPolicy{LabelPrefixes: largestPrefixes(), AnnotationPrefixes: largestPrefixes()},
 	}
 }
 
@@ -79,12 +110,15 @@ var _ = Describe("The largest APIKeyPolicies", func() {
 		key.Spec = v1alpha1.APIKeySpec{
 			Environment: v1alpha1.EnvironmentDevelopment,
 			Permissions: policy.Spec.Permissions[112:], Roles: policy.Spec.Roles[56:], ValidFor: policy.Spec.Expiry.Maximum,
-			RateLimit: policy.Spec.RateLimit.Maximum.DeepCopy(), Rotation: &v1alpha1.Rotation{Every: policy.Spec.Rotation.MaximumAge},
+			RateLimit: policy.Spec.RateLimit.Maximum.DeepCopy(), Rotation: &v1alpha1.Rotation{Every: policy.Spec.Rotation.MaximumAge, Overlap: policy.Spec.Rotation.MaximumOverlap},
+			Customers: policy.Spec.Customers.Allowed[96:], Secret: largestTemplate("l", "a"),
 		}
 		Expect(admin.Create(ctx, key)).To(Succeed())
 
 		key.Spec.Permissions, key.Spec.Roles = policy.Spec.Permissions[96:112], policy.Spec.Roles[48:56]
-		key.Spec.ValidFor, key.Spec.Rotation.Every = "1h", "1m"
+		key.Spec.ValidFor, key.Spec.Rotation.Every, key.Spec.Rotation.Overlap = "1h", "1m", "0s"
+		key.Spec.Customers, key.Spec.Secret = policy.Spec.Customers.Allowed[64:96], largestTemplate("l", "b")
+		annotated(largestRequest("r"))(key)
 		key.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 999_998, Per: "000024h0000000m000000000s", Burst: 999_998}
 		Expect(admin.Update(ctx, key)).To(Succeed())
 
@@ -94,7 +128,12 @@ var _ = Describe("The largest APIKeyPolicies", func() {
 			"lets a key live":            func(s *v1alpha1.APIKeySpec) { s.ValidFor = "999999h9999999m999999999s" },
 			"allows at most":             func(s *v1alpha1.APIKeySpec) { s.RateLimit.Requests, s.RateLimit.Burst = 1_000_000, 1 },
 			"allows a burst":             func(s *v1alpha1.APIKeySpec) { s.RateLimit.Burst = 1_000_000 },
-			"demands that a key":         func(s *v1alpha1.APIKeySpec) { s.Rotation.Every = "999999h9999999m999999999s" },
+			"does not allow customers":   func(s *v1alpha1.APIKeySpec) { s.Customers = many[v1alpha1.Customer]("x", 32, 63) },
+			"does not allow the label":   func(s *v1alpha1.APIKeySpec) { s.Secret.Labels = largestTemplate("x", "x").Labels },
+			"does not allow the annotation": func(s *v1alpha1.APIKeySpec) {
+				s.Secret.Annotations = largestTemplate("x", "x").Annotations
+			},
+			"demands that a key": func(s *v1alpha1.APIKeySpec) { s.Rotation.Every = "999999h9999999m999999999s" },
 		} {
 			changed, created := key.DeepCopy(), newKey(namespace)
 			change(&changed.Spec)

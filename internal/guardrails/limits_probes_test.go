@@ -17,9 +17,10 @@ import (
 // What the APIKeyPolicy of limitProbes demands, and the least that meets it.
 const (
 	probedPolicy = `{environments: [Production], permissions: ["granted:p0"], roles: [granted-r0], expiry: {required: true, maximum: 24h},
-		rateLimit: {maximum: {requests: 10, per: 1m, burst: 10}}, rotation: {required: true, maximumAge: 1h}}`
+		rateLimit: {maximum: {requests: 10, per: 1m, burst: 10}}, rotation: {required: true, maximumAge: 1h, maximumOverlap: 1m},
+		customers: {required: true, allowed: [acme]}, secret: {labelPrefixes: [a], annotationPrefixes: [b]}}`
 	probedSpec = `{environment: Production, permissions: ["granted:p0"], roles: [granted-r0], validFor: 24h,
-		rateLimit: {requests: 10, per: 1m}, rotation: {every: 1h}}`
+		rateLimit: {requests: 10, per: 1m}, rotation: {every: 1h, overlap: 1m}, customers: [acme], secret: {labels: {a: x}, annotations: {b: x}}}`
 )
 
 // limitProbes are the requests about the guardrail limits. They are sent in namespaces with the label mutantOfLabel=limits.
@@ -42,6 +43,11 @@ func limitProbes() []probe {
 		"rateLimit: {requests: 10, per: 1m, burst: 11}": "allows a burst",
 		"rotation: null":                                "demands a rotation",
 		"rotation: {every: 2h}":                         "demands that a key",
+		"rotation: {every: 1h, overlap: 2m}":            "lets a replaced key work at most 1m longer: spec",
+		"customers: null":                               "demands customers",
+		"customers: [globex]":                           "does not allow customers",
+		"secret: {labels: {b: x}}":                      "does not allow the label",
+		"secret: {annotations: {a: x}}":                 "does not allow the annotation",
 	} {
 		add(fields, probeGranted, refused, with(fields))
 	}
@@ -51,6 +57,7 @@ func limitProbes() []probe {
 		}))
 	}
 	add("a longer life, later", probeEditor, "lets a key live", updating(fixtureKey, func(key *v1alpha1.APIKey) { key.Spec.ValidFor = "25h" }))
+	add("a longer overlap of one rotation", probeEditor, "longer: the annotation", updating(fixtureFree, annotated("a,overlap=2m")))
 	add("another name for what is not allowed", probeEditor, "", updating(fixtureKey, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "a" }))
 	add("a finalizer taken off what CEL cannot read", probeEditor, "", withoutFinalizerOfUnreadable)
 

@@ -4,6 +4,7 @@
 package guardrails_test
 
 import (
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -21,10 +22,12 @@ import (
 // tightened is a policy that excludes outside in every respect, and suspended too.
 const (
 	tightened = `{environments: [Staging], permissions: [a], roles: [a], expiry: {required: true, maximum: 24h},
-		rateLimit: {maximum: {requests: 10, per: 1m, burst: 5}}, rotation: {required: true, maximumAge: 1h}}`
+		rateLimit: {maximum: {requests: 10, per: 1m, burst: 5}}, rotation: {required: true, maximumAge: 1h, maximumOverlap: 0s},
+		customers: {allowed: [acme]}, secret: {labelPrefixes: ["none.invalid/"], annotationPrefixes: ["none.invalid/"]}}`
 	outside   = "{" + exceeding + "}"
 	suspended = "{" + exceeding + ", suspend: true}"
-	exceeding = "permissions: [b, c], roles: [b, c], validFor: 480h, rateLimit: {requests: 100, per: 1m, burst: 100}, rotation: {every: 240h}"
+	exceeding = "permissions: [b, c], roles: [b, c], validFor: 480h, rateLimit: {requests: 100, per: 1m, burst: 100}, rotation: {every: 240h, overlap: 2h}, " +
+		"customers: [globex, initech], secret: {labels: {a: x, b: x}, annotations: {a: x, b: x}}"
 )
 
 // changeCase is a change of an APIKey that was there before the policy.
@@ -48,7 +51,7 @@ func changeCases() []changeCase {
 		{"suspended", tightened, outside, "suspend: true", ""},
 		{"resumed", tightened, suspended, "suspend: false", ""},
 		{"revoked", tightened, outside, "revoked: true", ""},
-		{"given other customers", tightened, outside, "customers: [acme]", ""},
+		{"given other customers, which are allowed", tightened, outside, "customers: [acme]", ""},
 		{"given fewer permissions", tightened, outside, "permissions: [b]", ""},
 		{"given no permissions", tightened, outside, "permissions: null", ""},
 		{"given fewer roles", tightened, outside, "roles: [c]", ""},
@@ -60,8 +63,11 @@ func changeCases() []changeCase {
 		{"given the same end in other words", tightened, outside, "validFor: 479h60m", ""},
 		{"limited, not enough", tightened, outside, "rateLimit: {requests: 99, per: 1m, burst: 99}", ""},
 		{"given a lower rate and the same burst", tightened, outside, "rateLimit: {requests: 1, per: 1m, burst: 100}", ""},
-		{"rotated more often, not enough", tightened, outside, "rotation: {every: 200h}", ""},
-		{"given an overlap", tightened, outside, "rotation: {every: 240h, overlap: 1h}", ""},
+		{"rotated more often, not enough", tightened, outside, "rotation: {every: 200h, overlap: 2h}", ""},
+		{"given a shorter overlap, not enough", tightened, outside, "rotation: {every: 240h, overlap: 1h}", ""},
+		{"given the same overlap in other words", tightened, outside, "rotation: {every: 240h, overlap: 120m}", ""},
+		{"given fewer customers, not enough", tightened, outside, "customers: [initech]", ""},
+		{"given fewer labels on its Secret, not enough", tightened, outside, "secret: {labels: {b: x}, annotations: {a: x}}", ""},
 		{"renamed while it says nothing", tightened, "{}", "displayName: a", ""},
 
 		{"given a permission that is not allowed", "permissions: [a]", "permissions: [a, b]", "permissions: [a, b, c]", `does not allow permissions "c": it allows "a".`},
@@ -95,6 +101,29 @@ func changeCases() []changeCase {
 		{"left without a rotation", "rotation: {maximumAge: 1h}", "rotation: {every: 2h}", "rotation: null", ""},
 		{"rotated less often", "rotation: {maximumAge: 1h}", "rotation: {every: 2h}", "rotation: {every: 3h}", "demands that a key is at most 1h old: spec.rotation.every is 3h."},
 		{"rotated where it was not", "rotation: {maximumAge: 1h}", "{}", "rotation: {every: 3h}", "demands that a key is at most 1h old: spec.rotation.every is 3h."},
+	}
+}
+
+// subjectChanges are about customers, overlaps and the Secret.
+func subjectChanges() []changeCase {
+	const every = "demands customers: set spec.customers, without which a key is for every customer."
+
+	return []changeCase{
+		{"given some customers in place of all", "customers: {allowed: [acme], required: true}", "{}", "customers: [globex]", ""},
+		{"renamed while it is for all customers", "customers: {allowed: [acme], required: true}", "{}", "displayName: a", ""},
+		{"given a customer that is not allowed", "customers: {allowed: [acme]}", "customers: [globex]", "customers: [globex, initech]", `does not allow customers "initech": it allows "acme".`},
+		{"opened to all customers", "customers: {allowed: [acme]}", "customers: [globex]", "customers: null", every},
+		{"opened to all customers where some are required", "customers: {required: true}", "customers: [globex]", "customers: null", every},
+		{"given a longer overlap", "rotation: {maximumOverlap: 1h}", "rotation: {overlap: 2h}", "rotation: {overlap: 3h}", "lets a replaced key work at most 1h longer: spec.rotation.overlap is 3h."},
+		{"given its first overlap", "rotation: {maximumOverlap: 1h}", "{}", "rotation: {overlap: 61m}", "lets a replaced key work at most 1h longer: spec.rotation.overlap is 61m."},
+		{"left without an overlap", "rotation: {maximumOverlap: 0s}", "rotation: {overlap: 2h}", "rotation: null", ""},
+		{"given a label on its Secret", `secret: {labelPrefixes: ["a.example/"]}`, "{}", "secret: {labels: {b: x}}",
+			`does not allow the label "b" on a Secret: it allows names that begin with "a.example/".`},
+		{"given another value of a label", `secret: {labelPrefixes: ["a.example/"]}`, "secret: {labels: {b: x}}", "secret: {labels: {b: z}}",
+			`does not allow the label "b" on a Secret: it allows names that begin with "a.example/".`},
+		{"given another value of an annotation", `secret: {annotationPrefixes: ["a.example/"]}`, "secret: {annotations: {b: x, c: x}}", "secret: {annotations: {b: x, c: z}}",
+			`does not allow the annotation "c" on a Secret: it allows names that begin with "a.example/".`},
+		{"given a label that is allowed beside another", `secret: {labelPrefixes: ["a.example/"]}`, "secret: {labels: {b: x}}", "secret: {labels: {b: x, a.example/c: z}}", ""},
 	}
 }
 
@@ -135,7 +164,7 @@ func applied(namespace string, permissions ...string) runtime.ApplyConfiguration
 }
 
 var _ = Describe("An APIKey that was there before an APIKeyPolicy", func() {
-	for _, c := range changeCases() {
+	for _, c := range slices.Concat(changeCases(), subjectChanges()) {
 		verdict := "cannot be "
 		if c.answer == "" {
 			verdict = "can be "
@@ -176,6 +205,24 @@ var _ = Describe("An APIKey that was there before an APIKeyPolicy", func() {
 		for _, user := range systemControllers() {
 			Expect(answer(asMaster(user).Update(ctx, key.DeepCopy()))).NotTo(BeEmpty(), user)
 		}
+	})
+
+	It("can be rotated with an overlap up to the maximum, as a new one may ask for any", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		policy := limited(ctx, namespace, "rotation: {maximumOverlap: 1h}")
+		key := newKey(namespace, annotated("new,overlap=720h"))
+		Expect(admin.Create(ctx, key)).To(Succeed(), "it asks for no rotation")
+		key.Spec.DisplayName = "a"
+		Expect(admin.Update(ctx, key)).To(Succeed(), "the annotation has not changed")
+		annotated("longer,overlap=61m")(key)
+		Expect(answer(admin.Update(ctx, key.DeepCopy()))).To(Equal(about(policy,
+			"lets a replaced key work at most 1h longer: the annotation apikey-operator.io/rotate asks for 61m.")))
+		for _, value := range []string{"a,overlap=60m", "a,overlap=0s", "a"} {
+			annotated(value)(key)
+			Expect(admin.Update(ctx, key)).To(Succeed(), value)
+		}
+		key.Annotations = nil
+		Expect(admin.Update(ctx, key)).To(Succeed())
 	})
 
 	It("can be given numbers as JSON writes them", func(ctx SpecContext) {

@@ -69,6 +69,13 @@ func largest() func(*v1alpha1.APIKey) {
 
 func deeds() []deed {
 	all := []deed{{name: "create with everything", is: largest()}}
+	for _, environment := range []v1alpha1.Environment{v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment} {
+		in := func(key *v1alpha1.APIKey) { key.Spec.Environment = environment }
+		suspended := func(key *v1alpha1.APIKey) { key.Spec.Suspend = true }
+		all = append(all, deed{name: "create", is: in}, deed{name: "create with a permission", is: has([]string{"a"}, nil, "", in)},
+			deed{name: "rename", was: in, is: has(nil, nil, "", in, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "a" })},
+			deed{name: "resume", was: has(nil, nil, "", in, suspended), is: in, widens: true})
+	}
 	for n, content := range contents() {
 		all = append(all, deed{name: "create", is: content()})
 		if n > 2 { // the last ones are parts of the one before
@@ -117,6 +124,19 @@ func rotating(every v1alpha1.Duration) func(*v1alpha1.APIKey) {
 	return func(key *v1alpha1.APIKey) { key.Spec.Rotation = &v1alpha1.Rotation{Every: every} }
 }
 
+func overlapping(d v1alpha1.Duration) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Spec.Rotation = &v1alpha1.Rotation{Overlap: d} }
+}
+
+type (
+	labels      = map[string]v1alpha1.LabelValue
+	annotations = map[string]v1alpha1.AnnotationValue
+)
+
+func labelled(l labels, a annotations) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Spec.Secret = &v1alpha1.SecretTemplate{Labels: l, Annotations: a} }
+}
+
 func opening(customers ...v1alpha1.Customer) func(*v1alpha1.APIKey) {
 	return func(key *v1alpha1.APIKey) { key.Spec.Customers = customers }
 }
@@ -126,7 +146,7 @@ func edits() []deed {
 	as := func(*v1alpha1.APIKey) {}
 	suspended := func(key *v1alpha1.APIKey) { key.Spec.Suspend = true }
 
-	return []deed{
+	return append(rotationEdits(as), []deed{
 		{name: "rename", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "Main Website" }},
 		{name: "label", was: as, is: func(key *v1alpha1.APIKey) { key.Labels = map[string]string{"a": "b"} }},
 		{name: "limit", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 1, Per: "1s"} }},
@@ -163,5 +183,28 @@ func edits() []deed {
 		{name: "open another customer", was: opening("x"), is: opening("x", "y"), widens: true},
 		{name: "open other customers", was: opening("x"), is: opening("y"), widens: true},
 		{name: "open all customers", was: opening("x"), is: as, widens: true},
+	}...)
+}
+
+// rotationEdits are those about rotations, overlaps and the Secret that holds the key.
+func rotationEdits(as func(*v1alpha1.APIKey)) []deed {
+	return []deed{
+		{name: "rotate with an overlap", was: as, is: annotated("1,overlap=1h"), widens: true},
+		{name: "rotate with a longer overlap", was: annotated("1,overlap=1h"), is: annotated("1,overlap=2h"), widens: true},
+		{name: "rotate with a shorter overlap", was: annotated("1,overlap=1h"), is: annotated("1,overlap=0s"), widens: true},
+		{name: "overlap after all", was: as, is: overlapping("1s"), widens: true},
+		{name: "overlap by nothing", was: as, is: overlapping("0s")},
+		{name: "overlap longer", was: overlapping("1h"), is: overlapping("61m"), widens: true},
+		{name: "overlap as long in other words", was: overlapping("1h"), is: overlapping("60m")},
+		{name: "overlap shorter", was: overlapping("1h"), is: overlapping("59m")},
+		{name: "overlap no more", was: overlapping("1h"), is: as},
+
+		{name: "label the Secret", was: as, is: labelled(labels{"a": "b"}, nil), widens: true},
+		{name: "label the Secret in another way", was: labelled(labels{"a": "b"}, nil), is: labelled(labels{"a": "c"}, nil), widens: true},
+		{name: "label the Secret once more", was: labelled(labels{"a": "b"}, nil), is: labelled(labels{"a": "b", "c": ""}, nil), widens: true},
+		{name: "label the Secret no more", was: labelled(labels{"a": "b"}, nil), is: as, widens: true},
+		{name: "annotate the Secret", was: as, is: labelled(nil, annotations{"a": ""}), widens: true},
+		{name: "annotate the Secret in another way", was: labelled(nil, annotations{"a": "b"}), is: labelled(nil, annotations{"a": "c"}), widens: true},
+		{name: "annotate the Secret no more", was: labelled(nil, annotations{"a": "b"}), is: as, widens: true},
 	}
 }

@@ -31,6 +31,8 @@ type author struct {
 	grants []string
 	// rules are the same as rules of RBAC, elsewhere those in another namespace.
 	rules, elsewhere []rbacv1.PolicyRule
+	// confined says that he may use no environment but those in rules; everybody else may use all.
+	confined bool
 }
 
 func authors() []author {
@@ -47,12 +49,15 @@ func authors() []author {
 		{name: "all@example.com", grants: []string{"*"}, rules: everything},
 		{name: "star@example.com", grants: []string{"*"}, rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}},
 		{name: "a"}, // the owner himself
+		{name: "nowhere@example.com", confined: true, grants: []string{"permissions/*", "roles/*", "owners/*"}, rules: everything},
+		{name: "development@example.com", confined: true, grants: []string{"permissions/*", "roles/*", "owners/*", "environments/Development"},
+			rules: append(slices.Clone(everything), may("use", "environments", "Development"))},
 	}
 }
 
 // granted are the names of what somebody has to grant for an APIKey to have.
 func granted(key *v1alpha1.APIKey) []string {
-	var names []string
+	names := []string{"environments/" + string(key.Spec.Environment)}
 	for _, p := range key.Spec.Permissions {
 		names = append(names, "permissions/"+string(p))
 	}
@@ -71,7 +76,10 @@ func mayDo(a author, c deed, was, is *v1alpha1.APIKey) bool {
 	for _, name := range granted(is) {
 		had := was != nil && slices.Contains(granted(was), name)
 		own := name == "owners/"+a.name
-		if !own && (!had || c.widens) && !slices.Contains(a.grants, name) && !slices.Contains(a.grants, "*") {
+		list, _, _ := strings.Cut(name, "/")
+		granted := slices.Contains(a.grants, name) || slices.Contains(a.grants, list+"/*") || slices.Contains(a.grants, "*") ||
+			list == "environments" && !a.confined
+		if !own && (!had || c.widens) && !granted {
 			return false
 		}
 	}
@@ -137,7 +145,11 @@ var _ = Describe("The matrix of users, contents and operations", func() {
 	It("is answered as the model says", func(ctx SpecContext) {
 		namespace, elsewhere := newNamespace(ctx), newNamespace(ctx)
 		for _, a := range authors() {
-			allow(ctx, a.name, namespace, append(a.rules, mayEdit)...)
+			edit := mayEdit
+			if a.confined {
+				edit.Resources = []string{"apikeys"}
+			}
+			allow(ctx, a.name, namespace, append(slices.Clone(a.rules), edit)...)
 			if a.elsewhere != nil {
 				allow(ctx, a.name, elsewhere, a.elsewhere...)
 			}

@@ -37,6 +37,7 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 	const rule = `{apiGroups: ["apikey-operator.io"], resources: ["permissions"], resourceNames: ["customers:read"], verbs: ["grant"]}`
 	const roleRule = `{apiGroups: ["apikey-operator.io"], resources: ["roles"], resourceNames: ["synchronizer"], verbs: ["grant"]}`
 	const ownerRule = `{apiGroups: ["apikey-operator.io"], resources: ["owners"], resourceNames: ["bob@example.com"], verbs: ["assign"]}`
+	const environmentRule = `{apiGroups: ["apikey-operator.io"], resources: ["environments"], resourceNames: ["Production"], verbs: ["use"]}`
 	const allow0 = " An administrator can allow it with a Role or ClusterRole that has the rule "
 	has := func(more ...func(*v1alpha1.APIKey)) func(*v1alpha1.APIKey) {
 		return func(key *v1alpha1.APIKey) {
@@ -55,7 +56,11 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 	DescribeTable("says who may not do what, and which rule would allow it, and that rule does",
 		func(ctx SpecContext, was, is func(*v1alpha1.APIKey), wanted string) {
 			namespace := newNamespace(ctx)
-			allow(ctx, jane, namespace, mayEdit)
+			edit := mayEdit
+			if strings.Contains(wanted, "environments/") {
+				edit.Resources = []string{"apikeys"}
+			}
+			allow(ctx, jane, namespace, edit)
 			send := func() error {
 				key := newKey(namespace, named("main-website"))
 				if was == nil {
@@ -101,6 +106,16 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 			`jane@example.com may not resume an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on "owners/bob@example.com".`+allow0+ownerRule+"."),
 		Entry("more customers", has(opening("a")), opening("a", "b"),
 			`jane@example.com may not add customers to an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
+		Entry("an environment", nil, asIs,
+			`jane@example.com may not make an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on "environments/Production".`+allow0+environmentRule+"."),
+		Entry("a rotation in an environment", asIs, annotated("1"),
+			`jane@example.com may not rotate an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on "environments/Production".`+allow0+environmentRule+"."),
+		Entry("a longer overlap", has(overlapping("1h")), overlapping("2h"),
+			`jane@example.com may not lengthen the overlap of an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
+		Entry("other labels of the Secret", hasRole, labelled(labels{"argocd.argoproj.io/secret-type": "cluster"}, nil),
+			`jane@example.com may not change the labels or annotations of the Secret of an APIKey that has role "synchronizer" in namespace "NAMESPACE": that needs verb "grant" on "roles/synchronizer".`+allow0+roleRule+"."),
+		Entry("other annotations of the Secret", ownedBy, labelled(nil, annotations{"replicator.v1.mittwald.de/replicate-to": ".*"}),
+			`jane@example.com may not change the labels or annotations of the Secret of an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on "owners/bob@example.com".`+allow0+ownerRule+"."),
 	)
 
 	It("counts the end that the operator has recorded, which a policy can have set", func(ctx SpecContext) {

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
 
@@ -139,6 +140,10 @@ func (p *preparedNamespaces) prepare(ctx context.Context) {
 	for _, key := range largestFromBefore(p.namespace) {
 		Expect(admin.Create(ctx, key)).To(Succeed())
 	}
+	badly := keyFromBefore(p.namespace, "asks-badly")
+	badly.SetAnnotations(map[string]string{v1alpha1.RotateAnnotation: "a, overlap=soon"})
+	badly.Object["spec"] = map[string]any{"environment": "Production"}
+	Expect(admin.Create(ctx, badly)).To(Succeed())
 	p.whole, p.mutants = map[string]string{}, map[string][]string{}
 	for _, guardrail := range expected() {
 		p.whole[guardrail.Name] = newNamespace(ctx, mutantOfLabel, guardrail.Name)

@@ -59,6 +59,7 @@ const (
 
 // The objects that storeFixtures makes in a namespace.
 const (
+	fixtureFree    = "free"       // an APIKey that needs a grant for its environment alone
 	fixtureKey     = "fixture"    // an APIKey with one permission that nobody has granted
 	fixtureLeaked  = "leaked"     // an APIKey with an API key in each place in which plaintext looks
 	fixtureSecret  = "with-a-key" // the Secret of fixtureKey
@@ -76,6 +77,7 @@ func allowProbes(ctx context.Context) {
 	write := []string{"create", "delete", "deletecollection", "get", "patch", "update"}
 	edit := []rbacv1.PolicyRule{
 		{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys", "apikeys/status"}, Verbs: write},
+		may("use", "environments", string(v1alpha1.EnvironmentProduction), string(v1alpha1.EnvironmentStaging)),
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: write},
 	}
 	var permissions, roles []string
@@ -116,6 +118,7 @@ func storeFixtures(ctx context.Context, namespace string) {
 	key := newKey(namespace, named(fixtureKey), withPermissions("fixture:read"))
 	key.Finalizers = []string{"example.com/archive"}
 	Eventually(func() error { return admin.Create(ctx, key) }).WithTimeout(inForceTimeout).WithPolling(20 * time.Millisecond).Should(Succeed())
+	Expect(admin.Create(ctx, newKey(namespace, named(fixtureFree)))).To(Succeed())
 	Expect(admin.Create(ctx, newKey(namespace, named(fixtureLeaked), func(key *v1alpha1.APIKey) {
 		key.Finalizers = []string{"example.com/archive"}
 		key.Annotations = map[string]string{"example.com/note": leaked}

@@ -52,6 +52,10 @@ func grantProbes() []probe {
 			key.Spec.Roles[i] = "denied-r"
 		}))
 	}
+	add("an environment without a grant", probeGranted, `"environments/Development"`, creating(func(key *v1alpha1.APIKey) {
+		key.Spec.Environment = v1alpha1.EnvironmentDevelopment
+	}))
+	add("a rotate annotation that cannot be read", probeEditor, "is a name without a comma", creating(annotated("a,overlap=soon")))
 	add("an owner who is not assigned", probeGranted, `"owners/jane@example.com"`, creating(func(key *v1alpha1.APIKey) {
 		key.Spec.Owner = "jane@example.com"
 	}))

@@ -4,6 +4,7 @@
 package guardrails_test
 
 import (
+	"context"
 	"path/filepath"
 	"time"
 
@@ -32,18 +33,17 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 
 		// The cluster's own role edit, which kube-controller-manager fills from apikey-editor.
 		for _, user := range []string{jane, bob} {
-			Expect(admin.Create(ctx, &rbacv1.RoleBinding{
-				ObjectMeta: metav1.ObjectMeta{Namespace: storefront, GenerateName: "edit-"},
-				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
-				Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
-			})).To(Succeed())
-			awaitRight(ctx, user, storefront, mayEdit, "")
+			bind(ctx, storefront, user, "edit")
 		}
-		var binding rbacv1.RoleBinding
-		Expect(admin.Get(ctx, client.ObjectKey{Namespace: storefront, Name: "customers-reader-granter"}, &binding)).To(Succeed())
-		binding.Subjects[0].Name = jane
-		Expect(admin.Update(ctx, &binding)).To(Succeed())
-		awaitRight(ctx, jane, storefront, may("grant", "permissions", "customers:read"), "customers:read")
+		for name, right := range map[string]rbacv1.PolicyRule{
+			"customers-reader-granter": may("grant", "permissions", "customers:read"), "production-keys": may("use", "environments", "Production"),
+		} {
+			var binding rbacv1.RoleBinding
+			Expect(admin.Get(ctx, client.ObjectKey{Namespace: storefront, Name: name}, &binding)).To(Succeed())
+			binding.Subjects[0].Name = jane
+			Expect(admin.Update(ctx, &binding)).To(Succeed())
+			awaitRight(ctx, jane, storefront, right, right.ResourceNames[0])
+		}
 	})
 
 	key := func(permissions ...v1alpha1.Permission) *v1alpha1.APIKey {
@@ -56,8 +56,22 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 	})
 
 	It("let an editor without a grant make no such APIKey", func(ctx SpecContext) {
-		Expect(refusalOf(as(bob).Create(ctx, key("customers:read")))).To(ContainSubstring(bob + ` may not put permission "customers:read"`))
-		Expect(as(bob).Create(ctx, key())).To(Succeed())
+		elsewhere := newNamespace(ctx)
+		bind(ctx, elsewhere, bob, "edit")
+		inDevelopment := func(permissions ...v1alpha1.Permission) *v1alpha1.APIKey {
+			return newKey(elsewhere, withPermissions(permissions...), in(v1alpha1.EnvironmentDevelopment))
+		}
+		Expect(refusalOf(as(bob).Create(ctx, inDevelopment("customers:read")))).To(ContainSubstring(bob + ` may not put permission "customers:read"`))
+		Expect(as(bob).Create(ctx, inDevelopment())).To(Succeed())
+	})
+
+	It("let an editor make keys for Development alone", func(ctx SpecContext) {
+		elsewhere := newNamespace(ctx)
+		bind(ctx, elsewhere, bob, "edit")
+		for _, environment := range []v1alpha1.Environment{v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging} {
+			Expect(refusalOf(as(bob).Create(ctx, newKey(elsewhere, in(environment))))).To(ContainSubstring(`"environments/` + string(environment) + `"`))
+		}
+		Expect(as(jane).Create(ctx, key())).To(Succeed(), "the sample allows Production")
 	})
 
 	It("let editors write neither status nor roles nor policies", func(ctx SpecContext) {
@@ -147,3 +161,20 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 		})
 	})
 })
+
+// bind gives a user one of the cluster's own roles in a namespace, which includes apikey-editor.
+func bind(ctx context.Context, namespace, user, role string) {
+	GinkgoHelper()
+	Expect(admin.Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "bound-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	})).To(Succeed())
+	awaitRight(ctx, user, namespace, may("create", "apikeys"), "")
+	awaitRight(ctx, user, namespace, may("use", "environments", "Development"), "Development")
+}
+
+// in puts an APIKey in an environment.
+func in(environment v1alpha1.Environment) func(*v1alpha1.APIKey) {
+	return func(key *v1alpha1.APIKey) { key.Spec.Environment = environment }
+}

@@ -39,6 +39,10 @@ func widenings() []variable {
 			every+" != "+oldEvery,
 			"(!"+oldEvery+".orValue('').matches("+quoted(durationPattern)+") || "+
 				"duration(object.spec.rotation.every) < duration(oldObject.spec.rotation.every))")},
+		{Name: "overlapped", Expression: updated(
+			"object.?spec.?rotation.?overlap.hasValue()",
+			seconds("object.spec.rotation.overlap", 0)+" > "+seconds("oldObject.?spec.?rotation.?overlap.orValue('')", 0))},
+		{Name: "relabelled", Expression: updated("(" + differ("spec.secret.labels", "spec.secret.annotations") + ")")},
 		{Name: "resumed", Expression: updated(
 			"oldObject.?spec.?suspend.orValue(false)",
 			"!object.?spec.?suspend.orValue(false)")},
@@ -48,6 +52,8 @@ func widenings() []variable {
 		{Name: "widening", Expression: "variables.extended ? 'extend the expiry of' : " +
 			"variables.rotated ? 'rotate' : " +
 			"variables.scheduled ? 'schedule an earlier rotation of' : " +
+			"variables.overlapped ? 'lengthen the overlap of' : " +
+			"variables.relabelled ? 'change the labels or annotations of the Secret of' : " +
 			"variables.resumed ? 'resume' : " +
 			"variables.customersAdded ? 'add customers to' : ''"},
 	}
@@ -56,6 +62,11 @@ func widenings() []variable {
 // updated holds for an update that meets all conditions.
 func updated(conditions ...string) string {
 	return "!variables.created && " + strings.Join(conditions, " && ")
+}
+
+// specOrRotateChanged says whether an update changes what grants and limits are about.
+func specOrRotateChanged() string {
+	return specChanged + " || " + rotateAnnotation("object") + " != " + rotateAnnotation("oldObject")
 }
 
 // rotateAnnotation is the rotate annotation of an object, empty where there is none: both ask for nothing.

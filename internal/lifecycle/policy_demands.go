@@ -23,9 +23,11 @@ type demand func(spec *v1alpha1.APIKeyPolicySpec, key *v1alpha1.APIKey) string
 func demands() []demand {
 	return []demand{
 		environmentDenied, permissionsDenied, rolesDenied,
+		customersMissing, customersDenied,
 		expiryMissing, expiryTooLate,
 		rateTooHigh, burstTooLarge,
-		rotationMissing, rotationTooRare,
+		rotationMissing, rotationTooRare, overlapTooLong,
+		labelDenied, annotationDenied,
 	}
 }
 
@@ -38,18 +40,18 @@ func environmentDenied(spec *v1alpha1.APIKeyPolicySpec, key *v1alpha1.APIKey) st
 }
 
 func permissionsDenied(spec *v1alpha1.APIKeyPolicySpec, key *v1alpha1.APIKey) string {
-	return listDenied("permissions", key.Spec.Permissions, spec.Permissions)
+	return listDenied("permissions", "permissions", key.Spec.Permissions, spec.Permissions)
 }
 
 func rolesDenied(spec *v1alpha1.APIKeyPolicySpec, key *v1alpha1.APIKey) string {
-	return listDenied("roles", key.Spec.Roles, spec.Roles)
+	return listDenied("roles", "roles", key.Spec.Roles, spec.Roles)
 }
 
 // maxNamed is how many allowed values a sentence names: more of them would be longer than an answer of the API server may be.
 const maxNamed = 10
 
-// listDenied is about the values of a list that are not among those allowed; none allowed: all are.
-func listDenied[T ~string](field string, found, allowed []T) string {
+// listDenied is about the values of a list that are not among those allowed, which the policy has in its field; none allowed: all are.
+func listDenied[T ~string](what, field string, found, allowed []T) string {
 	if len(allowed) == 0 {
 		return ""
 	}
@@ -57,12 +59,17 @@ func listDenied[T ~string](field string, found, allowed []T) string {
 	if len(denied) == 0 {
 		return ""
 	}
-	named := "those in its spec." + field
-	if len(allowed) <= maxNamed {
-		named = quoted(allowed)
+
+	return fmt.Sprintf("does not allow %s %s: it allows %s.", what, quoted(denied), few(field, allowed))
+}
+
+// few is a list of a policy in words, if they are few enough to be named.
+func few[T ~string](field string, values []T) string {
+	if len(values) > maxNamed {
+		return "those in its spec." + field
 	}
 
-	return fmt.Sprintf("does not allow %s %s: it allows %s.", field, quoted(denied), named)
+	return quoted(values)
 }
 
 // quoted is a list in words.

@@ -26,7 +26,7 @@ type RotateRequest struct {
 const overlapModifier = "overlap="
 
 // ErrRotateRequest tells that a rotate annotation holds a comma and what follows is not exactly one overlap.
-var ErrRotateRequest = errors.New("a rotate annotation is a name without a comma, such as \"leak-4711\", or such a name and an overlap " +
+var ErrRotateRequest = errors.New("the annotation " + v1alpha1.RotateAnnotation + " is a name without a comma, such as \"leak-4711\", or such a name and an overlap " +
 	"from 0s to 720h without spaces, such as \"leak-4711,overlap=0s\"")
 
 // ParseRotateRequest reads a rotate annotation. The name is everything before the first comma and must not be empty there;

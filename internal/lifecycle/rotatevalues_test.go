@@ -185,3 +185,36 @@ func TestAnInterruptedRotationKeepsItsOverlap(t *testing.T) {
 		})
 	}
 }
+
+func TestPoliciesCapTheOverlap(t *testing.T) {
+	for name, c := range map[string]struct {
+		annotation string
+		policies   []string
+		want       time.Duration
+	}{
+		"of spec":                              {"a", []string{"rotation: {maximumOverlap: 1h}"}, time.Hour},
+		"of the annotation":                    {"a,overlap=720h", []string{"rotation: {maximumOverlap: 1h}"}, time.Hour},
+		"the shorter of two":                   {"a", []string{"rotation: {maximumOverlap: 2h}", "rotation: {maximumOverlap: 30m}"}, 30 * time.Minute},
+		"not one that is short enough":         {"a,overlap=1m", []string{"rotation: {maximumOverlap: 1h}"}, time.Minute},
+		"not where a policy says nothing":      {"a", []string{"rotation: {maximumAge: 1h}", "environments: [Production]"}, 10 * time.Hour},
+		"not where a policy cannot be read":    {"a", []string{"rotation: {maximumOverlap: 1d}"}, 10 * time.Hour},
+		"not beyond the longest there may be":  {"a,overlap=720h", nil, 720 * time.Hour},
+		"and none of it where none is allowed": {"a,overlap=1h", []string{"rotation: {maximumOverlap: 0s}"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := settled(annotated(v1alpha1.RotateAnnotation, c.annotation), func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "10h"} })
+			o := lifecycle.Observed{Key: key, Secret: owned("active"), Policies: policies(t, c.policies...)}
+			if keeps := lifecycle.KeepsPrevious(o, now); keeps != (c.want > 0) {
+				t.Errorf("keeps the previous key: %t", keeps)
+			}
+			status, _ := statusAfter(o, lifecycle.Decide(o, now), now)
+			got := time.Duration(0)
+			if len(status.Keys) > 1 {
+				got = status.Keys[0].NotAfter.Sub(now)
+			}
+			if got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}

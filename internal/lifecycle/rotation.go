@@ -71,14 +71,21 @@ func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
 	return shortest
 }
 
-// overlapOf is how long the keys before it stay valid once a key is handed out that was drawn for a rotation.
+// overlapOf is how long the keys before it stay valid once a key is handed out that was drawn for a rotation: as long as was
+// asked for, and never longer than the policies of today allow.
 func overlapOf(o Observed, rotation *v1alpha1.PendingRotation) time.Duration {
-	if rotation.Overlap == "" {
-		return declaredOverlap(o.Key)
+	overlap := declaredOverlap(o.Key)
+	if rotation.Overlap != "" {
+		overlap, _ = parseDuration(rotation.Overlap)
 	}
-	overlap, _ := parseDuration(rotation.Overlap)
+	overlap = min(overlap, v1alpha1.MaxOverlap)
+	for _, policy := range o.Policies {
+		if maximum, limited := maximumOverlap(&policy.Spec); limited {
+			overlap = min(overlap, maximum)
+		}
+	}
 
-	return min(overlap, v1alpha1.MaxOverlap)
+	return overlap
 }
 
 // announcedRotation is what an announced key was drawn for. The record of an operator that did not keep it is taken for one that
