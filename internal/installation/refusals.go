@@ -26,6 +26,8 @@ const (
 	probeAnnotation = v1alpha1.GroupName + "/" + probeName
 	// probeOwner is a user that nobody is, and that the impersonated user may not make keys for.
 	probeOwner = probeName + "@apikey-operator.io"
+	// longRequest is more bytes than the rotate annotation may take.
+	longRequest = 8 << 10
 	// longLife is a lifetime that no APIKey has, and the maximum of the temporary policy is half of it.
 	longLife, halfLife = "900000h", "450000h"
 )
@@ -41,6 +43,7 @@ func refusals() map[string]refusal {
 		"operator":  (*site).otherSecretOfOperator,
 		"plaintext": (*site).keyInAnnotation,
 		"secrets":   (*site).secretOfAnAPIKey,
+		"size":      (*site).keyWithLongRequest,
 		"status":    (*site).forgedStatus,
 	}
 }
@@ -123,6 +126,14 @@ func (s *site) keyInAnnotation(ctx context.Context) error {
 	patch := client.RawPatch(mergePatch, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, probeAnnotation, keyShaped))
 
 	return s.changed(ctx, func(key *v1alpha1.APIKey) error { return s.client.Patch(ctx, key, patch, client.DryRunAll) })
+}
+
+// keyWithLongRequest makes an APIKey whose rotate annotation is longer than any may be.
+func (s *site) keyWithLongRequest(ctx context.Context) error {
+	key := s.ordinary()
+	key.Annotations = map[string]string{v1alpha1.RotateAnnotation: strings.Repeat("a", longRequest)}
+
+	return s.client.Create(ctx, key, client.DryRunAll)
 }
 
 // otherSecretOfOperator makes, as the operator, a Secret that holds no API key.
