@@ -14,8 +14,13 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-// statusHeader tells nginx the code that it must not be given itself.
-const statusHeader = "X-Apikey-Status"
+// Headers for nginx, which lets neither the code nor the body of an answer through.
+const (
+	// statusHeader is the code of the answer.
+	statusHeader = "X-Apikey-Status"
+	// problemHeader is the body of a refusal.
+	problemHeader = "X-Apikey-Problem"
+)
 
 // refusals are the answers to requests that are refused, by the number of the header that the endpoint wants the key in: the
 // last are for any. They are made once: whoever sends many such requests must not cost much.
@@ -24,8 +29,9 @@ type refusals [][access.Reasons]refusal
 type refusal struct {
 	// headers are those of every such answer. Nobody changes the values.
 	headers http.Header
-	code    []string
-	body    string
+	// code and problem are the values of statusHeader and problemHeader.
+	code, problem []string
+	body          string
 }
 
 func newRefusals(credentials *server.CredentialHeaders) refusals {
@@ -51,7 +57,7 @@ func newRefusal(reason access.Reason, credential string) refusal {
 		headers.Set(server.HeaderChallenge, challenge)
 	}
 
-	return refusal{headers: headers, code: []string{strconv.Itoa(reason.Code())}, body: body}
+	return refusal{headers: headers, code: []string{strconv.Itoa(reason.Code())}, problem: []string{strings.TrimSpace(body)}, body: body}
 }
 
 // of is the answer to a request that was refused.
@@ -130,14 +136,14 @@ func (h *headers) remove(to http.Header, answer *server.Answer) {
 	to.Set(removeHeader, removed)
 }
 
-// refuse answers with the code of the reason. For nginx a 429 is a 403: its auth_request makes a 500 of every other code.
+// refuse answers with the code of the reason. For nginx every 4xx but 401 is a 403: its auth_request makes a 500 of the others.
 func (h *Handler) refuse(w http.ResponseWriter, answer *server.Answer, nginx bool) {
 	code, refusal, to := answer.Reason.Code(), h.refusals.of(answer), w.Header()
 	maps.Copy(to, refusal.headers)
 	h.headers.rateLimits(to, answer)
-	if nginx && code < http.StatusInternalServerError {
-		to[statusHeader] = refusal.code
-		if code == http.StatusTooManyRequests {
+	if nginx {
+		to[statusHeader], to[problemHeader] = refusal.code, refusal.problem
+		if code < http.StatusInternalServerError && code != http.StatusUnauthorized {
 			code = http.StatusForbidden
 		}
 	}

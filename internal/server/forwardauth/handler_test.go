@@ -86,18 +86,25 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// nginx makes a 500 of every answer but success, 401 and 403; it must still learn what the answer is.
+// nginx makes a 500 of every answer but success, 401 and 403, and drops the body; it must still learn what the answer is.
 func TestModeNginx(t *testing.T) {
 	handler := forwardauth.New(testkit.NewVerifier(t, testkit.ForeignKey()))
 	for target, want := range map[string][2]string{
 		"/verify?environment=Production&mode=nginx": {"401", "401"},
 		"/verify?environment=Production":            {"401", ""},
-		"/verify?mode=nginx":                        {"500", ""},
+		"/verify?mode=nginx":                        {"500", "500"},
 	} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody))
 		if w.Result().Status[:3] != want[0] || w.Header().Get("X-Apikey-Status") != want[1] {
 			t.Errorf("%s: %s with status %q, want %v", target, w.Result().Status, w.Header().Get("X-Apikey-Status"), want)
+		}
+		problem := strings.TrimSpace(w.Body.String())
+		if want[1] == "" {
+			problem = ""
+		}
+		if got := w.Header().Get("X-Apikey-Problem"); got != problem {
+			t.Errorf("%s: the problem is %q, want %q", target, got, problem)
 		}
 	}
 }
