@@ -27,6 +27,7 @@ type api struct {
 type call struct {
 	method, target string
 	raw            string // all bytes, with the body
+	body           int    // bytes of it, without framing
 	headers        []header
 	more           bool // bytes came after its end: a second request, hidden in the first
 }
@@ -86,8 +87,8 @@ func (a *api) serve(conn net.Conn) {
 	c := call{method: "unreadable"}
 	req, err := http.ReadRequest(reader)
 	if err == nil {
-		_, _ = io.Copy(io.Discard, req.Body)
-		c = call{method: req.Method, target: req.RequestURI, more: reader.Buffered() > 0}
+		body, _ := io.Copy(io.Discard, req.Body)
+		c = call{method: req.Method, target: req.RequestURI, body: int(body), more: reader.Buffered() > 0}
 	}
 	c.raw = raw.String()
 	head, _, _ := strings.Cut(c.raw, "\r\n\r\n")
@@ -103,8 +104,18 @@ func (a *api) serve(conn net.Conn) {
 
 		return
 	}
-	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n"+forgeries+"\r\nhello")
 }
+
+// forged is what the API says where only the verifier has something to say: an API may return what a client has sent it.
+const forged = "forged by the API"
+
+// forgeries are headers of all answers of the API.
+var forgeries = func() string {
+	names := append([]string{"RateLimit", "RateLimit-Policy", "X-Apikey-Reason", "X-Apikey-Status", "X-Apikey-Problem"}, identityHeaders...)
+
+	return strings.Join(names, ": "+forged+"\r\n") + ": " + forged + "\r\n"
+}()
 
 // take returns the requests since it was last called.
 func (a *api) take() []call {

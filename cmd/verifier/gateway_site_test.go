@@ -4,17 +4,10 @@
 package main_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -34,14 +27,16 @@ const patience = 30 * time.Second
 
 // site is a cluster with the operator, some keys and the verifier, for gateways to be put in front of an API.
 type site struct {
-	plane      *testkit.ControlPlane
-	address    string            // of the verifier's HTTP interface, which has TLS
-	ca         []byte            // what signed its certificate
-	otherCA    []byte            // an authority that did not
-	impostor   string            // a folder with a certificate of ca for another name
-	keys       map[string]string // by the names of their APIKeys
-	ids        map[string]string // of those keys, from the statuses of their APIKeys
-	identities map[string]map[string]string
+	plane        *testkit.ControlPlane
+	address      string            // of the verifier's HTTP interface, which has TLS
+	grpc         string            // of its gRPC interface
+	ca           []byte            // what signed its certificate
+	otherCA      []byte            // an authority that did not
+	certificates string            // a folder with the verifier's certificate
+	impostor     string            // a folder with a certificate of ca for another name
+	keys         map[string]string // by the names of their APIKeys
+	ids          map[string]string // of those keys, from the statuses of their APIKeys
+	identities   map[string]map[string]string
 }
 
 // apiKeys are the keys of a site, by name. Those with a limit are for one gateway each.
@@ -53,12 +48,15 @@ func apiKeys() map[string]v1alpha1.APIKeySpec {
 		"reader":    production("customers:read"),
 		"owned":     production("customers:read", "telemetry:write"),
 		"writer":    production("customers:write"),
+		"admin":     production("customers:read", "customers:admin"),
+		"counted":   production("customers:read"),
 		"suspended": production("customers:read"),
 		"staging":   {Environment: v1alpha1.EnvironmentStaging, Permissions: []v1alpha1.Permission{"customers:read"}},
 	}
-	owned, suspended := specs["owned"], specs["suspended"]
+	owned, suspended, counted := specs["owned"], specs["suspended"], specs["counted"]
 	owned.Owner, owned.Customers, suspended.Suspend = "jane@example.com", []v1alpha1.Customer{"acme", "globex"}, true
-	specs["owned"], specs["suspended"] = owned, suspended
+	counted.RateLimit = &v1alpha1.RateLimit{Requests: 1000, Per: "24h"}
+	specs["owned"], specs["suspended"], specs["counted"] = owned, suspended, counted
 	for name := range programs {
 		limited := production("customers:read")
 		limited.RateLimit = &v1alpha1.RateLimit{Requests: 1, Per: "24h"}
@@ -77,11 +75,12 @@ func newSite(t *testing.T) *site {
 	install(t, plane)
 	ours, other := newAuthority(t), newAuthority(t)
 	s := &site{
-		plane: plane, address: testkit.FreeAddress(t), ca: ours.pem, otherCA: other.pem, impostor: ours.issue(t, "api.default.svc"),
+		plane: plane, address: testkit.FreeAddress(t), grpc: testkit.FreeAddress(t), ca: ours.pem, otherCA: other.pem,
+		certificates: ours.issue(t, verifierName), impostor: ours.issue(t, "api.default.svc"),
 		keys: map[string]string{}, ids: map[string]string{}, identities: map[string]map[string]string{},
 	}
 	plane.RunOperatorFor(t)
-	s.startVerifier(t, plane, ours.issue(t, verifierName))
+	s.startVerifier(t, plane)
 	s.mint(t, plane)
 
 	return s
@@ -115,24 +114,30 @@ func (s *site) mint(t *testing.T, plane *testkit.ControlPlane) {
 		}
 	}
 	for name := range apiKeys() {
-		at := client.ObjectKey{Namespace: "default", Name: name}
-		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-			key, secret := &v1alpha1.APIKey{}, &corev1.Secret{}
-			if err := admin.Get(ctx, at, key); err != nil || key.Status.SecretRef == nil {
-				return false, err
-			}
-			if err := admin.Get(ctx, at, secret); err != nil {
-				return false, err
-			}
-			s.keys[name], s.ids[name] = string(secret.Data[v1alpha1.SecretKeyDefault]), key.Status.Keys[0].ID
-			// In an environment that none of them is for, so that no request counts against a limit.
-			_, header := s.ask(ctx, t, "/verify?environment=Development", s.keys[name])
+		s.learn(t, admin, name, client.ObjectKey{Namespace: "default", Name: name})
+	}
+	s.createLargest(t, admin)
+}
 
-			return header.Get("X-Apikey-Reason") != "unknown", nil
-		})
-		if err != nil {
-			t.Fatalf("no key for %s: %v", name, err)
+// learn reads the key of an APIKey, and waits until the verifier knows it.
+func (s *site) learn(t *testing.T, admin client.Client, name string, at client.ObjectKey) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		key, secret := &v1alpha1.APIKey{}, &corev1.Secret{}
+		if err := admin.Get(ctx, at, key); err != nil || key.Status.SecretRef == nil {
+			return false, err
 		}
+		if err := admin.Get(ctx, at, secret); err != nil {
+			return false, err
+		}
+		s.keys[name], s.ids[name] = string(secret.Data[v1alpha1.SecretKeyDefault]), key.Status.Keys[0].ID
+		// In an environment that none of them is for, so that no request counts against a limit.
+		_, header := s.ask(ctx, t, "/verify?environment=Development", s.keys[name])
+
+		return header.Get("X-Apikey-Reason") != "unknown", nil
+	})
+	if err != nil {
+		t.Fatalf("no key for %s: %v", name, err)
 	}
 }
 
@@ -155,8 +160,16 @@ func install(t *testing.T, plane *testkit.ControlPlane) {
 	}
 }
 
+// arguments are the command line of the verifier.
+func (s *site) arguments(address, grpc, probes string) []string {
+	return []string{
+		"--grpc-bind-address=" + grpc, "--http-bind-address=" + address, "--tls-cert-dir=" + s.certificates,
+		"--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--log-allowed=1", "--drain-delay=0s",
+	}
+}
+
 // startVerifier runs the verifier with the rights of its manifests, and waits until it is ready.
-func (s *site) startVerifier(t *testing.T, plane *testkit.ControlPlane, certificates string) {
+func (s *site) startVerifier(t *testing.T, plane *testkit.ControlPlane) {
 	t.Helper()
 	const namespace = "system" // in config/verifier, before config/default renames it
 	kubeconfig, err := plane.Kubeconfig("system:serviceaccount:"+namespace+":verifier", "system:serviceaccounts", "system:serviceaccounts:"+namespace)
@@ -172,13 +185,14 @@ func (s *site) startVerifier(t *testing.T, plane *testkit.ControlPlane, certific
 			t.Errorf("the verifier lacks a right:\n%s", text)
 		}
 	})
-	inBackground(t, func(ctx context.Context) error {
-		return command.Run(ctx, []string{
-			"--grpc-bind-address=0", "--http-bind-address=" + s.address, "--tls-cert-dir=" + certificates,
-			"--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--log-allowed=1", "--drain-delay=0s",
-		}, said)
-	})
-	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	inBackground(t, func(ctx context.Context) error { return command.Run(ctx, s.arguments(s.address, s.grpc, probes), said) })
+	s.waitReady(t, probes, said)
+}
+
+// waitReady waits until a verifier is ready.
+func (s *site) waitReady(t *testing.T, probes string, said *transcript) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+probes+"/readyz", http.NoBody)
 		if err != nil {
 			return false, err
@@ -194,48 +208,6 @@ func (s *site) startVerifier(t *testing.T, plane *testkit.ControlPlane, certific
 	if err != nil {
 		t.Fatalf("the verifier did not become ready: %v; it said\n%s", err, s.blank(said.String()))
 	}
-}
-
-// transcript is a log that can be read while it is written.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *transcript) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.text.Write(p)
-}
-
-// String is what was logged so far.
-func (l *transcript) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-
-	return l.text.String()
-}
-
-// startImpostor starts a server that allows everything. Its certificate is of the right authority, for another name.
-func (s *site) startImpostor(t *testing.T) (address string) {
-	t.Helper()
-	certificate, err := tls.LoadX509KeyPair(filepath.Join(s.impostor, "tls.crt"), filepath.Join(s.impostor, "tls.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for _, name := range identityHeaders {
-			w.Header().Set(name, "evil")
-		}
-	}))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // gateways are to hang up on it
-	server.StartTLS()
-	t.Cleanup(server.Close)
-
-	return server.Listener.Addr().String()
 }
 
 // foreignKey is one with the right shape and checksum that the operator has not made.

@@ -58,7 +58,7 @@ var programs = map[string]program{
 			}
 		},
 		arguments: func(folder string) []string {
-			return []string{"-p", folder, "-e", "stderr", "-c", folder + "/nginx.conf", "-g", "daemon off; pid " + folder + "/nginx.pid;"}
+			return []string{"-p", folder, "-e", "stderr", "-c", folder + "/nginx.conf", "-g", "daemon off; user root; pid " + folder + "/nginx.pid;"}
 		},
 	},
 	"Caddy": {

@@ -4,17 +4,8 @@
 package main_test
 
 import (
-	"bufio"
-	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"io"
-	"net"
 	"net/http"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +29,11 @@ func TestGateways(t *testing.T) {
 			t.Run("lets no client forge what the API believes", func(t *testing.T) { s.resistsSmuggling(t, p) })
 			t.Run("lets WebSockets through with a key, and no other protocol", func(t *testing.T) { s.upgrades(t, p) })
 			t.Run("refuses all when it cannot ask", func(t *testing.T) { s.failsClosed(t, p) })
+			t.Run("hands on the largest identity", func(t *testing.T) { s.handsOnLargest(t, p) })
+			t.Run("reads paths as the API does", func(t *testing.T) { s.readsPathsAsTheAPI(t, p) })
+			t.Run("takes the bodies that the API takes", func(t *testing.T) { s.takesBodies(t, p) })
+			t.Run("tells clients their limit", func(t *testing.T) { s.tellsLimits(t, p) })
+			t.Run("says why it cannot tell", func(t *testing.T) { s.saysWhyNot(t, p) })
 		})
 	}
 }
@@ -156,115 +152,4 @@ func (s *site) failsClosed(t *testing.T, p program) {
 			}
 		})
 	}
-}
-
-// answer is what a gateway said.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// exchange sends bytes to a gateway and returns its first answer. It waits until the gateway has closed the connection,
-// so that also what follows the first request has been dealt with.
-func exchange(t *testing.T, address, request string) answer {
-	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, request); err != nil {
-		t.Fatal(err)
-	}
-	reader := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(reader, nil)
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return answer{} // it just closed the connection
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.Copy(io.Discard, reader)
-
-	return answer{resp.StatusCode, resp.Header, string(body)}
-}
-
-// is checks an answer, and that a refusal is told as the verifier told it.
-func (a answer) is(t *testing.T, status int, reason string) {
-	t.Helper()
-	if a.status != status {
-		t.Fatalf("answered %d, want %d; it said %q", a.status, status, a.body)
-	}
-	if status == http.StatusOK {
-		if a.body != "hello" {
-			t.Errorf("the answer is %q, want that of the API", a.body)
-		}
-
-		return
-	}
-	want := map[string]string{"Content-Type": "application/problem+json", "X-Apikey-Reason": reason, "Cache-Control": "no-store"}
-	for name, value := range want {
-		if got := a.header.Values(name); len(got) != 1 || got[0] != value {
-			t.Errorf("%s is %q, want %q", name, got, value)
-		}
-	}
-	if !strings.Contains(a.body, `"reason":"`+reason+`"`) {
-		t.Errorf("the body is %q, want the reason %s", a.body, reason)
-	}
-	challenge := a.header.Values("WWW-Authenticate")
-	if told := len(challenge) == 1 && strings.HasPrefix(challenge[0], "Bearer "); told != (status == http.StatusUnauthorized) {
-		t.Errorf("WWW-Authenticate is %q", challenge)
-	}
-}
-
-// ask puts a request to the verifier itself. An empty key is not sent.
-func (s *site) ask(ctx context.Context, t *testing.T, uri, key string) (status int, header http.Header) {
-	t.Helper()
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(s.ca)
-	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: verifierName, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.address+uri, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if key != "" {
-		req.Header.Set("X-API-Key", key)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-
-	return resp.StatusCode, resp.Header
-}
-
-// identity is what the verifier says about a key.
-func (s *site) identity(t *testing.T, key string) map[string]string {
-	t.Helper()
-	if known, ok := s.identities[key]; ok {
-		return known
-	}
-	status, header := s.ask(t.Context(), t, "/verify?environment=Production&permission=customers:read", key)
-	if status != http.StatusOK {
-		t.Fatalf("the verifier says %d", status)
-	}
-	said := map[string]string{}
-	for _, name := range identityHeaders {
-		said[name] = header.Get(name)
-	}
-	s.identities[key] = said
-
-	return said
 }

@@ -3,7 +3,8 @@
 
 -- The action lua.apikey_verify asks the verifier whether a request may pass. It needs HAProxy 2.6 or later.
 -- In:  txn.apikey_requirements, such as environment=Production&permission=customers:read
--- Out: txn.apikey_verdict is "allowed", the identity of the key is in the x-apikey-* headers, and the key is gone.
+-- Out: txn.apikey_verdict is "allowed", the identity of the key is in the x-apikey-* headers, and the key is gone;
+--      txn.apikey_ratelimit and txn.apikey_ratelimit_policy, if the key has a limit, are for the answer to the client.
 -- Any other outcome is answered here. haproxy.cfg refuses what has no verdict, so an error in here lets nothing pass.
 
 local identity = {
@@ -15,7 +16,9 @@ local refusals = { [401] = "Unauthorized", [403] = "Forbidden", [429] = "Too Man
 local relayed = {
     "content-type", "cache-control", "www-authenticate", "x-apikey-reason", "retry-after", "ratelimit", "ratelimit-policy",
 }
-local timeout = 2000 -- milliseconds
+-- The timeouts of apikey_verifier in haproxy.cfg end first. Were it this one, HAProxy would ask three times more, and each
+-- time counts against the limit of the key.
+local timeout = 5000 -- milliseconds
 
 -- values returns all values of a header. HAProxy counts from 0, Lua from 1.
 local function values(headers, name)
@@ -60,26 +63,77 @@ local function refuse(txn, answer)
     txn:done(reply)
 end
 
-local function unavailable(txn)
-    local reply = txn:reply { status = 503, reason = "Service Unavailable" }
+-- fail answers 503. The reason is "unavailable" if the verifier did not answer.
+local function fail(txn, reason, detail)
+    local body = '{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"%s","reason":"%s"}'
+    local reply = txn:reply { status = 503, reason = "Service Unavailable", body = body:format(detail, reason) }
+    reply:add_header("content-type", "application/problem+json")
     reply:add_header("cache-control", "no-store")
+    reply:add_header("x-apikey-reason", reason)
     txn:done(reply)
+end
+
+local function unavailable(txn)
+    fail(txn, "unavailable", "the API key could not be checked: try again later")
+end
+
+-- said returns what the verifier says about the key. A header that is missing makes the answer one of something else.
+local function said(answer)
+    local list = {}
+    for _, name in ipairs(identity) do
+        local found = values(answer.headers, name)
+        if #found ~= 1 then
+            return nil
+        end
+        list[name] = found[1]
+    end
+
+    return list
+end
+
+-- holds looks whether the request says what the verifier said, once, and nothing else. HAProxy leaves out a header that has
+-- no room in its buffer, without an error: an identity without its customers would be one for every customer.
+local function holds(txn, list)
+    local headers = txn.http:req_get_headers()
+    for name, value in pairs(list) do
+        local found = values(headers, name)
+        if #found > 1 or (found[1] or "") ~= value then
+            return false
+        end
+    end
+    for _, name in ipairs(credentials) do
+        if headers[name] then
+            return false
+        end
+    end
+
+    return true
 end
 
 -- allow replaces whatever the client said about itself.
 local function allow(txn, answer)
-    for _, name in ipairs(identity) do
-        local value = values(answer.headers, name)[1]
-        if value == nil then
-            return unavailable(txn) -- the verifier always answers with all seven: this is something else
+    local list = said(answer)
+    if not list then
+        return unavailable(txn)
+    end
+    for _, names in ipairs { credentials, identity } do
+        for _, name in ipairs(names) do
+            txn.http:req_del_header(name)
         end
-        txn.http:req_del_header(name)
+    end
+    for name, value in pairs(list) do
         if value ~= "" then
             txn.http:req_add_header(name, value)
         end
     end
-    for _, name in ipairs(credentials) do
-        txn.http:req_del_header(name)
+    if not holds(txn, list) then
+        return fail(txn, "identity_too_large", "the headers of the request leave no room for those about its API key")
+    end
+    for _, name in ipairs { "ratelimit", "ratelimit-policy" } do
+        local value = values(answer.headers, name)[1]
+        if value then
+            txn:set_var("txn.apikey_" .. name:gsub("-", "_"), value)
+        end
     end
     txn:set_var("txn.apikey_verdict", "allowed")
 end
