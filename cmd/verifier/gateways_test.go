@@ -30,6 +30,8 @@ func TestGateways(t *testing.T) {
 			t.Run("lets WebSockets through with a key, and no other protocol", func(t *testing.T) { s.upgrades(t, p) })
 			t.Run("refuses all when it cannot ask", func(t *testing.T) { s.failsClosed(t, p) })
 			t.Run("hands on the largest identity", func(t *testing.T) { s.handsOnLargest(t, p) })
+			t.Run("tells the API what the route asks for", func(t *testing.T) { s.tellsWhatIsAsked(t, p) })
+			t.Run("leaves Authorization to the API where the key is elsewhere", func(t *testing.T) { s.leavesAuthorization(t, p) })
 			t.Run("reads paths as the API does", func(t *testing.T) { s.readsPathsAsTheAPI(t, p) })
 			t.Run("takes the bodies that the API takes", func(t *testing.T) { s.takesBodies(t, p) })
 			t.Run("tells clients their limit", func(t *testing.T) { s.tellsLimits(t, p) })

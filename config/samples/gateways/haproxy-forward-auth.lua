@@ -11,6 +11,8 @@ local identity = {
     "x-apikey-id", "x-apikey-name", "x-apikey-namespace", "x-apikey-environment",
     "x-apikey-permissions", "x-apikey-owner", "x-apikey-customers",
 }
+-- The verifier gets to see these headers, and the API does not. Where the requirements say credential=<header>, only that one
+-- is taken off. Add what --credential-headers of the verifier says.
 local credentials = { "authorization", "x-api-key" }
 local refusals = { [401] = "Unauthorized", [403] = "Forbidden", [429] = "Too Many Requests", [500] = "Internal Server Error" }
 local relayed = {
@@ -77,18 +79,36 @@ local function unavailable(txn)
     fail(txn, "unavailable", "the API key could not be checked: try again later")
 end
 
--- said returns what the verifier says about the key. A header that is missing makes the answer one of something else.
-local function said(answer)
-    local list = {}
+-- required returns the value that the requirements have for a name, or nil.
+local function required(txn, name)
+    local value = ("&" .. (txn:get_var("txn.apikey_requirements") or "")):match("&" .. name .. "=([^&]+)")
+
+    return value and value:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end):lower()
+end
+
+-- said returns what the verifier says about the key: all headers about it, or those that the requirements name. One that is
+-- missing makes the answer one of something else.
+local function said(txn, answer)
+    local list, wanted = {}, required(txn, "identity")
     for _, name in ipairs(identity) do
         local found = values(answer.headers, name)
-        if #found ~= 1 then
+        if #found == 1 then
+            list[name] = found[1]
+        elseif #found == 0 and wanted and not ("," .. wanted .. ","):find("," .. name:gsub("^x%-apikey%-", "") .. ",", 1, true) then
+            list[name] = "" -- the API is not told
+        else
             return nil
         end
-        list[name] = found[1]
     end
 
     return list
+end
+
+-- spent returns the headers that the API must not see: where the requirements name the one with the key, the others are its own.
+local function spent(txn)
+    local named = required(txn, "credential")
+
+    return named and { named } or credentials
 end
 
 -- holds looks whether the request says what the verifier said, once, and nothing else. HAProxy leaves out a header that has
@@ -101,7 +121,7 @@ local function holds(txn, list)
             return false
         end
     end
-    for _, name in ipairs(credentials) do
+    for _, name in ipairs(spent(txn)) do
         if headers[name] then
             return false
         end
@@ -112,11 +132,11 @@ end
 
 -- allow replaces whatever the client said about itself.
 local function allow(txn, answer)
-    local list = said(answer)
+    local list = said(txn, answer)
     if not list then
         return unavailable(txn)
     end
-    for _, names in ipairs { credentials, identity } do
+    for _, names in ipairs { spent(txn), identity } do
         for _, name in ipairs(names) do
             txn.http:req_del_header(name)
         end
