@@ -190,7 +190,15 @@ func startInstance(t *testing.T, at *instance, more ...string) *instance {
 			t.Errorf("%v; it said\n%s", err, v.log)
 		}
 	})
-	connection, err := grpc.NewClient(v.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	v.asked = startGRPCClient(t, v.grpc).asked
+
+	return v
+}
+
+// startGRPCClient connects to a verifier as a gateway does, which tries again at once when the connection breaks.
+func startGRPCClient(t *testing.T, address string) *instance {
+	t.Helper()
+	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1, MaxDelay: 5 * time.Millisecond},
 			MinConnectTimeout: patience, // else a connection must be there within those 5 ms
@@ -199,9 +207,8 @@ func startInstance(t *testing.T, at *instance, more ...string) *instance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = connection.Close() })
-	v.asked = authv3.NewAuthorizationClient(connection)
 
-	return v
+	return &instance{grpc: address, asked: authv3.NewAuthorizationClient(connection)}
 }
 
 // statusOf is the status of a URL; 0: there is no answer.

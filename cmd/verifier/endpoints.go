@@ -23,12 +23,18 @@ import (
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+	"k8s.io/utils/clock"
 
+	"github.com/apikey-operator/apikey-operator/internal/certs"
+	"github.com/apikey-operator/apikey-operator/internal/connlimit"
 	"github.com/apikey-operator/apikey-operator/internal/server/extauthz"
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
 )
 
+// Limits of time. Gateways answer from memory; whoever takes longer is no gateway, or its network is broken.
 const (
 	// oldestConnection is after how long a gRPC connection is ended, without an error, so that gateways that keep one for
 	// ever find new replicas.
@@ -37,10 +43,34 @@ const (
 	connectionGrace = time.Minute
 	// oftenestPing is how often gateways may ask over gRPC whether the connection lives.
 	oftenestPing = 5 * time.Second
-	// idleTimeout is how long an HTTP connection stays open without a request. nginx keeps its own for a minute.
+	// idleTimeout is how long a connection stays open without a request. nginx keeps its own for a minute.
 	idleTimeout = 2 * time.Minute
-	// headerTimeout is how long a client may take to send the headers of a request.
-	headerTimeout = 10 * time.Second
+	// handshakeTimeout is how long a client may take from the connection to the end of the handshakes of TLS and HTTP/2.
+	handshakeTimeout = 5 * time.Second
+	// headerTimeout is how long a client may take to send the headers of a request. Over HTTP/1.1 it also limits the handshake of TLS.
+	headerTimeout = 5 * time.Second
+	// requestTimeout is how long a whole request may take, from its first byte to the last one of the answer.
+	requestTimeout = 10 * time.Second
+)
+
+// Limits of size. With them the memory of all requests that are under way is bounded; see TestFloods.
+const (
+	// maxHeaders is how many bytes of headers a request over HTTP has at most. Envoy passes on up to 60 KiB.
+	maxHeaders = 64 << 10
+	// maxMessage is how many bytes a CheckRequest has at most: the same headers, and what Envoy says about the connection.
+	maxMessage = 80 << 10
+	// maxMetadata is how many bytes of headers a gRPC call has at most: none of them is the client's.
+	maxMetadata = 16 << 10
+	// maxStreams is how many requests one connection of HTTP/2 carries at once. Gateways open another one for more.
+	maxStreams = 100
+	// maxRequests is how many gRPC calls are under way at once on all connections.
+	maxRequests = 1000
+	// window is how many bytes of requests a connection of HTTP/2 may send ahead of being read.
+	window = 64 << 10
+	// maxObservers is how many connections the ports for metrics and probes keep at most.
+	maxObservers = 50
+	// maxObserverHeaders is how many bytes of headers a request for metrics or a probe has at most.
+	maxObserverHeaders = 8 << 10
 )
 
 // endpoint is a server for gateways.
@@ -58,7 +88,7 @@ func (p *parts) listen(ctx context.Context) ([]*endpoint, error) {
 	var endpoints []*endpoint
 	for _, open := range []struct {
 		address string
-		make    func(net.Listener) *endpoint
+		make    func(listener *connlimit.Listener, source *certs.Source) *endpoint
 	}{
 		{p.options.grpcAddress, p.overGRPC},
 		{p.options.httpAddress, p.overHTTP},
@@ -66,27 +96,43 @@ func (p *parts) listen(ctx context.Context) ([]*endpoint, error) {
 		if open.address == off {
 			continue
 		}
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", open.address)
+		listener, err := listenOn(ctx, open.address)
 		if err != nil {
 			return nil, fmt.Errorf("listen for gateways: %w", err)
 		}
-		endpoints = append(endpoints, open.make(listener))
+		source := p.certs
+		if isUnix(open.address) { // its mode says who may ask
+			source = nil
+		}
+		endpoints = append(endpoints, open.make(connlimit.Listen(listener, connlimit.Options{
+			Connections: p.options.maxConnections, Requests: maxRequests, Clock: clock.RealClock{}, Evicted: p.observe.evicted,
+		}), source))
 	}
 
 	return endpoints, nil
 }
 
 // overGRPC answers Envoy, and health checks (grpc.health.v1). There is no reflection: it would describe the server to anyone.
-func (p *parts) overGRPC(listener net.Listener) *endpoint {
+func (p *parts) overGRPC(listener *connlimit.Listener, source *certs.Source) *endpoint {
 	options := []grpc.ServerOption{
 		extauthz.Codec(),
 		grpc.UnaryInterceptor(p.recoverPanics),
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), //nolint:gosec // G115: processors are few
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: oftenestPing, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: oldestConnection, MaxConnectionAgeGrace: connectionGrace}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: idleTimeout, MaxConnectionAge: oldestConnection, MaxConnectionAgeGrace: connectionGrace,
+		}),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxHeaderListSize(maxMetadata),
+		grpc.MaxConcurrentStreams(maxStreams),
+		// Fixed sizes: otherwise gRPC enlarges the windows of a client that sends much, up to 16 MiB.
+		grpc.StaticStreamWindowSize(window),
+		grpc.StaticConnWindowSize(window),
+		grpc.InTapHandle(limitRequest),
 	}
-	if p.certs != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(p.certs.Config("h2"))))
+	if source != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(source.Config("h2"))))
 	}
 	s := grpc.NewServer(options...)
 	extauthz.New(p.verifier).Register(s)
@@ -105,6 +151,32 @@ func (p *parts) overGRPC(listener net.Listener) *endpoint {
 	}
 }
 
+// limitRequest bounds the number of calls that are under way, and the time of each: a client may announce a message and never
+// send it.
+func limitRequest(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	if end, limited := ctx.Deadline(); !limited || end.Sub((clock.RealClock{}).Now()) > requestTimeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
+		_ = cancel // it ends with the context of the stream, which is its parent
+	}
+	if from, ok := peer.FromContext(ctx); ok {
+		if c := connlimit.Of(from.Addr); c != nil && c.Begin(ctx) != nil {
+			return ctx, status.Error(codes.ResourceExhausted, "too many requests are under way")
+		}
+	}
+
+	return ctx, nil
+}
+
+// noteAnswer tells the limit of connections that this one is of use.
+func noteAnswer(ctx context.Context) {
+	if from, ok := peer.FromContext(ctx); ok {
+		if c := connlimit.Of(from.Addr); c != nil {
+			c.Answered()
+		}
+	}
+}
+
 // recoverPanics answers a call whose handler has panicked with an error, as net/http does, instead of ending the program.
 func (p *parts) recoverPanics(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
 	defer func() {
@@ -115,11 +187,14 @@ func (p *parts) recoverPanics(ctx context.Context, request any, info *grpc.Unary
 		}
 	}()
 
-	return handle(ctx, request)
+	answer, err = handle(ctx, request)
+	noteAnswer(ctx)
+
+	return answer, err
 }
 
 // overHTTP answers every other gateway, over HTTP/1.1 and HTTP/2, also without TLS.
-func (p *parts) overHTTP(listener net.Listener) *endpoint {
+func (p *parts) overHTTP(listener *connlimit.Listener, source *certs.Source) *endpoint {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -128,24 +203,32 @@ func (p *parts) overHTTP(listener net.Listener) *endpoint {
 	handler := forwardauth.New(p.verifier)
 	s := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if draining.Load() {
-				w.Header().Set("Connection", "close")
+			// The answer does not wait for a body: net/http would read one that was announced before it sends the answer, or
+			// after that to keep the connection.
+			if draining.Load() || r.ContentLength != 0 && r.ProtoMajor == 1 {
+				w.Header()["Connection"] = []string{"close"}
 			}
 			handler.ServeHTTP(w, r)
 		}),
 		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: window, MaxReceiveBufferPerStream: window},
+		MaxHeaderBytes:    maxHeaders,
 		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout,
 		IdleTimeout:       idleTimeout,
+		ConnState:         noteState,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelWarn), // handshakes that fail, mostly
 	}
-	if p.certs != nil {
-		s.TLSConfig = p.certs.Config("h2", "http/1.1")
-		listener = tls.NewListener(listener, s.TLSConfig)
+	var listening net.Listener = listener
+	if source != nil {
+		s.TLSConfig = source.Config("h2", "http/1.1")
+		listening = tls.NewListener(listener, s.TLSConfig)
 	}
 
 	return &endpoint{
 		serve: func() error {
-			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.Serve(listening); !errors.Is(err, http.ErrServerClosed) {
 				return err
 			}
 
@@ -158,5 +241,15 @@ func (p *parts) overHTTP(listener net.Listener) *endpoint {
 				_ = s.Close() // what has not ended by now is cut off
 			}
 		},
+	}
+}
+
+// noteState tells the limit of connections that this one is of use: a request on it was answered.
+func noteState(c net.Conn, state http.ConnState) {
+	if state != http.StateIdle {
+		return
+	}
+	if c := connlimit.Of(c.RemoteAddr()); c != nil {
+		c.Answered()
 	}
 }

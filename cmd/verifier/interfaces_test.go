@@ -7,9 +7,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -39,6 +42,7 @@ func TestInterfaces(t *testing.T) {
 	_, key := mintKey(t, admin, "visitor")
 
 	t.Run("on loopback, without TLS", func(t *testing.T) { withoutTLS(t, key) })
+	t.Run("on sockets, without TLS even where ports have it", func(t *testing.T) { onSockets(t, key) })
 	t.Run("with TLS, for those with a certificate", func(t *testing.T) { withTLS(t, key) })
 	t.Run("a store of rate limits that dies refuses nobody", func(t *testing.T) { storeDies(t, admin) })
 }
@@ -72,6 +76,31 @@ func withoutTLS(t *testing.T, key string) {
 	}
 	if status.Code(err) != codes.Unimplemented {
 		t.Errorf("the server describes itself: %v", err)
+	}
+}
+
+// onSockets is a verifier beside its gateway.
+func onSockets(t *testing.T, key string) {
+	folder := t.TempDir()
+	at := &instance{
+		http: "unix:" + filepath.Join(folder, "http.sock"), grpc: "unix:" + filepath.Join(folder, "grpc.sock"),
+		probes: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t),
+	}
+	for range 2 { // the second one finds nothing in its way
+		v := startInstance(t, at, "--tls-cert-dir="+newAuthority(t).issue(t, verifierName), "--drain-delay=0s")
+		eventually(t, "ready", v.ready)
+		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(at.http, "unix:"))
+		}}
+		answers(t, "HTTP/1.1", transport, "http://verifier", key)
+		transport.CloseIdleConnections()
+		eventually(t, "an answer over gRPC", func(ctx context.Context) bool { return v.overGRPC(ctx, key) == http.StatusOK })
+		if err := v.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
 	}
 }
 

@@ -16,12 +16,15 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/grpclog"
 	"google.golang.org/grpc/status"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 
+	"github.com/apikey-operator/apikey-operator/internal/connlimit"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -114,7 +117,9 @@ func TestHTTPServerLogsNoKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := p.overHTTP(listener)
+		server := p.overHTTP(connlimit.Listen(listener, connlimit.Options{
+			Connections: 10, Clock: clock.RealClock{}, Evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "evicted"}),
+		}), nil)
 		served := make(chan error, 1)
 		go func() { served <- server.serve() }()
 		connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())

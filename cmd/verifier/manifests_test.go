@@ -79,22 +79,23 @@ func TestDeployment(t *testing.T) {
 	_, hasCPULimit := container.Resources.Limits[corev1.ResourceCPU]
 	for what, ok := range map[string]bool{
 		"the image has two programs, and this is the verifier": cmp.Equal(container.Command, []string{"/verifier"}),
-		"there are two of it":                          *deployment.Spec.Replicas == 2,
-		"an update takes none away before it adds one": update.MaxUnavailable.IntValue() == 0 && update.MaxSurge.IntValue() == 1,
-		"it serves with the mounted certificate":       o.certDir == container.VolumeMounts[0].MountPath && o.selfSigned,
-		"it starts without the Secret":                 *pod.Volumes[0].Secret.Optional && pod.Volumes[0].Secret.SecretName == "apikey-operator-verifier-tls",
-		"it has time to drain":                         grace > o.drainDelay+o.drainTimeout,
-		"no limit holds up its answers":                !hasCPULimit,
-		"its memory is limited":                        !container.Resources.Limits.Memory().IsZero(),
-		"it does not run as root":                      *pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser != 0,
-		"its filesystem is read-only":                  *security.ReadOnlyRootFilesystem,
-		"it cannot gain privileges":                    !*security.AllowPrivilegeEscalation,
-		"it has no capabilities":                       cmp.Equal(security.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(security.Capabilities.Add) == 0,
-		"it has a seccomp profile":                     pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
-		"it is asked whether it lives":                 container.LivenessProbe.HTTPGet.Path == "/healthz",
-		"it is asked whether it is ready":              container.ReadinessProbe.HTTPGet.Path == "/readyz",
-		"its replicas are spread":                      len(pod.TopologySpreadConstraints) == 1,
-		"it runs as the account that the role is for":  pod.ServiceAccountName == manifest[corev1.ServiceAccount](t, "ServiceAccount").Name,
+		"there are two of it":                           *deployment.Spec.Replicas == 2,
+		"an update takes none away before it adds one":  update.MaxUnavailable.IntValue() == 0 && update.MaxSurge.IntValue() == 1,
+		"it serves with the mounted certificate":        o.certDir == container.VolumeMounts[0].MountPath && o.selfSigned,
+		"it starts without the Secret":                  *pod.Volumes[0].Secret.Optional && pod.Volumes[0].Secret.SecretName == "apikey-operator-verifier-tls",
+		"it has time to drain":                          grace > o.drainDelay+o.drainTimeout,
+		"no limit holds up its answers":                 !hasCPULimit,
+		"its memory is limited, as TestFloods takes it": container.Resources.Limits.Memory().Value() == 512<<20,
+		"Go knows the limit":                            cmp.Equal(container.Env[0], corev1.EnvVar{Name: "GOMEMLIMIT", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.memory"}}}),
+		"it does not run as root":                       *pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser != 0,
+		"its filesystem is read-only":                   *security.ReadOnlyRootFilesystem,
+		"it cannot gain privileges":                     !*security.AllowPrivilegeEscalation,
+		"it has no capabilities":                        cmp.Equal(security.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(security.Capabilities.Add) == 0,
+		"it has a seccomp profile":                      pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"it is asked whether it lives":                  container.LivenessProbe.HTTPGet.Path == "/healthz",
+		"it is asked whether it is ready":               container.ReadinessProbe.HTTPGet.Path == "/readyz",
+		"its replicas are spread":                       len(pod.TopologySpreadConstraints) == 1,
+		"it runs as the account that the role is for":   pod.ServiceAccountName == manifest[corev1.ServiceAccount](t, "ServiceAccount").Name,
 	} {
 		if !ok {
 			t.Errorf("not so: %s", what)
@@ -168,6 +169,16 @@ func TestPorts(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"grpc": 0, "http": 0, "metrics": 1}, open); diff != "" {
 		t.Errorf("ports open to gateways (0) and scrapers (1) (-want +got):\n%s", diff)
+	}
+	for _, rule := range policy.Ingress {
+		if len(rule.From) == 0 {
+			t.Error("a rule admits everyone")
+		}
+		for _, peer := range rule.From {
+			if peer.NamespaceSelector == nil || len(peer.NamespaceSelector.MatchLabels) == 0 {
+				t.Errorf("a rule admits namespaces without a label: %+v", peer)
+			}
+		}
 	}
 	if len(policy.PolicyTypes) != 2 || len(policy.Egress) == 0 {
 		t.Errorf("what the verifier may connect to is not limited: %v", policy.PolicyTypes)

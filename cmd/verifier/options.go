@@ -36,13 +36,14 @@ type options struct {
 	logAllowed                   uint64
 	logLevel                     slog.Level
 	drainDelay, drainTimeout     time.Duration
+	maxConnections               int
 }
 
 // flagSet is the command line that fills in options.
 func flagSet(o *options) *flag.FlagSet {
 	fs := flag.NewFlagSet("verifier", flag.ContinueOnError)
-	fs.StringVar(&o.grpcAddress, "grpc-bind-address", "127.0.0.1:9001", "Address for Envoy's external authorization over gRPC; 0 turns it off. Other than on loopback it needs --tls-cert-dir.")
-	fs.StringVar(&o.httpAddress, "http-bind-address", "127.0.0.1:9002", "Address for forward authentication over HTTP/1.1 and HTTP/2; 0 turns it off. Other than on loopback it needs --tls-cert-dir.")
+	fs.StringVar(&o.grpcAddress, "grpc-bind-address", "127.0.0.1:9001", "Address for Envoy's external authorization over gRPC: host:port, or unix:/path for a socket of mode 0660, which is never TLS; 0 turns it off. Other than on loopback a port needs --tls-cert-dir.")
+	fs.StringVar(&o.httpAddress, "http-bind-address", "127.0.0.1:9002", "Address for forward authentication over HTTP/1.1 and HTTP/2: host:port, or unix:/path for a socket of mode 0660, which is never TLS; 0 turns it off. Other than on loopback a port needs --tls-cert-dir.")
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "Address of /metrics, over plain HTTP; 0 turns it off.")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
 	fs.StringVar(&o.certDir, "tls-cert-dir", "", "Folder with tls.crt and tls.key for gRPC and HTTP, taken over when they change; empty: no TLS, which only loopback addresses are allowed to go without.")
@@ -56,6 +57,7 @@ func flagSet(o *options) *flag.FlagSet {
 	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "Least level that is logged: DEBUG, INFO, WARN or ERROR. Above INFO there is no access log.")
 	fs.DurationVar(&o.drainDelay, "drain-delay", 5*time.Second, "How long requests are still taken after the order to stop, while /readyz says no: gateways need that long to notice.")
 	fs.DurationVar(&o.drainTimeout, "drain-timeout", 15*time.Second, "How long requests that have begun, and the last writes, may then take.")
+	fs.IntVar(&o.maxConnections, "max-connections", 1000, "How many connections each of the two ports keeps at most, from 10 to 100000. Beyond that one on which nothing was ever answered is closed, or else the one whose last answer is the longest ago.")
 	if kubeconfig := flag.Lookup("kubeconfig"); kubeconfig != nil { // controller-runtime reads it where it has put it
 		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
 	}
@@ -110,6 +112,8 @@ func (o *options) check() error {
 		return fmt.Errorf("--last-used-writes=%g: must be from 0.1 to 1000", o.lastUsedWrites)
 	case o.drainDelay < 0 || o.drainTimeout <= 0:
 		return fmt.Errorf("--drain-delay=%s --drain-timeout=%s: must not be negative, and the latter not 0", o.drainDelay, o.drainTimeout)
+	case o.maxConnections < 10 || o.maxConnections > 100_000:
+		return fmt.Errorf("--max-connections=%d: must be from 10 to 100000", o.maxConnections)
 	default:
 		_, err := o.credentials()
 
@@ -136,12 +140,15 @@ const off = "0"
 
 // plaintextOnlyOnLoopback refuses an address at which keys would cross a network in plaintext.
 func plaintextOnlyOnLoopback(name, address, certDir string) error {
-	if address == off {
+	switch {
+	case address == off:
 		return nil
+	case isUnix(address): // what is sent there crosses no network
+		return checkUnix(name, address)
 	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%s=%s: must be host:port, such as 127.0.0.1:9001 or :9001: %w", name, address, err)
+		return fmt.Errorf("%s=%s: must be host:port, such as 127.0.0.1:9001 or :9001, or unix:/path: %w", name, address, err)
 	}
 	if ip, err := netip.ParseAddr(host); certDir != "" || host == "localhost" || err == nil && ip.IsLoopback() {
 		return nil

@@ -20,6 +20,7 @@ import (
 
 // run runs the verifier until the context ends, and then until what has begun is done.
 func run(ctx context.Context, o options, log *slog.Logger) error {
+	setCollector()
 	registry := prometheus.NewRegistry()
 	if err := errors.Join(
 		registry.Register(collectors.NewGoCollector()),
@@ -67,7 +68,6 @@ func (p *parts) startBackground(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { p.limiter.Run(ctx); return nil })
 	group.Go(func() error { p.usage.Run(ctx); return nil })
 	group.Go(func() error { return p.observe.run(ctx) })
-	group.Go(func() error { paceCollector(ctx); return nil })
 	if p.certs != nil {
 		group.Go(func() error { return p.certs.Run(ctx) })
 	}

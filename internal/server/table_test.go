@@ -50,9 +50,9 @@ var _ = Describe("A request", Ordered, func() {
 			"bursty": func(s *v1alpha1.APIKeySpec) {
 				s.RateLimit = &v1alpha1.RateLimit{Requests: 100, Per: "1m40s", Burst: 1000}
 			},
-			"revoked": func(*v1alpha1.APIKeySpec) {},
-			"deleted": func(*v1alpha1.APIKeySpec) {},
-			"disputed":  func(*v1alpha1.APIKeySpec) {},
+			"revoked":  func(*v1alpha1.APIKeySpec) {},
+			"deleted":  func(*v1alpha1.APIKeySpec) {},
+			"disputed": func(*v1alpha1.APIKeySpec) {},
 		} {
 			spec := full()
 			edit(&spec)
