@@ -34,6 +34,11 @@ const (
 	// so that one that is taken out of spec.secret is taken off the Secret too.
 	SecretAppliedAnnotation = GroupName + "/applied-metadata"
 
+	// SecretValidKeysAnnotation on a Secret holds the digests of the keys that are valid since the last write of it: that of the
+	// active key as it is, others with "@" and the time of their end in seconds since 1970. A record in status.keys that it
+	// does not account for is dropped.
+	SecretValidKeysAnnotation = GroupName + "/valid-keys"
+
 	// SecretFenceAnnotation on a Secret changes when the operator has to invalidate a write that may still be under way.
 	SecretFenceAnnotation = GroupName + "/fence"
 )

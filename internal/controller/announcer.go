@@ -6,10 +6,13 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -67,6 +70,15 @@ func (a *Announcer) statusChanged(ctx context.Context, before, after *v1alpha1.A
 	}
 }
 
+// recordsDropped tells about records that this operator has taken out of a status because somebody else had put them there.
+func (a *Announcer) recordsDropped(ctx context.Context, key *v1alpha1.APIKey, ids []string) {
+	a.metrics.recordsDropped.Add(float64(len(ids)))
+	note := fmt.Sprintf("status.keys held %s, which this operator had not put there and for which there is no key in the Secret: "+
+		"the status was forged, or restored from a backup; dropped", strings.Join(ids, ", "))
+	ctrl.LoggerFrom(ctx).Info(note, "reason", eventStatusModified)
+	a.recorder.Eventf(key, nil, corev1.EventTypeWarning, eventStatusModified, actionCheck, "%s", note)
+}
+
 // cleared says whether a key has expired and its Secret is gone.
 func cleared(key *v1alpha1.APIKey) bool {
 	return key.Status.Phase == v1alpha1.PhaseExpired && key.Status.SecretRef == nil
@@ -76,7 +88,9 @@ func cleared(key *v1alpha1.APIKey) bool {
 type metrics struct {
 	minted        *prometheus.CounterVec
 	eventsDropped prometheus.Counter
-	expiryDelay   prometheus.Histogram
+	// recordsDropped counts records that somebody else had written.
+	recordsDropped prometheus.Counter
+	expiryDelay    prometheus.Histogram
 }
 
 // newMetrics makes every series that there can be, so that a rate begins at 0 and not at the first event.
@@ -89,6 +103,10 @@ func newMetrics() metrics {
 		eventsDropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "apikey_operator_routine_events_dropped_total",
 			Help: "Events about newly minted keys that were not sent because too many keys were minted at once.",
+		}),
+		recordsDropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "apikey_operator_status_records_dropped_total",
+			Help: "Records in status.keys that somebody else than the operator had written, and that it dropped. Not 0: a status was forged or restored.",
 		}),
 		expiryDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_operator_expiry_delay_seconds",
@@ -107,5 +125,5 @@ func newMetrics() metrics {
 }
 
 func (m metrics) register(registerer prometheus.Registerer) error {
-	return errors.Join(registerer.Register(m.minted), registerer.Register(m.eventsDropped), registerer.Register(m.expiryDelay))
+	return errors.Join(registerer.Register(m.minted), registerer.Register(m.eventsDropped), registerer.Register(m.recordsDropped), registerer.Register(m.expiryDelay))
 }

@@ -105,6 +105,8 @@ func (r *Reconciler) handOut(ctx context.Context, p *pass, key keys.Key) (*corev
 		delete(secret.Data, previousKey)
 	}
 	secret.Data[dataKey] = []byte(key.Reveal())
+	promoted := lifecycle.Promoted(p.observed, key.Digest().String(), reference(secret), p.plan.Trigger, p.now)
+	setAccount(secret, promoted.Keys)
 
 	return secret, r.writeSecret(ctx, secret, key)
 }
@@ -117,6 +119,9 @@ func (r *Reconciler) fence(ctx context.Context, p *pass) error {
 		return err
 	}
 	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, p.observed.Key.ResourceVersion)
+	if !p.observed.Secret.Account.Known {
+		setAccount(secret, lifecycle.Fenced(p.observed, reference(secret), p.now).Keys)
+	}
 	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
 		return err
 	}
@@ -132,6 +137,9 @@ func (r *Reconciler) reshape(ctx context.Context, p *pass) error {
 	}
 	if lifecycle.PreviousIsStale(p.observed, p.now) {
 		delete(secret.Data, p.observed.Key.SecretPreviousDataKey())
+	}
+	if !p.observed.Secret.Account.Known { // it is from before there were accounts; else it stays: this pass may see an older status
+		setAccount(secret, lifecycle.Settled(p.observed, p.now).Keys)
 	}
 	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
 		return err
@@ -179,6 +187,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 	}
 	after := before.DeepCopy()
 	after.Status = status
+	if p.checked() {
+		r.Ledger.intend(after)
+	}
 	err := r.APIKeys.Status().Update(ctx, after)
 	if apierrors.IsNotFound(err) {
 		return &goneError{cause: err}
@@ -187,7 +198,11 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 		return fmt.Errorf("write the status of APIKey %s/%s: %w", before.Namespace, before.Name, err)
 	}
 	p.observed.Key = after
+	if p.checked() {
+		r.Ledger.vouch(after)
+	}
 	r.Announcer.statusChanged(ctx, before, after, r.Clock.Now())
+	r.reportDropped(ctx, p)
 
 	return nil
 }

@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,8 +63,9 @@ func (r *Reconciler) next(ctx context.Context, p *pass, err error) (ctrl.Result,
 	switch {
 	case err == nil:
 		r.Failures.over(p.request)
+		wait := sooner(r.retryAfter(ctx, p), r.awaitCheck(p))
 
-		return ctrl.Result{RequeueAfter: sooner(r.retryAfter(ctx, p), lifecycle.NextWake(p.observed, p.now))}, nil
+		return ctrl.Result{RequeueAfter: sooner(wait, lifecycle.NextWake(p.observed, p.now))}, nil
 	case errors.As(err, &gone): // its deletion is an event; the wait is for the case that an admission plugin said so
 		r.Failures.over(p.request)
 
@@ -138,6 +140,38 @@ func (r *Reconciler) awaitSecret(ctx context.Context, p *pass) time.Duration {
 	}
 
 	return p.plan.RetryAfter
+}
+
+// awaitCheck says when to check what somebody else has written, or vouches for it.
+func (r *Reconciler) awaitCheck(p *pass) time.Duration {
+	if p.checked() {
+		if !r.Ledger.vouchesFor(p.observed.Key) {
+			r.Ledger.vouch(p.observed.Key)
+		}
+
+		return 0
+	}
+
+	return max(r.Ledger.checkAt(p.observed.Key, p.now).Sub(p.now), time.Millisecond)
+}
+
+// reportDropped tells about records that somebody else has written, once the status is without them.
+func (r *Reconciler) reportDropped(ctx context.Context, p *pass) {
+	holds := func(id string) bool {
+		return slices.ContainsFunc(p.observed.Key.Status.Keys, func(k v1alpha1.KeyRecord) bool { return k.ID == id })
+	}
+	var dropped, kept []string
+	for _, id := range p.doubtful {
+		if holds(id) {
+			kept = append(kept, id)
+		} else {
+			dropped = append(dropped, id)
+		}
+	}
+	p.doubtful = kept
+	if len(dropped) > 0 {
+		r.Announcer.recordsDropped(ctx, p.observed.Key, dropped)
+	}
 }
 
 // isConflict says whether somebody else's write came first.

@@ -77,15 +77,17 @@ func (c *Conflicts) await(apikey types.NamespacedName, secret *corev1.Secret) {
 	}
 }
 
-// forget drops the notes about an APIKey and the Secret that it wanted.
-func (c *Conflicts) forget(apikey, secret types.NamespacedName) {
+// forget drops the notes about an APIKey that is gone.
+func (c *Conflicts) forget(apikey types.NamespacedName) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if delete(c.waiting[secret], apikey); len(c.waiting[secret]) == 0 {
-		delete(c.waiting, secret)
+	for secret, names := range c.waiting {
+		if delete(names, apikey); len(names) == 0 {
+			delete(c.waiting, secret)
+		}
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	eventInvalidOverlap = "InvalidRotateOverlap"
 	// eventSecretModified: the Secret held something that the operator had not put there.
 	eventSecretModified = "SecretModified"
+	// eventStatusModified: the status held records that the operator had not put there.
+	eventStatusModified = "StatusModified"
 )
 
 // Actions of events: what the operator did, or tried to.
@@ -80,7 +82,7 @@ func isNews(before, after *metav1.Condition) bool {
 	requests := []string{v1alpha1.ReasonRequestRefused, v1alpha1.ReasonRequestFailed}
 
 	return before == nil || before.Reason != after.Reason &&
-		!(slices.Contains(requests, before.Reason) && slices.Contains(requests, after.Reason))
+		(!slices.Contains(requests, before.Reason) || !slices.Contains(requests, after.Reason))
 }
 
 // told says whether an event with a reason is among others: a key that a policy denies its first key is reported once.

@@ -13,7 +13,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -312,7 +311,7 @@ var _ = Describe("An operator whose requests fail", Serial, func() {
 		startOperator(f)
 		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "25s" })
 		f.eventuallyHealthy()
-		hook.set(func(rw http.ResponseWriter, review *admissionv1.AdmissionReview) { answers500(rw, review) })
+		hook.set(answers500)
 		f.rotate("now")
 		expiresAt := f.key().Status.ExpiresAt.Time
 		Eventually(func() *metav1.Condition { return condition(f.key(), v1alpha1.ConditionReady) }).WithTimeout(patience).

@@ -137,8 +137,10 @@ func TestWhatIsAddedAgainMovesUpAndNeverDown(t *testing.T) {
 func TestThePriorityOfWhatIsAddedLaterIsKept(t *testing.T) {
 	q := newQueue(t)
 	q.AddWithOpts(priorityqueue.AddOpts{Priority: new(asked), After: time.Millisecond}, request("a", "expires"))
-	for q.Len() == 0 {
-		time.Sleep(time.Millisecond)
+	for range time.Tick(time.Millisecond) {
+		if q.Len() > 0 {
+			break
+		}
 	}
 	for i := range 100 {
 		add(q, first, request("a", i))
@@ -191,7 +193,7 @@ func TestEveryItemIsTakenAsOftenAsItIsAddedWhileNotWaiting(t *testing.T) {
 			}
 		})
 	}
-	random := rand.New(rand.NewPCG(1, 2))
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same order each time
 	wanted := map[reconcile.Request]bool{}
 	for range items {
 		item := request(fmt.Sprint("ns-", random.IntN(20)), random.IntN(100))
@@ -199,7 +201,7 @@ func TestEveryItemIsTakenAsOftenAsItIsAddedWhileNotWaiting(t *testing.T) {
 		add(q, []int{asked, first, behind}[random.IntN(3)], item)
 	}
 	deadline := time.Now().Add(time.Minute)
-	for {
+	for range time.Tick(time.Millisecond) {
 		mu.Lock()
 		left := len(wanted) - len(taken)
 		idle := !slices.Contains(slices.Collect(maps.Values(held)), true)
@@ -210,7 +212,6 @@ func TestEveryItemIsTakenAsOftenAsItIsAddedWhileNotWaiting(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d items were never taken, %d are in the queue", left, q.Len())
 		}
-		time.Sleep(time.Millisecond)
 	}
 	q.ShutDown()
 	working.Wait()

@@ -25,8 +25,12 @@ const watchGrace = 5 * time.Second
 // observe fills in what can be known without an API call.
 func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 	r.observeRules(ctx, p)
+	if err := r.observeSecret(ctx, p); err != nil {
+		return err
+	}
+	r.observeWriter(p)
 
-	return r.observeSecret(ctx, p)
+	return nil
 }
 
 // observeRules fills in the policies that are for the key, and whether the guardrails are in force. Where nobody knows
@@ -65,6 +69,19 @@ func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
 	return nil
 }
 
+// observeWriter fills in whether somebody else has written what the status says of keys, and has the Secret read when it is
+// time to check that. Nothing is to be checked of a key that has ended: closing it ends every record.
+func (r *Reconciler) observeWriter(p *pass) {
+	key := p.observed.Key
+	p.observed.Unvouched = !r.Ledger.vouchesFor(key)
+	if _, over := lifecycle.Ended(p.observed, p.now); over || !p.observed.Unvouched {
+		return
+	}
+	if p.observed.Secret.State == lifecycle.SecretUnread && !p.now.Before(r.Ledger.checkAt(key, p.now)) {
+		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretChanged}
+	}
+}
+
 // goes says whether the Secret of a key is being deleted, and there is nothing to learn from what it holds:
 // it is the one that the status names or none is, and no announced key can be in it.
 func goes(key *v1alpha1.APIKey, secret *metav1.PartialObjectMetadata) bool {
@@ -76,8 +93,9 @@ func goes(key *v1alpha1.APIKey, secret *metav1.PartialObjectMetadata) bool {
 
 // watchBehind says whether the watch has yet to deliver the Secret that the last rotation wrote. Without it, the status
 // write of a rotation, which usually arrives first, would make the operator read the Secret that it has just written.
+// What somebody else has written is not waited for: it may name a version that never comes.
 func (r *Reconciler) watchBehind(key *v1alpha1.APIKey, now time.Time) bool {
-	return r.Watched != nil && key.Status.SecretRef != nil && key.Status.LastRotation != nil &&
+	return r.Watched != nil && key.Status.SecretRef != nil && key.Status.LastRotation != nil && r.Ledger.vouchesFor(key) &&
 		now.Sub(key.Status.LastRotation.At.Time) < watchGrace &&
 		!r.Watched.Reached(key.Status.SecretRef.ResourceVersion)
 }
@@ -88,31 +106,47 @@ func (r *Reconciler) read(ctx context.Context, p *pass) error {
 	key := p.observed.Key
 	secret := &corev1.Secret{}
 	err := r.Secrets.Get(quiet(ctx), client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, secret)
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
 		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
-
-		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return asRefused(scrubbed(err, keys.Key{}), "", "read Secret %s/%s", key.Namespace, key.SecretName())
+	default:
+		p.secret = secret
+		p.observed.Secret = facts(key, secret)
 	}
-	p.secret = secret
-	p.observed.Secret = facts(key, secret)
+	p.wasRead = true
+	p.doubtful = r.doubtful(p)
 
 	return nil
 }
 
+// doubtful are the ids of the records that were written by somebody else: those that the Secret does not account for and,
+// where this operator knows what the status said before, announced ones and all for which there is no Secret.
+func (r *Reconciler) doubtful(p *pass) []string {
+	ids := lifecycle.Unaccounted(p.observed)
+	if !p.observed.Unvouched || !r.Ledger.knows(p.request.NamespacedName) {
+		return ids
+	}
+	for i := range p.observed.Key.Status.Keys {
+		record := &p.observed.Key.Status.Keys[i]
+		if record.State == v1alpha1.KeyPending || p.observed.Secret.State == lifecycle.SecretAbsent {
+			ids = append(ids, record.ID)
+		}
+	}
+
+	return ids
+}
+
 // facts is what a decision may know of a Secret.
 func facts(key *v1alpha1.APIKey, secret *corev1.Secret) lifecycle.Secret {
-	f := lifecycle.Secret{State: lifecycle.SecretOwned, Ref: reference(secret)}
+	f := lifecycle.Secret{State: lifecycle.SecretOwned, Ref: reference(secret), OurType: secret.Type == v1alpha1.SecretType}
 	if conflict := conflictWith(key, secret); conflict != "" {
 		f.State, f.Conflict = lifecycle.SecretForeign, conflict
-
-		return f
-	}
-	if !secret.DeletionTimestamp.IsZero() {
+	} else if !secret.DeletionTimestamp.IsZero() {
 		f.State, f.Finalizers = lifecycle.SecretTerminating, secret.Finalizers
 	}
+	f.Account = lifecycle.ParseAccount(secret.Annotations[v1alpha1.SecretValidKeysAnnotation])
 	f.Digest = digestOf(secret.Data, key.SecretDataKey())
 	f.PreviousDigest = digestOf(secret.Data, key.SecretPreviousDataKey())
 	f.Fenced = f.Digest == "" && secret.Annotations[v1alpha1.SecretFenceAnnotation] != ""

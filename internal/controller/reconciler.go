@@ -51,6 +51,8 @@ type Reconciler struct {
 	Failures *Failures
 	// Conflicts queues APIKeys when the Secret that is in their way goes; nil: they look again every 30 seconds.
 	Conflicts *Conflicts
+	// Ledger knows which status this operator has written or checked; nil: it vouches for every one.
+	Ledger *Ledger
 	// Announcer tells people and meters what has happened to a key.
 	Announcer *Announcer
 }
@@ -63,17 +65,32 @@ type pass struct {
 	// secret is the Secret as it was read live; nil: it was not, or there is none.
 	secret *corev1.Secret
 	plan   lifecycle.Plan
+	// wasRead says that the Secret was looked for live.
+	wasRead bool
+	// doubtful are the ids of the records that somebody else has written.
+	doubtful []string
 	// ungated is why nobody knows whether the guardrails are in force, unruled why nobody knows the policies for the key.
 	ungated, unruled error
 }
 
+// checked says whether what a status write of this pass says of keys is this operator's word: it was before, the Secret was
+// read, or the key has ended, and no record is valid.
+func (p *pass) checked() bool {
+	_, over := lifecycle.Ended(p.observed, p.now)
+
+	return !p.observed.Unvouched || p.wasRead || over
+}
+
 // Reconcile observes, decides, applies and reports.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	r.Ledger.start()
 	key := &v1alpha1.APIKey{}
 	if err := r.APIKeys.Get(ctx, req.NamespacedName, key); err != nil {
 		if apierrors.IsNotFound(err) { // garbage collection takes the Secret
 			r.Guardrails.forget(req.NamespacedName)
 			r.Failures.over(req)
+			r.Ledger.forget(req.NamespacedName)
+			r.Conflicts.forget(req.NamespacedName)
 		}
 
 		return ctrl.Result{}, client.IgnoreNotFound(err)

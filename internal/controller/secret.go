@@ -18,6 +18,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
 // quiet is a context whose logger says nothing. From verbosity 8 on client-go logs the bodies of requests and responses;
@@ -41,6 +42,11 @@ func (r *Reconciler) draft(p *pass) (*corev1.Secret, error) {
 	}
 
 	return secret, nil
+}
+
+// setAccount records on a Secret which keys are valid once it is written.
+func setAccount(secret *corev1.Secret, records []v1alpha1.KeyRecord) {
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretValidKeysAnnotation, lifecycle.FormatAccount(records))
 }
 
 // writeSecret creates a Secret that was not there, or updates one if it is still what was read: the draft carries that

@@ -147,7 +147,7 @@ var _ = Describe("The Secret", func() {
 		Expect(metav1.IsControlledBy(secret, key)).To(BeTrue())
 		Expect(secret.Data).To(HaveLen(1))
 		Expect(secret.Labels).To(Equal(map[string]string{v1alpha1.SecretManagedByLabel: v1alpha1.SecretManagedByValue}))
-		Expect(secret.Annotations).To(BeEmpty())
+		Expect(secret.Annotations).To(Equal(map[string]string{v1alpha1.SecretValidKeysAnnotation: f.key().Status.Keys[0].Digest}))
 		Expect(secret.Finalizers).To(BeEmpty())
 		Expect(key.Finalizers).To(BeEmpty())
 	})

@@ -92,20 +92,21 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
-	watched, failures, conflicts := &Frontier{}, NewFailures(), NewConflicts(secrets)
+	watched, failures, conflicts, ledger := &Frontier{}, NewFailures(), NewConflicts(secrets), NewLedger()
+	apikeys := apikeyHandler{ledger: ledger, clock: opts.Clock}
 	if err := mgr.Add(conflicts); err != nil {
 		return fmt.Errorf("add the watches of Secrets in the way: %w", err)
 	}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
-		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts,
+		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts, Ledger: ledger,
 		Keys: opts.Keys, Clock: opts.Clock, Announcer: announcer,
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
-		Watches(&v1alpha1.APIKey{}, apikeyHandler{}).
+		Watches(&v1alpha1.APIKey{}, apikeys).
 		Watches(&corev1.Secret{}, secretHandler(watched, conflicts), builder.OnlyMetadata).
-		WatchesRawSource(source.Channel(conflicts.queue, apikeyHandler{})).
+		WatchesRawSource(source.Channel(conflicts.queue, apikeys)).
 		Watches(&v1alpha1.APIKeyPolicy{}, policyHandler(mgr.GetCache())).
 		Watches(&corev1.Namespace{}, namespaceHandler(mgr.GetCache()), builder.OnlyMetadata).
 		WithOptions(controller.Options{

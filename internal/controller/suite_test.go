@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -68,3 +69,6 @@ func (t *transcript) all() []byte {
 
 	return append([]byte(nil), t.text...)
 }
+
+// ctrlLog is the logger of specs.
+func ctrlLog() logr.Logger { return ctrl.Log.WithName("spec") }

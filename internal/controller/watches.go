@@ -7,7 +7,9 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -20,14 +22,17 @@ import (
 //
 // Nearly all such changes are the operator's own. When a request is refused, the writes that announce a key and report
 // the refusal would set off the next attempt at once and again, past the queue's back-off. Somebody else's change
-// of a status, a backup that was restored for instance, is put right after this time.
+// of a status is put right after this time, and of status.keys and status.secretRef after checkDelay.
 const statusDelay = time.Minute
 
 // apikeyHandler queues an APIKey that has changed.
-type apikeyHandler struct{}
+type apikeyHandler struct {
+	ledger *Ledger
+	clock  clock.PassiveClock
+}
 
 // Create implements handler.EventHandler.
-func (apikeyHandler) Create(_ context.Context, e ctrlevent.CreateEvent, queue workQueue) {
+func (h apikeyHandler) Create(_ context.Context, e ctrlevent.CreateEvent, queue workQueue) {
 	priority := priorityOf(e.Object)
 	if e.IsInInitialList {
 		priority = priorityBehind
@@ -36,24 +41,38 @@ func (apikeyHandler) Create(_ context.Context, e ctrlevent.CreateEvent, queue wo
 }
 
 // Update implements handler.EventHandler.
-func (apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
+func (h apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
 	switch {
 	case e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion(): // a resync
 		enqueue(queue, priorityBehind, requestFor(e.ObjectNew))
 	case changedForUs(e.ObjectOld, e.ObjectNew):
 		enqueue(queue, priorityOf(e.ObjectNew), requestFor(e.ObjectNew))
+	case h.claimsOtherKeys(e.ObjectOld, e.ObjectNew):
+		enqueueAfter(queue, requestFor(e.ObjectNew), checkDelay)
 	default:
 		enqueueAfter(queue, requestFor(e.ObjectNew), statusDelay)
 	}
 }
 
+// claimsOtherKeys says whether somebody else has changed what a status says of keys.
+func (h apikeyHandler) claimsOtherKeys(before, after client.Object) bool {
+	was, wasKey := before.(*v1alpha1.APIKey)
+	is, isKey := after.(*v1alpha1.APIKey)
+	if !wasKey || !isKey || equality.Semantic.DeepEqual(was.Status.Keys, is.Status.Keys) &&
+		equality.Semantic.DeepEqual(was.Status.SecretRef, is.Status.SecretRef) {
+		return false
+	}
+
+	return h.ledger.suspect(is, h.clock.Now())
+}
+
 // Delete implements handler.EventHandler.
-func (apikeyHandler) Delete(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
+func (h apikeyHandler) Delete(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
 	enqueue(queue, priorityBehind, requestFor(e.Object)) // only what is remembered of it is left to be dropped
 }
 
 // Generic implements handler.EventHandler.
-func (apikeyHandler) Generic(_ context.Context, e ctrlevent.GenericEvent, queue workQueue) {
+func (h apikeyHandler) Generic(_ context.Context, e ctrlevent.GenericEvent, queue workQueue) {
 	enqueue(queue, priorityFirst, requestFor(e.Object))
 }
 

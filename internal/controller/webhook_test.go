@@ -4,6 +4,7 @@
 package controller_test
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -11,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -22,6 +22,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// answer is how a webhook answers.
+type answer func(http.ResponseWriter, *http.Request, *admissionv1.AdmissionReview)
+
 // webhook is an admission webhook for the Secrets of one namespace.
 type webhook struct {
 	address string
@@ -29,7 +32,7 @@ type webhook struct {
 
 	mu     sync.Mutex
 	asked  int
-	answer func(http.ResponseWriter, *admissionv1.AdmissionReview)
+	answer answer
 }
 
 // webhookTimeout is how long the API server waits for a webhook.
@@ -75,7 +78,7 @@ func (w *webhook) up() {
 	GinkgoHelper()
 	var listener net.Listener
 	Eventually(func() (err error) {
-		listener, err = net.Listen("tcp", w.address)
+		listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", w.address)
 
 		return err
 	}).WithTimeout(patience).Should(Succeed())
@@ -95,10 +98,10 @@ func (w *webhook) requests() int {
 }
 
 // set says how requests are answered from now on.
-func (w *webhook) set(answer func(http.ResponseWriter, *admissionv1.AdmissionReview)) {
+func (w *webhook) set(how answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.answer = answer
+	w.answer = how
 }
 
 func (w *webhook) serve(rw http.ResponseWriter, req *http.Request) {
@@ -111,9 +114,9 @@ func (w *webhook) serve(rw http.ResponseWriter, req *http.Request) {
 	}
 	w.mu.Lock()
 	w.asked++
-	answer := w.answer
+	respond := w.answer
 	w.mu.Unlock()
-	answer(rw, review)
+	respond(rw, req, review)
 }
 
 func respond(rw http.ResponseWriter, review *admissionv1.AdmissionReview, response admissionv1.AdmissionResponse) {
@@ -122,24 +125,23 @@ func respond(rw http.ResponseWriter, review *admissionv1.AdmissionReview, respon
 	_ = json.NewEncoder(rw).Encode(review)
 }
 
-func allows(rw http.ResponseWriter, review *admissionv1.AdmissionReview) {
+func allows(rw http.ResponseWriter, _ *http.Request, review *admissionv1.AdmissionReview) {
 	respond(rw, review, admissionv1.AdmissionResponse{Allowed: true})
 }
 
 // answers500 is a webhook that is broken.
-func answers500(rw http.ResponseWriter, _ *admissionv1.AdmissionReview) {
+func answers500(rw http.ResponseWriter, _ *http.Request, _ *admissionv1.AdmissionReview) {
 	rw.WriteHeader(http.StatusInternalServerError)
 }
 
-// hangs is a webhook that does not answer in time.
-func hangs(_ http.ResponseWriter, review *admissionv1.AdmissionReview) {
-	time.Sleep((webhookTimeout + 1) * time.Second)
-	_ = review
+// hangs is a webhook that does not answer in time: it waits until the API server gives up.
+func hangs(_ http.ResponseWriter, req *http.Request, _ *admissionv1.AdmissionReview) {
+	<-req.Context().Done()
 }
 
 // denies is a webhook that refuses with a status code and quotes what it refuses.
-func denies(code int32) func(http.ResponseWriter, *admissionv1.AdmissionReview) {
-	return func(rw http.ResponseWriter, review *admissionv1.AdmissionReview) {
+func denies(code int32) answer {
+	return func(rw http.ResponseWriter, _ *http.Request, review *admissionv1.AdmissionReview) {
 		message := "not today: " + string(review.Request.Object.Raw) + string(review.Request.OldObject.Raw)
 		respond(rw, review, admissionv1.AdmissionResponse{Result: &metav1.Status{Code: code, Message: message}})
 	}

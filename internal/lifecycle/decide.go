@@ -110,6 +110,7 @@ func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
 // HoldsBack says whether something stands in the way of handing out the key that was announced for an observation.
 // It is for a second look right before that, at policies and guardrails as they are by then.
 func HoldsBack(o Observed, now time.Time) (Plan, bool) {
+	o.Unvouched = false // what nothing vouches for was dealt with before, or is by the next pass
 	for _, decide := range []func(Observed, time.Time) (Plan, bool){whenDenied, whenUnguarded} {
 		if plan, decided := decide(o, now); decided {
 			return plan, true
@@ -127,21 +128,27 @@ func whenDenied(o Observed, now time.Time) (Plan, bool) {
 	}
 	violations := Violations(o.Key, o.Policies, now)
 
-	return Plan{
-		Action: Block, Reason: v1alpha1.ReasonPolicyDenied, Message: listed(violations, " "),
-	}, len(violations) > 0
+	return heldBack(o, v1alpha1.ReasonPolicyDenied, listed(violations, " ")), len(violations) > 0
 }
 
 func whenUnguarded(o Observed, now time.Time) (Plan, bool) {
-	return Plan{
-		Action: Block, Reason: v1alpha1.ReasonGuardrailsMissing, Message: messageUnguarded + listed(o.Unguarded, "; ") + ".",
-	}, len(o.Unguarded) > 0 && due(o, now)
+	return heldBack(o, v1alpha1.ReasonGuardrailsMissing, messageUnguarded+listed(o.Unguarded, "; ")+"."), len(o.Unguarded) > 0 && due(o, now)
+}
+
+// heldBack is the plan for a key that must not be minted. Announced keys that nobody vouches for are fenced off first:
+// minting would end them, and verifiers accept them.
+func heldBack(o Observed, reason, message string) Plan {
+	if o.Unvouched && hasPending(o.Key.Status.Keys) {
+		return Plan{Action: Fence, RetryAfter: fenceRetry}
+	}
+
+	return Plan{Action: Block, Reason: reason, Message: message}
 }
 
 func whenCrowded(o Observed, now time.Time) (Plan, bool) {
 	records := remaining(o, now)
 
-	return Plan{Action: Fence, RetryAfter: fenceRetry}, due(o, now) && len(records) >= v1alpha1.MaxKeys && hasState(records, v1alpha1.KeyPending)
+	return Plan{Action: Fence, RetryAfter: fenceRetry}, due(o, now) && len(records) >= v1alpha1.MaxKeys && hasPending(records)
 }
 
 func whenDue(o Observed, now time.Time) (Plan, bool) {
@@ -160,7 +167,7 @@ func due(o Observed, now time.Time) bool {
 	case SecretAbsent:
 		return true
 	case SecretOwned:
-		return !holds(o, v1alpha1.KeyActive) || hasState(o.Key.Status.Keys, v1alpha1.KeyPending) ||
+		return !holds(o, v1alpha1.KeyActive) || hasPending(o.Key.Status.Keys) ||
 			rotationRequested(o.Key) || reached(rotationDue(o.Key), now)
 	default:
 		return false
@@ -170,7 +177,7 @@ func due(o Observed, now time.Time) bool {
 // unsettled says whether the APIKey by itself shows that there may be something to do with the Secret.
 func unsettled(key *v1alpha1.APIKey, now time.Time) bool {
 	return key.Generation != key.Status.ObservedGeneration ||
-		activeRecord(key.Status.Keys) == nil || hasState(key.Status.Keys, v1alpha1.KeyPending) ||
+		activeRecord(key.Status.Keys) == nil || hasPending(key.Status.Keys) ||
 		len(unlapsed(key.Status.Keys, now)) != len(key.Status.Keys) ||
 		rotationRequested(key) || reached(rotationDue(key), now) || !isReady(key)
 }
@@ -185,7 +192,7 @@ func PreviousIsStale(o Observed, now time.Time) bool {
 	if o.Secret.PreviousDigest == "" {
 		return false
 	}
-	for _, record := range unlapsed(o.Key.Status.Keys, now) {
+	for _, record := range valid(o, now) {
 		if record.State == v1alpha1.KeyRetiring && record.Digest == o.Secret.PreviousDigest {
 			return false
 		}

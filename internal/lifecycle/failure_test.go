@@ -36,7 +36,7 @@ func readyMessage(t *testing.T, s v1alpha1.APIKeyStatus) string {
 }
 
 func TestAFailureThatDoesNotLastChangesNothing(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Secret: in(lifecycle.SecretOwned)}
+	o := lifecycle.Observed{Key: settled(), Secret: owned("active")}
 	if diff := cmp.Diff(o.Key.Status, lifecycle.Failed(o, lifecycle.Failure{Message: "once"}, now)); diff != "" {
 		t.Errorf("status (-before +after):\n%s", diff)
 	}
@@ -100,14 +100,14 @@ func TestAMessageThatDiffersInNumbersAloneIsNoNews(t *testing.T) {
 }
 
 func TestAFailureStaysReportedWhenTheSecretGoesMeanwhile(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Secret: in(lifecycle.SecretOwned)}
+	o := lifecycle.Observed{Key: settled(), Secret: owned("active")}
 	o.Key.Status = lifecycle.Failed(o, failure("down"), now)
 	o.Secret = in(lifecycle.SecretAbsent)
 	expectConditions(t, lifecycle.Announced(o, "new", "new", now), "Ready=False RequestFailed", "Active=False RequestFailed", "Reconciling=True RequestFailed")
 }
 
 func TestUnknownPoliciesLeaveWhatTheyHaveMeantSoFar(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Policies: policies(t, "expiry: {maximum: 1h}"), Secret: in(lifecycle.SecretOwned)}
+	o := lifecycle.Observed{Key: settled(), Policies: policies(t, "expiry: {maximum: 1h}"), Secret: owned("active")}
 	o.Key.Status = lifecycle.Failed(o, failure("down"), now)
 	known := o.Key.Status
 	o.Key.Generation++

@@ -286,7 +286,7 @@ func TestOverlapIsNeverExtended(t *testing.T) {
 	o := lifecycle.Observed{
 		Key: settled(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "1h"} },
 			with(record("older", v1alpha1.KeyRetiring, now.Add(time.Minute)), record("active", v1alpha1.KeyActive, now.Add(time.Second)), record("new", v1alpha1.KeyPending))),
-		Secret: owned("new"),
+		Secret: accounting("new", "new", ends("older", now.Add(time.Hour)), ends("active", now.Add(time.Hour))),
 	}
 	status := lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerAnnotation, now)
 	want := []v1alpha1.KeyRecord{
@@ -329,7 +329,8 @@ func TestFenceForgetsWhatWasAnnounced(t *testing.T) {
 func TestAnnouncingMakesRoomAtTheOldestRetiringKey(t *testing.T) {
 	key := settled(with(record("a", v1alpha1.KeyRetiring, now.Add(1)), record("b", v1alpha1.KeyRetiring, now.Add(1)),
 		record("c", v1alpha1.KeyRetiring, now.Add(1)), record("active", v1alpha1.KeyActive)))
-	status := lifecycle.Announced(lifecycle.Observed{Key: key, Secret: owned("active")}, "new", "new", now)
+	secret := accounting("active", "active", ends("a", now.Add(time.Second)), ends("b", now.Add(time.Second)), ends("c", now.Add(time.Second)))
+	status := lifecycle.Announced(lifecycle.Observed{Key: key, Secret: secret}, "new", "new", now)
 	if diff := cmp.Diff([]string{"b Retiring", "c Retiring", "active Active", "new Pending"}, states(status)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}

@@ -15,6 +15,8 @@ type Observed struct {
 	Key *v1alpha1.APIKey
 	// Secret is what is known of the Secret with the name that the APIKey wants.
 	Secret Secret
+	// Unvouched says that status.keys or status.secretRef is not as this operator has written or checked it.
+	Unvouched bool
 	// Policies are the APIKeyPolicies that are for the APIKey's namespace. Decisions do not change them.
 	Policies []*v1alpha1.APIKeyPolicy
 	// PoliciesUnknown says that Policies could not be looked up. What they have meant so far stays until they can be.
@@ -55,6 +57,10 @@ type Secret struct {
 	Digest string
 	// PreviousDigest is that of the previous key which a Secret holds during an overlap; empty when it holds none.
 	PreviousDigest string
+	// Account is what the Secret says about which keys are valid.
+	Account Account
+	// OurType says that it is of v1alpha1.SecretType.
+	OurType bool
 	// Fenced says that the operator made the Secret without a key, to keep an older writer from making it.
 	Fenced bool
 	// InShape says that labels, annotations and owner are as declared.

@@ -21,7 +21,11 @@ func heldRecord(o Observed, state v1alpha1.KeyState) *v1alpha1.KeyRecord {
 		return nil
 	}
 	records := o.Key.Status.Keys
-	i := slices.IndexFunc(records, func(r v1alpha1.KeyRecord) bool { return r.State == state && r.Digest == o.Secret.Digest })
+	i := slices.IndexFunc(records, func(r v1alpha1.KeyRecord) bool {
+		kept, ok := accountFor(o.Secret, r)
+
+		return ok && kept.State == state && r.Digest == o.Secret.Digest
+	})
 	if i < 0 {
 		return nil
 	}
@@ -47,20 +51,27 @@ func recordOf(records []v1alpha1.KeyRecord, digest string) *v1alpha1.KeyRecord {
 	return nil
 }
 
-func hasState(records []v1alpha1.KeyRecord, state v1alpha1.KeyState) bool {
-	return slices.ContainsFunc(records, inState(state))
+// hasPending says whether a key was announced.
+func hasPending(records []v1alpha1.KeyRecord) bool {
+	return slices.ContainsFunc(records, inState(v1alpha1.KeyPending))
 }
 
 func inState(state v1alpha1.KeyState) func(v1alpha1.KeyRecord) bool {
 	return func(r v1alpha1.KeyRecord) bool { return r.State == state }
 }
 
-// unlapsed are the records without those Retiring ones whose time has come, or that never had one.
+// unlapsed are the records without those Retiring ones whose time has come, or that never had one that can be:
+// no overlap is longer than MaxOverlap.
 func unlapsed(records []v1alpha1.KeyRecord, now time.Time) []v1alpha1.KeyRecord {
+	latest := now.Add(v1alpha1.MaxOverlap + clockSkew)
+
 	return without(records, func(r v1alpha1.KeyRecord) bool {
-		return r.State == v1alpha1.KeyRetiring && (r.NotAfter == nil || reached(r.NotAfter, now))
+		return r.State == v1alpha1.KeyRetiring && (r.NotAfter == nil || reached(r.NotAfter, now) || r.NotAfter.After(latest))
 	})
 }
+
+// clockSkew is how far the clocks of two operators may be apart.
+const clockSkew = time.Minute
 
 // without is a copy of the records without those that match; nil when none is left.
 func without(records []v1alpha1.KeyRecord, match func(v1alpha1.KeyRecord) bool) []v1alpha1.KeyRecord {
@@ -95,7 +106,10 @@ func retire(r v1alpha1.KeyRecord, notAfter *metav1.Time) v1alpha1.KeyRecord {
 // remaining are the records that stay when a key is announced or the Secret turns out not to be ours.
 // When the Secret is gone, so are the keys that were in it, at once: deleting a Secret is how people stop a key.
 func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
-	live := unlapsed(o.Key.Status.Keys, now)
+	live := valid(o, now)
+	if o.Unvouched && (o.Secret.State == SecretForeign || o.Secret.State == SecretTerminating) {
+		live = without(live, inState(v1alpha1.KeyPending)) // no writer can be about to put one into that Secret
+	}
 	if !secretGone(o) {
 		return live
 	}
@@ -110,5 +124,5 @@ func secretGone(o Observed) bool {
 	ref := o.Key.Status.SecretRef
 
 	return o.Secret.State == SecretAbsent || o.Secret.State == SecretTerminating ||
-		o.Secret.State == SecretForeign && (ref == nil || ref.UID != o.Secret.Ref.UID)
+		o.Secret.State == SecretForeign && (ref == nil || ref.UID != o.Secret.Ref.UID || !o.Secret.OurType)
 }

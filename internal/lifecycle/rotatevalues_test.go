@@ -165,6 +165,9 @@ func TestAnInterruptedRotationKeepsItsOverlap(t *testing.T) {
 			key := settled(spec(c.spec), actedOn("old,overlap=0s"), annotated(v1alpha1.RotateAnnotation, c.annotation),
 				with(append([]v1alpha1.KeyRecord{record("active", v1alpha1.KeyActive)}, c.announced...)...))
 			o := lifecycle.Observed{Key: key, Secret: owned(c.inSecret)}
+			if c.inSecret == "n" {
+				o.Secret.PreviousDigest = "active"
+			}
 			key.Status, _ = statusAfter(o, lifecycle.Decide(o, now), now)
 			if works := len(key.Status.Keys) > 1 && key.Status.Keys[0].Digest == "active"; works != c.works {
 				t.Errorf("the old key works on: %t, want %t (%v)", works, c.works, states(key.Status))

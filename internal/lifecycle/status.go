@@ -39,7 +39,7 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 	keep, values := overlapOf(o, rotation), valuesActedOn(s.Keys, digest, rotation)
 
 	var records []v1alpha1.KeyRecord
-	for _, r := range unlapsed(s.Keys, now) {
+	for _, r := range valid(o, now) {
 		switch {
 		case r.Digest == digest:
 			r.State, r.NotAfter, r.Rotation = v1alpha1.KeyActive, nil, nil
@@ -61,7 +61,7 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 // Settled is the status of a key that needs no effect, or whose Secret was brought up to date without a new key.
 func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	s := *o.Key.Status.DeepCopy()
-	s.Keys, s.RotateValues = unlapsed(s.Keys, now), reappeared(o.Key)
+	s.Keys, s.RotateValues = valid(o, now), reappeared(o.Key)
 	if o.Secret.State == SecretOwned {
 		s.SecretRef = o.Secret.Ref.DeepCopy()
 	}
@@ -124,8 +124,10 @@ func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
 	s := *o.Key.Status.DeepCopy()
 	phase, over := Ended(o, now)
 	s.Keys = withdrawn(s.Keys, f.Announced)
-	if !over && secretGone(o) {
+	if !over {
 		s.Keys = withdrawn(remaining(o, now), f.Announced)
+	}
+	if !over && secretGone(o) {
 		s.SecretRef = nil
 	}
 	switch {

@@ -1,0 +1,182 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// checkDelay is how long after somebody else's change of status.keys or status.secretRef the Secret is read. Where several
+// operators run, another one's mint is over by then.
+const checkDelay = 2 * time.Second
+
+// checksPerSecond is how many Secrets are read each second after a start, in the background, to check each status once.
+const checksPerSecond = 100
+
+// Ledger knows which status.keys and status.secretRef this operator has written or checked against the Secret. A status
+// that is not in it was written by somebody else, or before this operator started, and the records of a status make keys valid.
+// A nil *Ledger vouches for everything.
+type Ledger struct {
+	seed    maphash.Seed
+	checks  *rate.Limiter
+	mu      sync.Mutex
+	of      map[types.NamespacedName]entry
+	started bool
+}
+
+// entry is what the Ledger knows of an APIKey.
+type entry struct {
+	// vouched is the fingerprint of what was checked or written last, intended of what is being written. A write whose
+	// answer is lost may have been carried out.
+	vouched, intended uint64
+	// due is when to check what is not vouched for; zero: it has not been planned.
+	due time.Time
+}
+
+// NewLedger returns an empty Ledger.
+func NewLedger() *Ledger {
+	return &Ledger{
+		seed: maphash.MakeSeed(), checks: rate.NewLimiter(checksPerSecond, 1), of: map[types.NamespacedName]entry{},
+	}
+}
+
+// fingerprint identifies what a status says about keys. The seed is this process's own, so that nobody can make two
+// statuses that have the same.
+func (l *Ledger) fingerprint(key *v1alpha1.APIKey) uint64 {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	_, _ = fmt.Fprintf(&h, "%s\n", key.UID)
+	for i := range key.Status.Keys {
+		r := &key.Status.Keys[i]
+		end := int64(0)
+		if r.NotAfter != nil {
+			end = r.NotAfter.Unix()
+		}
+		_, _ = fmt.Fprintf(&h, "%q %q %q %d\n", r.ID, r.Digest, r.State, end)
+	}
+	if ref := key.Status.SecretRef; ref != nil {
+		_, _ = fmt.Fprintf(&h, "%q %q %q\n", ref.Name, ref.UID, ref.ResourceVersion)
+	}
+
+	return h.Sum64()
+}
+
+// claimsNothing reports whether a status makes no key valid.
+func claimsNothing(key *v1alpha1.APIKey) bool {
+	return len(key.Status.Keys) == 0 && key.Status.SecretRef == nil
+}
+
+// vouchesFor reports whether a status is as this operator has written or checked it.
+func (l *Ledger) vouchesFor(key *v1alpha1.APIKey) bool {
+	if l == nil || claimsNothing(key) {
+		return true
+	}
+	mark := l.fingerprint(key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, known := l.of[client.ObjectKeyFromObject(key)]
+
+	return known && slices.Contains([]uint64{e.vouched, e.intended}, mark)
+}
+
+// intend notes a status before it is written.
+func (l *Ledger) intend(key *v1alpha1.APIKey) {
+	l.note(key, func(e *entry, mark uint64) { e.intended = mark })
+}
+
+// vouch notes a status that was written or checked.
+func (l *Ledger) vouch(key *v1alpha1.APIKey) {
+	l.note(key, func(e *entry, mark uint64) { *e = entry{vouched: mark, intended: mark} })
+}
+
+func (l *Ledger) note(key *v1alpha1.APIKey, change func(*entry, uint64)) {
+	if l == nil {
+		return
+	}
+	name, mark := client.ObjectKeyFromObject(key), l.fingerprint(key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of[name]
+	change(&e, mark)
+	l.of[name] = e
+}
+
+// suspect plans a check of a status that has changed and reports whether it did. Until the first pass of this operator it
+// plans none: a replica that stands by sees the writes of another one, and checks them all once it takes over.
+func (l *Ledger) suspect(key *v1alpha1.APIKey, now time.Time) bool {
+	if l == nil || l.vouchesFor(key) {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := client.ObjectKeyFromObject(key)
+	e := l.of[name]
+	if !l.started || !e.due.IsZero() && e.due.Before(now.Add(checkDelay)) {
+		return l.started
+	}
+	e.due = now.Add(checkDelay)
+	l.of[name] = e
+
+	return true
+}
+
+// checkAt returns when to check a status that is not vouched for. One that was vouched for before is checked at once,
+// others in their turn.
+func (l *Ledger) checkAt(key *v1alpha1.APIKey, now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := client.ObjectKeyFromObject(key)
+	e := l.of[name]
+	switch {
+	case !e.due.IsZero():
+	case e.vouched != 0:
+		e.due = now
+	default:
+		e.due = now.Add(l.checks.ReserveN(now, 1).DelayFrom(now))
+	}
+	l.of[name] = e
+
+	return e.due
+}
+
+// knows reports whether a status of the APIKey was vouched for before.
+func (l *Ledger) knows(name types.NamespacedName) bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.of[name].vouched != 0
+}
+
+// start says that this operator works.
+func (l *Ledger) start() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.started = true
+}
+
+// forget drops what is known of an APIKey that is gone.
+func (l *Ledger) forget(name types.NamespacedName) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.of, name)
+}
