@@ -137,7 +137,9 @@ func TestWhatIsAddedAgainMovesUpAndNeverDown(t *testing.T) {
 func TestThePriorityOfWhatIsAddedLaterIsKept(t *testing.T) {
 	q := newQueue(t)
 	q.AddWithOpts(priorityqueue.AddOpts{Priority: new(asked), After: time.Millisecond}, request("a", "expires"))
-	for range time.Tick(time.Millisecond) {
+	every := time.NewTicker(time.Millisecond)
+	defer every.Stop()
+	for range every.C {
 		if q.Len() > 0 {
 			break
 		}
@@ -201,7 +203,9 @@ func TestEveryItemIsTakenAsOftenAsItIsAddedWhileNotWaiting(t *testing.T) {
 		add(q, []int{asked, first, behind}[random.IntN(3)], item)
 	}
 	deadline := time.Now().Add(time.Minute)
-	for range time.Tick(time.Millisecond) {
+	every := time.NewTicker(time.Millisecond)
+	defer every.Stop()
+	for range every.C {
 		mu.Lock()
 		left := len(wanted) - len(taken)
 		idle := !slices.Contains(slices.Collect(maps.Values(held)), true)
