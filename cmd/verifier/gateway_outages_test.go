@@ -164,6 +164,7 @@ func (s *site) outlastsStops(t *testing.T, p program) {
 	s.isUnavailable(t, p, g)
 	s.isUnavailable(t, p, g)
 	signalled(syscall.SIGCONT)
+	//nolint:contextcheck // exchange has a deadline of its own
 	eventually(t, "keys are accepted again", func(context.Context) bool { return exchange(t, g.address, valid).status == http.StatusOK })
 	g.api.take()
 	signalled(syscall.SIGKILL)
