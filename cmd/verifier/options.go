@@ -33,7 +33,7 @@ type options struct {
 	rateLimitStoreTimeout        time.Duration
 	credentialHeaders            string
 	lastUsedWrites               float64
-	logAllowed                   uint64
+	logAllowed, logRefused       uint64
 	logLevel                     slog.Level
 	drainDelay, drainTimeout     time.Duration
 	maxConnections               int
@@ -53,7 +53,8 @@ func flagSet(o *options) *flag.FlagSet {
 	fs.DurationVar(&o.rateLimitStoreTimeout, "rate-limit-store-timeout", ratelimit.DefaultTimeout, "How long a request waits for the store of rate limits at most, from 1ms to 5s: more than twice the way there and back. Without an answer the replica decides by itself.")
 	fs.StringVar(&o.credentialHeaders, "credential-headers", "", "Headers that may carry a key beside Authorization and X-API-Key, with commas between them, such as api-key,x-goog-api-key. Gateways that are asked over HTTP must take them off requests.")
 	fs.Float64Var(&o.lastUsedWrites, "last-used-writes", 10, "How many status.lastUsedAt are written a second at most, from 0.1 to 1000.")
-	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one in this many allowed requests; 1: all, 0: none. Refused requests are always logged.")
+	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one in this many allowed requests; 1: all, 0: none.")
+	fs.Uint64Var(&o.logRefused, "log-refused", 20, "Log so many refused requests of each reason in a second, and the number of the others in one line; 0: log all.")
 	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "Least level that is logged: DEBUG, INFO, WARN or ERROR. Above INFO there is no access log.")
 	fs.DurationVar(&o.drainDelay, "drain-delay", 5*time.Second, "How long requests are still taken after the order to stop, while /readyz says no: gateways need that long to notice.")
 	fs.DurationVar(&o.drainTimeout, "drain-timeout", 15*time.Second, "How long requests that have begun, and the last writes, may then take.")

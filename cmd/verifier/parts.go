@@ -79,7 +79,7 @@ func newParts(o options, log *slog.Logger, registry *prometheus.Registry) (*part
 	p.verifier, err = server.New(server.Options{
 		Credentials: credentials,
 		Index:       p.index, Limiter: p.limiter, Uses: uses{p.usage},
-		Clock: clock.RealClock{}, Log: log, LogAllowed: o.logAllowed, Registerer: registry,
+		Clock: clock.RealClock{}, Log: log, LogAllowed: o.logAllowed, LogRefused: o.logRefused, Registerer: registry,
 	})
 
 	return p, err

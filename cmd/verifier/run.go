@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -68,8 +69,23 @@ func (p *parts) startBackground(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { p.limiter.Run(ctx); return nil })
 	group.Go(func() error { p.usage.Run(ctx); return nil })
 	group.Go(func() error { return p.observe.run(ctx) })
+	group.Go(func() error { p.summarize(ctx); return nil })
 	if p.certs != nil {
 		group.Go(func() error { return p.certs.Run(ctx) })
+	}
+}
+
+// summarize logs once a second what the access log has left out, until the context ends.
+func (p *parts) summarize(ctx context.Context) {
+	ticker := clock.RealClock{}.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		p.verifier.SummarizeRefusals(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+		}
 	}
 }
 

@@ -26,10 +26,11 @@ type accessLog struct {
 	to      *slog.Logger
 	allowed uint64
 	count   atomic.Uint64
+	refused refusalLog
 }
 
 // write writes the line of a decision. What the client sent is logged only where it cannot be a key.
-func (l *accessLog) write(ctx context.Context, request *Request, answer *Answer, took time.Duration) {
+func (l *accessLog) write(ctx context.Context, request *Request, answer *Answer, now time.Time, took time.Duration) {
 	decision := "denied"
 	if answer.Allowed() {
 		if l.allowed == 0 || l.count.Add(1)%l.allowed != 0 {
@@ -39,6 +40,13 @@ func (l *accessLog) write(ctx context.Context, request *Request, answer *Answer,
 	}
 	if !l.to.Enabled(ctx, slog.LevelInfo) {
 		return
+	}
+	if !answer.Allowed() {
+		own, suppressed := l.refused.admit(answer.Reason, now)
+		l.summarize(ctx, answer.Reason, suppressed)
+		if !own {
+			return
+		}
 	}
 	attributes := make([]slog.Attr, 0, 13)
 	attributes = append(attributes,

@@ -47,6 +47,8 @@ type Options struct {
 	Log *slog.Logger
 	// LogAllowed is how many allowed requests there are for each one in the access log; 0: none is in it.
 	LogAllowed uint64
+	// LogRefused is how many refused requests of each reason have a line of their own in a second; 0: all. See SummarizeRefusals.
+	LogRefused uint64
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
 	// Credentials are the headers that may carry a key; nil: Authorization and X-API-Key.
@@ -76,7 +78,7 @@ func New(opts Options) (*Verifier, error) {
 	return &Verifier{
 		credentials: opts.Credentials,
 		index:       opts.Index, limiter: opts.Limiter, uses: opts.Uses, clock: opts.Clock,
-		log: accessLog{to: opts.Log, allowed: opts.LogAllowed}, metrics: m,
+		log: accessLog{to: opts.Log, allowed: opts.LogAllowed, refused: refusalLog{perSecond: opts.LogRefused}}, metrics: m,
 	}, err
 }
 
@@ -111,7 +113,7 @@ func (v *Verifier) Verify(ctx context.Context, request *Request) Answer {
 	answer := v.decide(ctx, request, started)
 	took := v.clock.Since(started)
 	v.metrics.observe(answer.Reason, request.Needs.known(), took)
-	v.log.write(ctx, request, &answer, took)
+	v.log.write(ctx, request, &answer, started, took)
 
 	return answer
 }
