@@ -149,6 +149,15 @@ type LastRotation struct {
 	// +kubebuilder:validation:MaxLength=64
 	Value string `json:"value,omitempty"`
 
+	// name is value up to its comma. Wait for it after a request for a rotation.
+	// Example: leak-4711
+	// ---
+	// kubectl wait cannot compare a field with a text that holds "=", as "leak-4711,overlap=0s" does.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Name string `json:"name,omitempty"`
+
 	// at is when the key became the active one.
 	// Example: "2026-11-21T09:30:00Z"
 	// +required

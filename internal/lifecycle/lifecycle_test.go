@@ -267,7 +267,7 @@ func TestStatusOfAMint(t *testing.T) {
 		t.Errorf("promoted: %v", got)
 	}
 	expectConditions(t, o.Key.Status, "Ready=True Minted", "Active=True Minted")
-	want := &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated, Value: "first", At: *at(now)}
+	want := &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated, Value: "first", Name: "first", At: *at(now)}
 	if diff := cmp.Diff(want, o.Key.Status.LastRotation); diff != "" {
 		t.Errorf("lastRotation (-want +got):\n%s", diff)
 	}

@@ -5,6 +5,7 @@ package lifecycle
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -138,7 +139,9 @@ func rotated(s *v1alpha1.APIKeyStatus, trigger v1alpha1.RotationTrigger, values 
 		s.RotateValues = remembered(nil, before)
 	}
 	s.RotateValues = remembered(s.RotateValues, values...)
-	s.LastRotation = &v1alpha1.LastRotation{Trigger: trigger, Value: newest(append([]string{before}, values...)), At: *wholeSecond(now)}
+	value := newest(append([]string{before}, values...))
+	name, _, _ := strings.Cut(value, ",")
+	s.LastRotation = &v1alpha1.LastRotation{Trigger: trigger, Value: value, Name: name, At: *wholeSecond(now)}
 }
 
 // newest returns the last value that is not empty.

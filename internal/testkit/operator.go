@@ -19,6 +19,11 @@ import (
 // RunOperator runs the operator, for tests of what relies on it: in this process, as an administrator, and whether or not
 // there are guardrails. The function that it returns ends it and waits for that.
 func (c *ControlPlane) RunOperator(ctx context.Context) (stop func() error, err error) {
+	return c.RunOperatorBy(ctx, clock.RealClock{})
+}
+
+// RunOperatorBy is RunOperator by another clock.
+func (c *ControlPlane) RunOperatorBy(ctx context.Context, clk clock.PassiveClock) (stop func() error, err error) {
 	mgr, err := ctrl.NewManager(c.Config, ctrl.Options{
 		Scheme: Scheme(), Cache: controller.CacheOptions(), Client: controller.ClientOptions(),
 		Metrics:                metricsserver.Options{BindAddress: "0"},
@@ -29,7 +34,7 @@ func (c *ControlPlane) RunOperator(ctx context.Context) (stop func() error, err 
 		return nil, fmt.Errorf("make the operator: %w", err)
 	}
 	if err := controller.Setup(mgr, controller.Options{
-		Concurrency: 8, Clock: clock.RealClock{}, Registerer: prometheus.NewRegistry(),
+		Concurrency: 8, Clock: clk, Registerer: prometheus.NewRegistry(),
 	}); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)
 	}
