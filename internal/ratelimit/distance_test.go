@@ -41,7 +41,7 @@ func TestManyAtOnceNeverGetMoreThanTheLimit(t *testing.T) {
 					if want := min(int64(limit.Requests), int64(3*atATime)); granted.Load() != want {
 						t.Errorf("%d granted, want %d", granted.Load(), want)
 					}
-					r.wantUp(t)
+					eventually(t, "up", func() bool { up, _ := r.metric(t, "store_up"); return up == 1 })
 				})
 			}
 		}

@@ -79,7 +79,7 @@ func TestFloodOfOneKeyHoldsUpNoOther(t *testing.T) {
 func TestRequestsStartNothing(t *testing.T) {
 	s := startServer(t)
 	p := startProxy(t, s, 20*time.Millisecond)
-	r := newReplica(t, distantURL(p), 0)
+	r := newReplica(t, distantURL(p), time.Second)
 	r.wantUp(t)
 	before := runtime.NumGoroutine()
 	var most atomic.Int64
