@@ -18,8 +18,8 @@ func (b *mintBench) measureRest(ctx context.Context, p *population) error {
 	if err != nil {
 		return err
 	}
-	b.reportRest("restart", "after a restart", started)
-	b.reportRest("rest", "at rest, "+b.options.rest.String(), rested)
+	b.reportRest("restart", "after a restart", float64(b.options.keys), started) // each status is checked once
+	b.reportRest("rest", "at rest, "+b.options.rest.String(), 0, rested)
 
 	return p.remove(ctx)
 }
@@ -49,10 +49,10 @@ func (b *mintBench) countRestart(ctx context.Context, rest time.Duration) (start
 	return started, rested, err
 }
 
-// reportRest reports a stretch in which nothing had to be done.
-func (b *mintBench) reportRest(key, when string, c calls) {
+// reportRest reports a stretch in which nothing had to be done but a number of reads.
+func (b *mintBench) reportRest(key, when string, reads float64, c calls) {
 	b.reportCalls(key+".writes", "writes "+when, &aim{exactly, 0}, c.only(onKeys, isWrite))
-	b.reportCalls(key+".gets", "per-key reads "+when, &aim{exactly, 0}, c.only(onKeys, isGet))
+	b.reportCalls(key+".gets", "per-key reads "+when, &aim{exactly, reads}, c.only(onKeys, isGet))
 	b.reportCalls(key+".lists_and_watches", "lists and watches "+when, nil, c.only(onKeys, isListOrWatch))
 	b.reportCalls(key+".event_writes", "Event writes "+when, nil, c.only(onEvents, isWrite))
 	b.reportCalls(key+".lease_calls", "Lease calls "+when, nil, c.only(onLeases))

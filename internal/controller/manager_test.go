@@ -38,6 +38,8 @@ type operator struct {
 	stop func()
 	// guarded lets it mint only while the guardrails are in force.
 	guarded bool
+	// grace is how long orphans stay; 0: as long as in production.
+	grace   time.Duration
 	metrics *prometheus.Registry
 }
 
@@ -81,7 +83,7 @@ func (o *operator) start(cfg *rest.Config, f *fixture, changes ...func(*ctrl.Opt
 	Expect(err).NotTo(HaveOccurred())
 	o.metrics = metricsOfSpecs()
 	Expect(controller.Setup(mgr, controller.Options{
-		Concurrency: 8, Clock: clock.RealClock{}, Registerer: o.metrics, RequireGuardrails: o.guarded,
+		Concurrency: 8, Clock: clock.RealClock{}, Registerer: o.metrics, RequireGuardrails: o.guarded, OrphanGrace: o.grace,
 	})).To(Succeed())
 
 	ctx, cancel := context.WithCancel(context.Background())

@@ -4,7 +4,10 @@
 package controller
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -39,6 +42,8 @@ type Options struct {
 	Concurrency int
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// OrphanGrace is how long the Secret of an APIKey stays that was deleted without it; 0: the constant OrphanGrace.
+	OrphanGrace time.Duration
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
 	// RequireGuardrails lets no key be minted unless the guardrails at the API server are in force.
@@ -94,8 +99,9 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	}
 	watched, failures, conflicts, ledger := &Frontier{}, NewFailures(), NewConflicts(secrets), NewLedger()
 	apikeys := apikeyHandler{ledger: ledger, clock: opts.Clock}
-	if err := mgr.Add(conflicts); err != nil {
-		return fmt.Errorf("add the watches of Secrets in the way: %w", err)
+	orphans := NewOrphans(secrets, mgr.GetCache(), clock.RealClock{}, mgr.GetEventRecorder(Name), cmp.Or(opts.OrphanGrace, OrphanGrace))
+	if err := errors.Join(mgr.Add(conflicts), mgr.Add(orphans)); err != nil {
+		return fmt.Errorf("add what follows Secrets in the way and orphans: %w", err)
 	}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
@@ -105,7 +111,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
 		Watches(&v1alpha1.APIKey{}, apikeys).
-		Watches(&corev1.Secret{}, secretHandler(watched, conflicts), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, secretHandler(watched, conflicts, orphans), builder.OnlyMetadata).
 		WatchesRawSource(source.Channel(conflicts.queue, apikeys)).
 		Watches(&v1alpha1.APIKeyPolicy{}, policyHandler(mgr.GetCache())).
 		Watches(&corev1.Namespace{}, namespaceHandler(mgr.GetCache()), builder.OnlyMetadata).

@@ -99,7 +99,7 @@ func changedForUs(before, after client.Object) bool {
 }
 
 // secretHandler queues the APIKey that controls a Secret and those that wait for it to go, and notes how far the watch has come.
-func secretHandler(watched *Frontier, conflicts *Conflicts) handler.EventHandler {
+func secretHandler(watched *Frontier, conflicts *Conflicts, orphans *Orphans) handler.EventHandler {
 	react := func(queue workQueue, priority int, secrets ...client.Object) {
 		for _, secret := range secrets {
 			watched.Observe(secret.GetResourceVersion())
@@ -122,9 +122,11 @@ func secretHandler(watched *Frontier, conflicts *Conflicts) handler.EventHandler
 
 				return
 			}
+			orphans.changed(e.ObjectOld, e.ObjectNew)
 			react(queue, priorityAsked, e.ObjectOld, e.ObjectNew)
 		},
 		DeleteFunc: func(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) { // deleting it is a way to ask for a rotation
+			orphans.gone(e.Object)
 			react(queue, priorityAsked, e.Object)
 		},
 	}
