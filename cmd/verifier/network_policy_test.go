@@ -117,7 +117,7 @@ func TestNetworkPolicies(t *testing.T) {
 	}
 	want := map[string]map[string]string{
 		"manager": {"from metrics=enabled": "metrics", "to " + dns: "53", "to anywhere": "443 6443 8443"},
-		"verifier": {
+		"verifier": { //nolint:gosec // labels and ports
 			"from apikey-operator.io/gateway=enabled": "grpc http", "from metrics=enabled": "metrics",
 			"to " + dns: "53", "to anywhere": "443 6443 8443", "to apikey-operator.io/rate-limit-store=enabled": "6379 26379",
 		},

@@ -25,7 +25,7 @@ func TestDocumentedUserIsEnough(t *testing.T) {
 	}
 	setUser := func(s *server, more string) {
 		var words []any
-		for _, word := range strings.Fields(string(command[1]) + " " + more) {
+		for word := range strings.FieldsSeq(string(command[1]) + " " + more) {
 			words = append(words, strings.Replace(word, "PASSWORD", password, 1))
 		}
 		s.do(words...)
