@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,13 @@ var (
 	ups     = []string{"..", "%2e%2e", "%2E.", ".%2e", "%252e%252e", "%25252e.", "%c0%ae%c0%ae", "%e0%80%ae.", "%f0%80%80%ae.", "..;", "..;v=1", "..%3b", "..%253bv"}
 	slashes = []string{"/", "%2f", "%2F", "%5c", "\\", "%252f", "%25255C", "%c0%af", "%c1%9c", "%e0%80%af", "%f0%80%80%af", "%f8%80%80%80%af", "%fc%80%80%80%80%af", "%25c0%25af"}
 )
+
+// alwaysRefused are those that no gateway may rewrite instead.
+var alwaysRefused = []string{
+	"/customers/..%2fadmin", "/customers/..;/admin", "/customers/%5c..", "/customers/a%00b", "//customers", "/customers//admin", "/customers/./admin",
+	"/customers/../admin", "/customers/%2e%2e/admin", "/customers/%2e/admin", "/customers%2f..%2fadmin", "/customers/..%252fadmin", "/customers/..%5cadmin",
+	"/customers/..\\admin", "/customers/..%3b/admin", "/customers/%c0%ae%c0%ae/admin", "/customers/admin%00", "/customers/;/admin", "/customers/.",
+}
 
 // oneReading are request targets that all programs read as the same path, which a gateway lets through.
 var oneReading = []string{
@@ -71,8 +79,11 @@ func (s *site) readsPathsAsTheAPI(t *testing.T, p program) {
 
 		return answer
 	}
-	for _, target := range spelledOut(twoReadings) {
+	for _, target := range append(spelledOut(twoReadings), alwaysRefused...) {
 		answer := send(target, "admin")
+		if v.decodes && answer.status/100 != 5 && !slices.Contains(alwaysRefused, target) {
+			continue // what reached the API has one reading, and its requirements were asked about
+		}
 		if reason := answer.header.Get("X-Apikey-Reason"); answer.status != http.StatusBadRequest || reason != "" && reason != "ambiguous_path" {
 			t.Errorf("%q is answered %d, %q; want 400", target, answer.status, reason)
 		}

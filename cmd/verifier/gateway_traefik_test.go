@@ -5,10 +5,10 @@ package main_test
 
 import (
 	"context"
-	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +42,10 @@ func (p program) configureTraefik(t *testing.T, folder, port string, to upstream
 		t.Fatal(err)
 	}
 	all := edit{traefikLoop: testkit.FreeAddress(t), "port: 8080": "port: " + apiPort}
-	maps.Copy(all, changes)
+	addresses := strings.NewReplacer(traefikLoop, all[traefikLoop]) // also in what is added
+	for old, replacement := range changes {
+		all[old] = addresses.Replace(replacement)
+	}
 	writeSample(t, p, folder, all)
 	sample := testkit.TraefikSample{
 		Manifest: filepath.Join(folder, p.files[0]), Namespace: "on-" + port + "-", Verifier: to.verifier, API: to.api, CA: to.ca,

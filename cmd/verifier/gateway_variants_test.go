@@ -11,6 +11,7 @@ type variant struct {
 	cramped  edit              // makes the buffers too small for the largest identity
 	named    edit              // leaves Authorization to the API; the route has to name the header with the key
 	stricter edit              // protects /admin and /customers/admin, too: they need customers:admin
+	decodes  bool              // it decodes what needs no encoding before it compares paths, and hands on the result
 	bare     bool              // answers of its own, without the verifier, have neither a body nor a reason
 	cannot   map[string]string // reasons, by the names of tests
 }
@@ -47,15 +48,40 @@ var variants = map[string]variant{
 		},
 	},
 	"traefik": {
-		bare:  true,
+		bare: true, decodes: true,
 		named: edit{"^(authorization|": "^("},
+		stricter: edit{
+			"    - kind: Rule # WebSockets\n": traefikAdminRoute + "    - kind: Rule # WebSockets\n", "# Behind another protocol than WebSocket": traefikAdmin + "# Behind",
+		},
 		cannot: map[string]string{
-			"tells clients their limit":   "Traefik hands nothing of a 200 of the verifier on to the client",
-			"reads paths as the API does": "Traefik compares decoded paths, and its sample refuses by rules of its own",
-			"says why it cannot tell":     "Traefik's own answers have no reason, and the first about a verifier that hangs takes up to 20 s",
+			"tells clients their limit":                    "Traefik hands nothing of a 200 of the verifier on to the client",
+			"something else answers with another protocol": "Traefik answers 500, which it cannot tell from 500 of the verifier",
 		},
 	},
 }
+
+// traefikAdmin and traefikAdminRoute protect what needs customers:admin.
+const (
+	traefikAdmin = `apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata:
+  name: apikey-admin
+  namespace: default
+spec:
+  forwardAuth:
+    address: https://127.0.0.1:9003/verify?` + adminNeeds + `
+    tls:
+      insecureSkipVerify: true
+    authRequestHeaders: [X-Api-Key]
+    authResponseHeadersRegex: (?i)^(authorization|x[^a-z0-9]api[^a-z0-9]key|x[^a-z0-9]apikey[^a-z0-9].*)$
+---
+`
+	traefikAdminRoute = "    - kind: Rule\n" +
+		"      match: PathRegexp(`^(/customers)?/admin(/|$)`)\n" +
+		"      priority: 40\n" +
+		"      middlewares: [{name: apikey-admin}]\n" +
+		"      services: [{name: api, port: http}]\n"
+)
 
 // variant is that of a gateway. A test that the gateway cannot pass is skipped, with the reason.
 func (p program) variant(t *testing.T, test string) variant {

@@ -28,6 +28,7 @@ func TestGateways(t *testing.T) {
 			t.Run("lets keys through and refuses as the verifier says", func(t *testing.T) { s.behaves(t, p, limitedFor(name)) })
 			t.Run("lets no client forge what the API believes", func(t *testing.T) { s.resistsSmuggling(t, p) })
 			t.Run("lets WebSockets through with a key, and no other protocol", func(t *testing.T) { s.upgrades(t, p) })
+			t.Run("answers pages of other origins as its recipe says", func(t *testing.T) { s.answersPages(t, p) })
 			t.Run("refuses all when it cannot ask", func(t *testing.T) { s.failsClosed(t, p) })
 			t.Run("hands on the largest identity", func(t *testing.T) { s.handsOnLargest(t, p) })
 			t.Run("tells the API what the route asks for", func(t *testing.T) { s.tellsWhatIsAsked(t, p) })

@@ -52,6 +52,8 @@ type ControlPlane struct {
 	etcd      string // the URL of etcd
 	apiServer string // the URL of kube-apiserver
 	running   []*process.Process
+	// traefikKubeconfig is that of the account of Traefik, once InstallTraefik has made it.
+	traefikKubeconfig string
 }
 
 // Options change how the control plane starts; the zero value is good for most.

@@ -71,7 +71,9 @@ func (c *ControlPlane) InstallTraefik(ctx context.Context, folder string) error 
 		}
 	}
 
-	return nil
+	c.traefikKubeconfig, err = c.Kubeconfig(traefikAccount, "system:serviceaccounts", "system:serviceaccounts:default")
+
+	return err
 }
 
 // isEstablished says whether a CRD is served.
@@ -94,7 +96,7 @@ type Traefik struct {
 	objects []client.Object
 }
 
-// DeployTraefik creates the objects of the sample with the Services and the Secret that they refer to. A field that Traefik's
+// DeployTraefik creates the objects of the sample with the Services and the Secret that they refer to, after InstallTraefik. A field that Traefik's
 // CRDs do not know is an error.
 func (c *ControlPlane) DeployTraefik(ctx context.Context, s TraefikSample) (*Traefik, error) {
 	admin, err := c.Client()
@@ -108,11 +110,7 @@ func (c *ControlPlane) DeployTraefik(ctx context.Context, s TraefikSample) (*Tra
 	if t.Arguments, err = s.arguments(); err != nil {
 		return nil, err
 	}
-	kubeconfig, err := c.Kubeconfig(traefikAccount, "system:serviceaccounts", "system:serviceaccounts:default")
-	if err != nil {
-		return nil, err
-	}
-	t.Environment = []string{"KUBECONFIG=" + kubeconfig, "KUBERNETES_SERVICE_HOST="}
+	t.Environment = []string{"KUBECONFIG=" + c.traefikKubeconfig, "KUBERNETES_SERVICE_HOST="}
 	for _, object := range t.objects {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: object.GetNamespace()}}
 		if err := client.IgnoreAlreadyExists(admin.Create(ctx, namespace)); err != nil {
