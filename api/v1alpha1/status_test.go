@@ -44,6 +44,8 @@ func statusRefusals() []refusal {
 			{name: "a trigger that does not exist", status: `lastRotation: {trigger: Moon, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.trigger", message: `Unsupported value: "Moon": supported values: "Created", "Annotation", "Schedule", "SecretDeleted", "SecretModified", "Recovered"`},
 			{name: "no time of the rotation", status: `lastRotation: {trigger: Created}`, field: "status.lastRotation.at", message: "Required value"},
 			{name: "a value long enough for a key and more", status: `lastRotation: {trigger: Annotation, value: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.value", message: "Too long: may not be more than 64 bytes"},
+			{name: "an empty name of a request", status: `lastRotation: {trigger: Annotation, name: "", at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.name", message: "lastRotation.name in body should be at least 1 chars long"},
+			{name: "a name of a request long enough for a key and more", status: `lastRotation: {trigger: Annotation, name: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.name", message: "Too long: may not be more than 64 bytes"},
 		},
 		recordRefusals(),
 		pendingRefusals(),
