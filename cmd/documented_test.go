@@ -178,6 +178,12 @@ func TestDocumentedCommands(t *testing.T) {
 	if got := r.permissions(t); len(got) != 0 {
 		t.Errorf("the permissions are %v", got)
 	}
+	for _, name := range []string{"gateways", "valkey"} {
+		if err := r.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.follow(t, "Network", "")
 	stop()
 	for heading, blocks := range r.commands {
 		for outcome := range blocks {

@@ -29,6 +29,9 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
+// enoughRequests is how many legitimate requests are made at least during an attack and after it.
+const enoughRequests = 20
+
 // podLimit is the memory limit of the Deployment, which TestDeployment pins.
 const podLimit = 512 << 20
 
@@ -65,7 +68,7 @@ func TestFloods(t *testing.T) {
 			if peak >= podLimit/2 {
 				t.Errorf("resident memory was %d MiB, of a limit of %d MiB", peak>>20, podLimit>>20)
 			}
-			if asked < 10 || failed > 0 {
+			if failed > 0 {
 				t.Errorf("%d of %d legitimate requests were not answered 200", failed, asked)
 			}
 		})
@@ -151,6 +154,13 @@ func (v *victim) askOn(t *testing.T) func() (asked, failed int, p99 time.Duratio
 	}
 
 	return func() (int, int, time.Duration) {
+		// An attack can be over before a loaded machine has served enough requests to judge by.
+		eventually(t, "enough legitimate requests", func(context.Context) bool {
+			mu.Lock()
+			defer mu.Unlock()
+
+			return len(took) >= enoughRequests
+		})
 		cancel()
 		clients.Wait()
 		slices.Sort(took)

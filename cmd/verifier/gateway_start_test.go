@@ -62,12 +62,12 @@ var programs = map[string]program{
 		},
 	},
 	"Caddy": {
-		shortTimeouts: edit{"# Caddy (2.6 or later)": "{\nadmin off\nservers {\ntimeouts {\nread_body " + shortTimeout + "\nread_header " + shortTimeout +
-			"\nidle " + shortTimeout + "\n}\n}\n}\n# Caddy"},
+		shortTimeouts: edit{"\n\tservers {\n": "\nadmin off\nservers {\ntimeouts {\nread_body " + shortTimeout + "\nread_header " + shortTimeout +
+			"\nidle " + shortTimeout + "\n}\n"},
 		name: "caddy", debian: "caddy", files: []string{"Caddyfile"},
 		changes: func(folder, port string) edit {
 			return edit{
-				"# Caddy (2.6 or later)":            "{\nadmin off\n}\n# Caddy",
+				"\n\tservers {\n":                   "\nadmin off\nservers {\n",
 				"\n:8080 {\n":                       "\n:" + port + " {\nbind 127.0.0.1\n",
 				"/etc/caddy/apikey-verifier-ca.crt": folder + "/ca.crt",
 			}

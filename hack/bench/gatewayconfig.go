@@ -56,7 +56,7 @@ func gateways(root string) []gatewaySample {
 			name: "Caddy", program: "caddy", files: []string{"Caddyfile"},
 			changes: func(folder, port string) map[string]string {
 				return map[string]string{
-					"# Caddy (2.6 or later)": "{\nadmin off\n}\n# Caddy", "\n:8080 {\n": "\n:" + port + " {\nbind 127.0.0.1\n",
+					"\n\tservers {\n": "\nadmin off\nservers {\n", "\n:8080 {\n": "\n:" + port + " {\nbind 127.0.0.1\n",
 					"/etc/caddy/apikey-verifier-ca.crt": folder + "/tls.crt",
 				}
 			},
