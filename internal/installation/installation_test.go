@@ -215,6 +215,7 @@ func installer(ctx context.Context, name string, grants bool) *rest.Config {
 			APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"apikeys", "apikeys/status", "apikeypolicies", "apikeyroles"},
 			Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"},
 		},
+		{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"environments"}, Verbs: []string{"use"}}, // an APIKey for one is to pass
 	}
 	if grants {
 		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"*"}, Verbs: []string{"*"}})
