@@ -156,8 +156,8 @@ func (p *parts) overGRPC(listener *connlimit.Listener, source *certs.Source) *en
 func limitRequest(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	if end, limited := ctx.Deadline(); !limited || end.Sub((clock.RealClock{}).Now()) > requestTimeout {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
-		_ = cancel // it ends with the context of the stream, which is its parent
+		ctx, cancel = context.WithTimeout(ctx, requestTimeout) //nolint:gosec // G118: gRPC ends the parent with the stream
+		_ = cancel
 	}
 	if from, ok := peer.FromContext(ctx); ok {
 		if c := connlimit.Of(from.Addr); c != nil && c.Begin(ctx) != nil {

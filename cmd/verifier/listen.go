@@ -78,7 +78,7 @@ func listenOn(ctx context.Context, address string) (net.Listener, error) {
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var failed error
-		err := raw.Control(func(descriptor uintptr) { failed = syscall.Fchmod(int(descriptor), socketMode) }) //nolint:gosec // G115: a file descriptor
+		err := raw.Control(func(descriptor uintptr) { failed = syscall.Fchmod(int(descriptor), socketMode) })
 
 		return errors.Join(err, failed)
 	}}

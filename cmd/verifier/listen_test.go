@@ -20,7 +20,7 @@ func TestUnixSocket(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			listener.(*net.UnixListener).SetUnlinkOnClose(false)
+			listener.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:errcheck,forcetypeassert // a listener on a socket is one
 			if err := listener.Close(); err != nil {
 				t.Fatal(err)
 			}

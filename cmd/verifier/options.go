@@ -100,8 +100,11 @@ func checkStoreTimeout(timeout time.Duration) error {
 	return nil
 }
 
-// check says what does not fit together.
+// check returns what does not fit together.
 func (o *options) check() error {
+	if err := o.checkRanges(); err != nil {
+		return err
+	}
 	switch {
 	case o.grpcAddress == off && o.httpAddress == off:
 		return errors.New("--grpc-bind-address and --http-bind-address are both 0: then no gateway can ask")
@@ -109,6 +112,16 @@ func (o *options) check() error {
 		return errors.New("--client-ca-file needs --tls-cert-dir: without TLS clients show no certificates")
 	case o.selfSigned && o.certDir == "":
 		return errors.New("--tls-self-signed needs --tls-cert-dir: the folder where a real certificate is going to be")
+	default:
+		_, err := o.credentials()
+
+		return err
+	}
+}
+
+// checkRanges returns the first number or time that is out of its range.
+func (o *options) checkRanges() error {
+	switch {
 	case !(o.lastUsedWrites >= 0.1 && o.lastUsedWrites <= 1000): // also what is no number
 		return fmt.Errorf("--last-used-writes=%g: must be from 0.1 to 1000", o.lastUsedWrites)
 	case o.drainDelay < 0 || o.drainTimeout <= 0:
@@ -116,9 +129,7 @@ func (o *options) check() error {
 	case o.maxConnections < 10 || o.maxConnections > 100_000:
 		return fmt.Errorf("--max-connections=%d: must be from 10 to 100000", o.maxConnections)
 	default:
-		_, err := o.credentials()
-
-		return err
+		return nil
 	}
 }
 

@@ -75,6 +75,6 @@ func (l *accessLog) summarize(ctx context.Context, reason access.Reason, count u
 // about once a second, and at the end.
 func (v *Verifier) SummarizeRefusals(ctx context.Context) {
 	for reason, count := range v.log.refused.take(v.clock.Now()) {
-		v.log.summarize(ctx, access.Reason(reason), count) //nolint:gosec // G115: reasons are few
+		v.log.summarize(ctx, access.Reason(reason), count)
 	}
 }
