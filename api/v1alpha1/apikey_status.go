@@ -68,13 +68,19 @@ type KeyRecord struct {
 	// createdAt is when the key was drawn.
 	// Example: "2026-11-21T09:30:00Z"
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	CreatedAt metav1.Time `json:"createdAt,omitempty,omitzero"`
 
 	// notAfter is the time from which a Retiring key is refused. It is never raised once it has passed.
 	// Example: "2026-11-21T09:40:00Z"
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
 	// rotation is what a Pending key was drawn for. It is gone once the key is Active.
@@ -161,7 +167,10 @@ type LastRotation struct {
 	// at is when the key became the active one.
 	// Example: "2026-11-21T09:30:00Z"
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	At metav1.Time `json:"at,omitempty,omitzero"`
 }
 
@@ -198,7 +207,7 @@ type APIKeyStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime > timestamp('0001-01-01T00:00:00Z'))",message="every lastTransitionTime must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('3000-01-01T00:00:00Z'))",message="every lastTransitionTime must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that this status is about; -1: none yet.
@@ -229,7 +238,10 @@ type APIKeyStatus struct {
 	// spec was last acted on. A policy that changes later does not move it. Not set: never.
 	// Example: "2027-11-21T00:00:00Z"
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
 	// rateLimit is the limit in force: that of spec or the default of a policy, and never more than policies allow.
@@ -254,6 +266,9 @@ type APIKeyStatus struct {
 	// lastUsedAt is when a verifier last accepted the key, to about 5 minutes.
 	// Example: "2026-11-21T12:00:00Z"
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self > timestamp('0001-01-01T00:00:00Z')",message="must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	LastUsedAt *metav1.Time `json:"lastUsedAt,omitempty"`
 }

@@ -6,6 +6,7 @@ package v1alpha1_test
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -107,7 +108,30 @@ func largestStatus(phase v1alpha1.Phase) map[string]any {
 		})
 	}
 
-	return fieldsOf(status)
+	fields := fieldsOf(status)
+	inFull(fields, now)
+
+	return fields
+}
+
+// inFull is a value in which every occurrence of a time is as long as it may be. Go would write it in 20 characters.
+func inFull(value any, at metav1.Time) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for name := range v {
+			v[name] = inFull(v[name], at)
+		}
+	case []any:
+		for i := range v {
+			v[i] = inFull(v[i], at)
+		}
+	case string:
+		if v == at.UTC().Format(time.RFC3339) {
+			return "2027-11-21T00:00:00.123456789+01:00"
+		}
+	}
+
+	return value
 }
 
 // numbered is a list of n different texts of one length that begin with a mark.

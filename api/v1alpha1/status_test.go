@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	statusTimeShape    = "must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
-	conditionTimeShape = "every lastTransitionTime must be an RFC 3339 time, such as '2026-11-21T00:00:00Z'"
+	statusTimeShape    = "must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
+	conditionTimeShape = "every lastTransitionTime must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 )
 
 // validDigest is a digest as status.keys holds it, and validKey the rest of a record.
@@ -133,12 +133,17 @@ func limitInForceRefusals() []refusal {
 	return cases
 }
 
-// statusTimes are times of the format date-time that Go cannot read or reads as no time at all.
+// statusTimes are times that Go cannot read, reads as no time at all, or cannot write again.
 func statusTimes(status, field, message string) []refusal {
-	texts := []string{"2027-11-21t00:00:00Z", "2027-11-21T00:00:00z", "2027-11-21T00:00:00+99:99", "2027-11-21T00:00:00_5Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z"}
+	texts := []string{"2027-11-21t00:00:00Z", "2027-11-21T00:00:00z", "2027-11-21T00:00:00+99:99", "2027-11-21T00:00:00_5Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z",
+		"1999-12-31T23:59:59Z", "2000-01-01T00:00:00+00:01", "3000-01-01T00:00:00Z", "2999-12-31T23:59:59-00:01", "9999-12-31T23:59:59-23:59"}
 	cases := make([]refusal, 0, len(texts))
 	for _, text := range texts {
 		cases = append(cases, refusal{name: text, status: fmt.Sprintf(status, text), field: field, message: message})
+	}
+
+	if field != "status.conditions" { // the type of Kubernetes has no length
+		cases = append(cases, refusal{name: "36 characters", status: fmt.Sprintf(status, "2027-11-21T00:00:00.1234567890+01:00"), field: field, message: "Too long: may not be more than 35 bytes"})
 	}
 
 	return cases

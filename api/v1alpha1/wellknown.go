@@ -54,6 +54,11 @@ const (
 	// MaxOverlap is the longest time for which a replaced key stays valid: 30 days.
 	MaxOverlap = 720 * time.Hour
 
+	// MaxNotAfter is how far ahead the notAfter of a replaced key may be. Operator and verifier take a key with a later one for
+	// ended: no rotation asked for it. The minute beyond MaxOverlap is for clocks that differ, so that a
+	// verifier whose clock is behind accepts a key that was replaced a moment ago.
+	MaxNotAfter = MaxOverlap + time.Minute
+
 	// MaxRotateValues is how many values of the rotate annotation status.rotateValues remembers.
 	MaxRotateValues = 16
 

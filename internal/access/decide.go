@@ -133,7 +133,10 @@ func expired(q question) bool {
 
 func suspended(q question) bool { return q.grant.Subject.Suspended }
 
-func replaced(q question) bool { return q.now >= q.grant.NotAfter }
+// replaced holds also for a notAfter that is further ahead than any overlap: no operator wrote it.
+func replaced(q question) bool {
+	return q.grant.NotAfter != Never && (q.now >= q.grant.NotAfter || q.grant.NotAfter-q.now > int64(v1alpha1.MaxNotAfter/time.Second))
+}
 
 func elsewhere(q question) bool { return q.grant.Subject.Environment != q.request.Environment }
 

@@ -124,7 +124,10 @@ func accountFor(s Secret, r v1alpha1.KeyRecord) (v1alpha1.KeyRecord, bool) {
 
 // valid are the records that a status may hold on: those that the Secret accounts for and whose time has not come.
 func valid(o Observed, now time.Time) []v1alpha1.KeyRecord {
-	return unlapsed(accounted(o), now)
+	records := unlapsed(accounted(o), now)
+	keepInRange(records)
+
+	return records
 }
 
 // Unaccounted are the ids of the records that the Secret does not account for. They were not written by an operator that

@@ -235,7 +235,7 @@ func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWri
 	if over || !o.PoliciesUnknown {
 		s.ObservedGeneration = o.Key.Generation
 	}
-	s.ExpiresAt = expiryToRecord(o, now)
+	s.ExpiresAt = inRange(expiryToRecord(o, now))
 	s.Phase = phaseOf(s, o, now)
 	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *wholeSecond(now)}
 	if over {

@@ -142,11 +142,10 @@ func reached(at *metav1.Time, now time.Time) bool {
 	return at != nil && !now.Before(at.Time)
 }
 
-// The seconds since the epoch that an RFC 3339 timestamp in UTC can hold and that metav1.Time does not take for
-// "not set": that is "0001-01-01T00:00:00Z", and an offset can carry the year 9999 into the year 10000.
+// The seconds since the epoch that the schema lets a status hold, in whatever zone they are written.
 const (
-	earliest = 0
-	latest   = 253402300799 // 9999-12-31T23:59:59Z
+	earliest = 946684800   // 2000-01-01T00:00:00Z
+	latest   = 32503679999 // 2999-12-31T23:59:59Z
 )
 
 // wholeSecond is a time as a status can hold it.

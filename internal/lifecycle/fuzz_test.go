@@ -93,6 +93,7 @@ func FuzzDecide(f *testing.F) {
 		if len(before.Status.Keys) <= v1alpha1.MaxKeys && len(status.Keys) > v1alpha1.MaxKeys {
 			t.Errorf("%s leaves %d records", plan.Action, len(status.Keys))
 		}
+		expectWritable(t, &status)
 		if len(before.Status.RotateValues) <= v1alpha1.MaxRotateValues && len(status.RotateValues) > v1alpha1.MaxRotateValues {
 			t.Errorf("%s remembers %d values", plan.Action, len(status.RotateValues))
 		}

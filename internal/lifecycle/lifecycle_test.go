@@ -198,8 +198,8 @@ func TestExpiresAt(t *testing.T) {
 		"a duration counts from creation":                     {v1alpha1.APIKeySpec{ValidFor: "1h30m"}, "2026-11-20T13:30:00Z"},
 		"a duration that makes no sense is no time":           {v1alpha1.APIKeySpec{ValidFor: "a while"}, "2026-11-20T12:00:00Z"},
 		"a negative duration is no time":                      {v1alpha1.APIKeySpec{ValidFor: "-5h"}, "2026-11-20T12:00:00Z"},
-		"Go's zero time is a time":                            {v1alpha1.APIKeySpec{ExpiresAt: &metav1.Time{}}, "1970-01-01T00:00:00Z"},
-		"a year that a timestamp cannot hold is the last one": {v1alpha1.APIKeySpec{ExpiresAt: at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}, "9999-12-31T23:59:59Z"},
+		"Go's zero time is a time":                            {v1alpha1.APIKeySpec{ExpiresAt: &metav1.Time{}}, "2000-01-01T00:00:00Z"},
+		"a year that a timestamp cannot hold is the last one": {v1alpha1.APIKeySpec{ExpiresAt: at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}, "2999-12-31T23:59:59Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := settled(func(k *v1alpha1.APIKey) { k.Spec = c.spec })

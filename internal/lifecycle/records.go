@@ -63,15 +63,12 @@ func inState(state v1alpha1.KeyState) func(v1alpha1.KeyRecord) bool {
 // unlapsed are the records without those Retiring ones whose time has come, or that never had one that can be:
 // no overlap is longer than MaxOverlap.
 func unlapsed(records []v1alpha1.KeyRecord, now time.Time) []v1alpha1.KeyRecord {
-	latest := now.Add(v1alpha1.MaxOverlap + clockSkew)
+	latest := now.Add(v1alpha1.MaxNotAfter)
 
 	return without(records, func(r v1alpha1.KeyRecord) bool {
 		return r.State == v1alpha1.KeyRetiring && (r.NotAfter == nil || reached(r.NotAfter, now) || r.NotAfter.After(latest))
 	})
 }
-
-// clockSkew is how far the clocks of two operators may be apart.
-const clockSkew = time.Minute
 
 // without is a copy of the records without those that match; nil when none is left.
 func without(records []v1alpha1.KeyRecord, match func(v1alpha1.KeyRecord) bool) []v1alpha1.KeyRecord {
