@@ -122,7 +122,7 @@ func wantLeft(t *testing.T, uid string, limit access.Limit, left int64, replicas
 func TestClusterSharesLimits(t *testing.T) {
 	t.Parallel()
 	nodes := startCluster(t)
-	first, second := newReplica(t, clusterURL(nodes[1]), bound/4), newReplica(t, clusterURL(nodes...), bound/4)
+	first, second := newReplica(t, clusterURL(nodes[1]), patient), newReplica(t, clusterURL(nodes...), patient)
 	first.wantUp(t)
 	second.wantUp(t)
 	limit := access.Limit{Requests: 6, Per: day}
