@@ -68,7 +68,7 @@ func (s *site) saysWhyNot(t *testing.T, p program) {
 	t.Run("the route is misconfigured", func(t *testing.T) { s.namesMisconfiguration(t, p) })
 	for sentence, start := range map[string]func(*testing.T) (address string){
 		"the port is the one for gRPC":                   func(t *testing.T) string { t.Helper(); return s.grpc },
-		"the verifier refuses connections":               func(t *testing.T) string { t.Helper(); return testkit.FreeAddress(t) },
+		"the verifier refuses connections":               func(*testing.T) string { return refusing },
 		"the verifier takes no more connections":         s.startFull,
 		"the verifier accepts connections and is silent": func(t *testing.T) string { t.Helper(); return s.startMute(t, false) },
 		"the verifier hangs up":                          func(t *testing.T) string { t.Helper(); return s.startMute(t, true) },
