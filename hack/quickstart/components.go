@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
@@ -81,7 +82,7 @@ func (p *program) awaitReady(ctx context.Context, url string) error {
 	probe := &http.Client{Timeout: time.Second}
 	last := errors.New("no answer")
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, programStart, true, func(ctx context.Context) (bool, error) {
-		err := get(ctx, probe, url)
+		err := testkit.Get(ctx, probe, url)
 		if ctx.Err() != nil { // says nothing: the answer before does
 			return false, ctx.Err()
 		}
@@ -97,24 +98,6 @@ func (p *program) awaitReady(ctx context.Context, url string) error {
 	default:
 		return fmt.Errorf("the %s was not ready after %s: %w", p.name, programStart, last)
 	}
-}
-
-// get returns nil if the URL answers 200.
-func get(ctx context.Context, probe *http.Client, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return err
-	}
-	response, err := probe.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s", url, response.Status)
-	}
-
-	return nil
 }
 
 // freeAddress returns an address on loopback that nothing listens on.

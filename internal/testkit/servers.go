@@ -178,22 +178,25 @@ func (c *ControlPlane) prepareAPIServer(port string) (map[string][]string, readi
 
 // answers asks whether a URL answers 200.
 func answers(browser *http.Client, url string) readiness {
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return err
-		}
-		response, err := browser.Do(request)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = response.Body.Close() }()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answered %s", url, response.Status)
-		}
+	return func(ctx context.Context) error { return Get(ctx, browser, url) }
+}
 
-		return nil
+// Get returns nil if the URL answers 200.
+func Get(ctx context.Context, probe *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
 	}
+	response, err := probe.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, response.Status)
+	}
+
+	return nil
 }
 
 // freePort returns a port on loopback that no program listens on.
