@@ -1,11 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 is the apikey-operator.io/v1alpha1 API: the objects that people and pipelines write,
-// and what the operator reports about them.
-//
-// +kubebuilder:object:generate=true
-// +groupName=apikey-operator.io
 package v1alpha1
 
 import (

@@ -1,8 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package certs gives servers their certificate, and the authorities of their clients, from files that are replaced
-// while the server runs.
 package certs
 
 import (

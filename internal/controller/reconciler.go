@@ -1,11 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controller carries out what package lifecycle decides: it reads the APIKey and its Secret, applies one plan,
-// and reports in status, events and metrics.
-//
-// Every write has a precondition, so several reconcilers may work on one object, restart anywhere or read a stale cache:
-// the write that would do harm fails, and the next pass decides on what is there. See ARCHITECTURE.md, "The write protocol".
 package controller
 
 import (

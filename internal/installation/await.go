@@ -1,15 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package installation waits until an API server goes by the CRDs and the guardrails that were installed on it.
-//
-// An API server takes up a CRD, a policy and the kind of the policy's parameters at different times, in seconds. Between
-// them it lets through what a guardrail will refuse, and refuses everything that a guardrail matches whose parameters it
-// does not know yet ("failed to configure policy"). No status of these objects tells when that is over: the controllers
-// that write it are other processes. So the package asks the API server itself, with requests whose answer is known: some
-// must be refused by one guardrail, and some must pass. Nearly all are dry runs; what has to exist for them is temporary.
-//
-// One answer is about one API server. Where several stand behind one address, another may still lag behind.
 package installation
 
 import (

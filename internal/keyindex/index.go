@@ -1,10 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keyindex knows every key of the cluster: it follows the APIKeys and APIKeyRoles, and finds the grant of a key
-// by its digest, in the same time however many there are.
-//
-// Each APIKey is one small entry, made while it is decoded; no copy of the object is kept.
 package keyindex
 
 import (

@@ -1,11 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keys draws, parses and digests API keys, and keeps their plaintext from being printed.
-//
-// A key is <prefix>_<environment>_<43 base62><6 base62 CRC-32>. The 43 characters are uniform, about 256 bits;
-// the checksum covers everything before it, so that a typing error or a stray token is told from a key without
-// a look-up, and secret scanners have no false positives.
 package keys
 
 import (

@@ -1,8 +1,8 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lifecycle decides what happens to an API key. It is pure: it is told what there is and what time it is,
-// it says what to do and what the status is afterwards, and it never sees a key, only digests.
+// Package lifecycle decides what happens to an API key. It is pure: its input is an observation and the time, its output is a
+// plan and the status that follows. It never sees a key, only digests, so a plan cannot leak one.
 //
 // A key's records move through these states; every arrow is one status write under a resourceVersion precondition:
 //
@@ -22,4 +22,65 @@
 //	Pending ──▶ Active ◀──▶ Suspended
 //	   │           │             │
 //	   └───────────┴─────────────┴──▶ Revoked | Expired      (final)
+//
+// Decide is an ordered list of named checks, each with the reason for its place; a test pins the order.
+//
+// # Decisions beyond the write protocol
+//
+//   - A fence without a Secret. When a crash loop has filled status.keys with pendings, the Secret is changed so that writes still
+//     under way fail, and the pendings are dropped. Without a Secret the write under way is a create, which only an existing Secret
+//     makes fail; so the fence creates one without a key. Pods wait for a data key that is not there yet.
+//   - A rotation without overlap stops every older key, not only the last one: it is the answer to a leak, and no one can say
+//     which key has leaked. With an overlap, earlier keys keep their own ends as far as the four records reach; the oldest
+//     makes room.
+//   - A foreign Secret in the place of ours ends our key: ours was deleted, which stops its key. Removing only our owner reference
+//     does not: the key is still where it was.
+//   - A Secret that is being deleted counts as deleted, whatever finalizer keeps it: its key stops, and nothing is written to it.
+//   - An APIKey that is being deleted is Revoked, whatever finalizer keeps it: a deletion cannot be undone. Its Secret is
+//     deleted, unless the deletion leaves dependents behind (--cascade=orphan).
+//   - The records of an ended key stay, as Retiring with a notAfter that has passed, so that a verifier can tell "revoked" from
+//     "unknown".
+//
+// # Rotation requests
+//
+// The overlap of one rotation is a part of the request, not a setting beside it that would apply to every later rotation. The
+// record of the announced key holds the trigger, the value and the overlap that it was drawn for, so an interrupted rotation
+// ends as requested, whatever the annotation says by then. Of several interrupted requests the shortest overlap applies. A
+// value that arrives after a key was announced for another reason causes a rotation of its own: that key was in the Secret, or
+// on its way there, when its replacement was requested.
+//
+// The status remembers the last 16 values of the rotate annotation, ordered by the time at which each was last set, so a
+// value that a pipeline applies again and again is never forgotten. Moving it to the end changes the status, which triggers
+// the event about the ignored request once for each change of the annotation, also across restarts. The identity of a value is
+// its whole text: the name alone would ignore "leak1,overlap=0s" after "leak1,overlap=1h" and leave a leaked key valid.
+//
+// Long values are recorded as a digest. status.lastRotation.value holds at most 48 characters verbatim. Every API key is
+// longer, so a key that was put into the annotation by mistake does not spread into the status.
+//
+// # Accounts
+//
+// Each write of a Secret records in its annotation valid-keys which digests are valid after it: the active one and those of
+// running overlaps with their ends (account.go). The annotation is part of the same update, under the same precondition, as the
+// key, so it always describes that version of the Secret. A digest that it does not list is dropped by the next status write,
+// and an overlap never ends later than it says. An announced key (Pending) is in no Secret yet; the protocol ends it: the
+// rotation finishes with another key or, where minting is blocked, the Secret is fenced. Status writes have their resourceVersion
+// as a precondition, so a stale view of either object drops nothing. A Secret from before the annotation accounts for the keys
+// that it holds. A client that can write both the status and Secrets of this type, which takes the operator's own token, can still
+// make them agree.
+//
+// # Expiry
+//
+// A key has expired when the time in status.expiresAt or the time in spec has come, or when it was once reported as expired. So
+// neither a clock that steps back nor a later edit revives a key. An edit before the end applies from the time at which the operator
+// has recorded it.
+//
+// The end is fixed when the spec is acted on: when the key is first handed out, and when spec changes. The contract
+// wants both "the earliest of spec, maximum and default" and "a policy tightened later kills no living key". Evaluating today's
+// policies at every pass would end every key older than a new maximum at once, and a policy deleted by mistake and applied again
+// would move every end twice. The condition Compliant reports a living key whose end is later than policies allow now. The rate limit
+// follows policies at once, because that ends no key. A policy, or a label of a namespace, that is created in the same second as a
+// key may come too late for it: apply policies first.
+//
+// A notAfter more than 720 hours ahead, plus a minute for clocks that differ, was requested by no rotation. Operator and verifier
+// treat such a record as ended.
 package lifecycle

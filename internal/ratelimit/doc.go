@@ -34,6 +34,9 @@
 // sender on a connection of its own. No goroutine and no connection is made for a request. A queue has bounds, and what
 // exceeds them is decided by the own bucket. A request that the own bucket refuses is not sent at all.
 //
+// With a connection of the pool for each request, waiting for the pool counted as a failure of the store: of 16 requests at once,
+// 2.5 ms away, the own bucket decided 6.
+//
 // Only what the store does is a failure of the store: a time-out of a batch that was sent, a broken connection, an
 // error in its answer. A request that waited too long in this program goes on without an answer, and says nothing about the
 // store; neither does a client that goes away. After three failures in a row requests no longer wait, and the store is asked

@@ -1,8 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server answers requests: it looks a credential up, decides, asks the rate limit, notes the use, and logs and
-// counts the answer. The packages below it translate between this and what gateways speak.
 package server
 
 import (

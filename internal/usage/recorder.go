@@ -1,12 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package usage keeps status.lastUsedAt of APIKeys: it notes each use in memory, and writes the newest in batches.
-//
-// Noting a use is on the path of every request: one look-up and one atomic load, without a lock and without waiting.
-// Writing is not: a key is written at most once in Interval, all keys together within a budget, and while the API server
-// is away uses stay in memory. Several verifiers write the same field. Each write is conditional on what the field
-// said before, so that the newest use wins, whoever has seen it.
 package usage
 
 import (

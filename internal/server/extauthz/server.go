@@ -1,10 +1,6 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package extauthz answers Envoy's external authorization over gRPC (envoy.service.auth.v3).
-//
-// What an endpoint needs comes from the context_extensions of the gateway's own configuration. Of the client's request
-// nothing counts but its credential.
 package extauthz
 
 import (
