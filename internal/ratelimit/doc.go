@@ -7,7 +7,7 @@
 // A key has a bucket that holds its burst and fills up evenly, at its requests in each period. A request takes one out,
 // and one that finds the bucket empty is refused. That is the generic cell rate algorithm: nothing ticks in the
 // background, for a bucket is one number, the time at which it is full again. A bucket that is full is as good as none,
-// so only keys that were used lately take up memory.
+// so only keys that were used lately take up memory. A request counts only if it passes every other check.
 //
 //	Pace     pure: one limit in whole numbers, and the decision
 //	Memory   the buckets of one replica
