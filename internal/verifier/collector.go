@@ -8,14 +8,23 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent is how much the heap may grow between two garbage collections, in per cent of what is alive. A collection looks at
-// the whole index; with Go's 100 the verifier collects twice as often. Memory stays in proportion to the number of keys, and
-// GOMEMLIMIT, which the Deployment sets to the limit of the container, lets Go collect more often before that limit is reached.
-const gcPercent = 150
+const (
+	// gcPercent is how much the heap grows between two garbage collections, in per cent of what is alive and of the ballast.
+	// Memory stays in proportion to the number of keys, and GOMEMLIMIT, which the Deployment sets to the limit of the
+	// container, lets Go collect more often before that limit is reached.
+	gcPercent = 100
+	// ballastSize is how much the heap grows between two collections at least, in bytes. An index of a few keys is small, so
+	// that the garbage of some thousand requests would double the heap, many times a second.
+	ballastSize = 48 << 20
+)
 
-// setCollector sets how often garbage is collected, unless GOGC says it.
-func setCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+// setCollector sets how often garbage is collected, unless GOGC says it. The caller keeps what it returns for as long as the
+// program runs. The ballast counts as alive and takes addresses only: it is never written, so no page of memory belongs to it.
+func setCollector() (ballast []byte) {
+	if os.Getenv("GOGC") != "" {
+		return nil
 	}
+	debug.SetGCPercent(gcPercent)
+
+	return make([]byte, ballastSize)
 }

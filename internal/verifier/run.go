@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 
 // run runs the verifier until the context ends, and then until what has begun is done.
 func run(ctx context.Context, o options, log *slog.Logger) error {
-	setCollector()
+	defer runtime.KeepAlive(setCollector())
 	registry := prometheus.NewRegistry()
 	if err := errors.Join(
 		registry.Register(collectors.NewGoCollector()),
