@@ -9,7 +9,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,18 +28,20 @@ var errEnded = errors.New("ended")
 // overBoth makes askers of both kinds, which ask the servers at these addresses with one key.
 func overBoth(t *testing.T, addresses []string, key string) map[string]asker {
 	t.Helper()
-	b := &verifyBench{keys: &keyset{texts: []string{key}}}
-	connections, err := dial(addresses[grpcAddress], 1)
+	b := &verifyBench{keys: &keyset{texts: []string{key}}, options: verifyOptions{connections: 1, concurrency: 1}}
+	p := &program{addresses: addresses}
+	overGRPC, err := b.overGRPC(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { hangUp(connections) })
-	overHTTP, err := b.newHTTPAsker(http.DefaultClient, verifyURL(addresses[httpAddress], forwardauth.Path))
+	t.Cleanup(overGRPC.close)
+	overHTTP, err := b.overHTTP(p, verifyTarget(forwardauth.Path))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(overHTTP.close)
 
-	return map[string]asker{"gRPC": mustPass(b.newChecker(connections[0])), "HTTP": overHTTP}
+	return map[string]asker{"gRPC": overGRPC.askers[0], "HTTP": overHTTP.askers[0]}
 }
 
 func TestTheBaselineLetsEverythingPass(t *testing.T) {
@@ -98,27 +100,59 @@ func identityHeaders(t *testing.T, url string) int {
 	return found
 }
 
-// serveVerifier serves both interfaces of a verifier that knows one key, which has no permissions.
-func serveVerifier(t *testing.T, key string) (addresses []string) {
+// serveVerifier serves both interfaces of a verifier that knows one key, which has no permissions: on TCP, or on Unix sockets.
+func serveVerifier(t *testing.T, key, network string) (addresses []string) {
 	t.Helper()
 	verifier := testkit.NewVerifier(t, key)
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := grpc.NewServer(extauthz.Codec())
 	extauthz.New(verifier).Register(s)
-	go func() { _ = s.Serve(listener) }() // ends with Stop
-	t.Cleanup(s.Stop)
-	web := httptest.NewServer(forwardauth.New(verifier))
-	t.Cleanup(web.Close)
+	web := &http.Server{Handler: forwardauth.New(verifier), ReadHeaderTimeout: headerTimeout}
+	for _, serve := range []func(net.Listener) error{grpcAddress: s.Serve, httpAddress: web.Serve} {
+		at, prefix := "127.0.0.1:0", ""
+		if network == "unix" {
+			at, prefix = filepath.Join(t.TempDir(), "s"), unixPrefix
+		}
+		listener, err := new(net.ListenConfig).Listen(t.Context(), network, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses = append(addresses, prefix+listener.Addr().String())
+		go func() { _ = serve(listener) }() // ends with the test
+	}
+	t.Cleanup(func() {
+		s.Stop()
+		_ = web.Close()
+	})
 
-	return []string{listener.Addr().String(), strings.TrimPrefix(web.URL, "http://")}
+	return addresses
+}
+
+func TestAskersReachBothNetworks(t *testing.T) {
+	key := testkit.ForeignKey()
+	for _, network := range []string{"tcp", "unix"} {
+		for over, ask := range overBoth(t, serveVerifier(t, key, network), key) {
+			// The verifier knows the key and nothing that it may do, which only an answer of the verifier says.
+			if err := ask(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "permission_denied") {
+				t.Errorf("%s over %s: %v", over, network, err)
+			}
+		}
+	}
+}
+
+func TestVerifyTargetNamesWhatTheGatewayWants(t *testing.T) {
+	for want, identity := range map[string][]string{
+		"/verify?environment=Production&permission=orders%3Aread":             nil,
+		"/verify?environment=Production&identity=id&permission=orders%3Aread": {"id"},
+	} {
+		if got := verifyTarget(forwardauth.Path, identity...); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }
 
 func TestAskersFailWhenARequestIsRefused(t *testing.T) {
 	known, foreign := testkit.ForeignKey(), testkit.ForeignKey()
-	addresses := serveVerifier(t, known)
+	addresses := serveVerifier(t, known, "tcp")
 	for name, c := range map[string]struct{ key, reason string }{
 		"a key that is not known":     {foreign, "unknown"},
 		"a key without permissions":   {known, "permission_denied"},

@@ -146,12 +146,12 @@ func (b *gatewayBench) measureGateway(ctx context.Context, g gatewaySample, veri
 
 // compareGateways puts two gateways under load in turns. The processor time is that of the server which each asks.
 func (b *gatewayBench) compareGateways(ctx context.Context, g gatewaySample, says string, ours, theirs [2]*program) error {
-	v, err := b.overURL(ours[1], customers(ours[0]))
+	v, err := b.overURL(ours[1], customers(ours[0]), "")
 	if err != nil {
 		return err
 	}
 	defer v.close()
-	yes, err := b.overURL(theirs[1], customers(theirs[0]))
+	yes, err := b.overURL(theirs[1], customers(theirs[0]), "")
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -111,23 +112,35 @@ func mustPass(check checker) asker {
 }
 
 // measureGRPC compares the verifier with the baseline over gRPC, and returns how many requests a second it answers.
-func (b *verifyBench) measureGRPC(ctx context.Context, verifier, baseline *program) (float64, error) {
-	v, err := b.overGRPC(verifier)
+func (b *verifyBench) measureGRPC(ctx context.Context, verifier, baseline *program) (rate float64, err error) {
+	err = b.competeOverGRPC(ctx, "gRPC", verifier, baseline, func(over string, v, other *contender) {
+		b.reportLoad(over, v, other)
+		rate = median(v.each(volley.rate))
+	})
+
+	return rate, err
+}
+
+// competeOverGRPC puts two servers under load in turns.
+func (b *verifyBench) competeOverGRPC(
+	ctx context.Context, over string, first, second *program, report func(over string, first, second *contender),
+) error {
+	one, err := b.overGRPC(first)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer v.close()
-	other, err := b.overGRPC(baseline)
+	defer one.close()
+	other, err := b.overGRPC(second)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer other.close()
-	if err := b.compete(ctx, "gRPC", v, other); err != nil {
-		return 0, err
+	if err := b.compete(ctx, over, one, other); err != nil {
+		return err
 	}
-	b.reportLoad("gRPC", v, other)
+	report(over, one, other)
 
-	return median(v.each(volley.rate)), nil
+	return nil
 }
 
 // overGRPC connects to a server as Envoy does: many requests share a connection.
@@ -145,11 +158,15 @@ func (b *verifyBench) overGRPC(p *program) (*contender, error) {
 	return c, nil
 }
 
-// dial opens connections without TLS.
+// dial opens connections without TLS to host:port or unix:/path.
 func dial(address string, n int) ([]*grpc.ClientConn, error) {
+	target := "passthrough:///" + address
+	if strings.HasPrefix(address, unixPrefix) {
+		target = address // gRPC knows this form
+	}
 	var connections []*grpc.ClientConn
 	for range n {
-		c, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		c, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
 			hangUp(connections)
 

@@ -7,8 +7,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/server"
@@ -21,16 +23,20 @@ const (
 	clientPath = "/v1/orders?status=open&limit=50"
 )
 
-// measureHTTP compares the verifier with the baseline over HTTP: as it is, and when it sends headers too.
+// measureHTTP compares the verifier with the baseline over HTTP: as both are, with as many headers from the baseline, and with one
+// identity header from the verifier.
 func (b *verifyBench) measureHTTP(ctx context.Context, verifier, baseline *program) error {
 	for _, c := range []struct {
-		over, path string
-		report     func(over string, verifier, baseline *contender)
+		over         string
+		ours, theirs string // what each server is asked for
+		report       func(over string, verifier, baseline *contender)
 	}{
-		{"HTTP", forwardauth.Path, b.reportLoad},
-		{"HTTP with headers", headersPath, b.reportHeaders},
+		{"HTTP", verifyTarget(forwardauth.Path), verifyTarget(forwardauth.Path), b.reportLoad},
+		{"HTTP with headers", verifyTarget(forwardauth.Path), verifyTarget(headersPath), b.reportHeaders},
+		{"HTTP with identity=id", verifyTarget(forwardauth.Path, "id"), verifyTarget(forwardauth.Path), b.reportOneHeader},
 	} {
-		if err := b.competeOverHTTP(ctx, c.over, verifier, baseline, c.path, c.report); err != nil {
+		err := b.competeOverHTTP(ctx, c.over, verifier, baseline, c.ours, c.theirs, c.report)
+		if err != nil {
 			return err
 		}
 	}
@@ -39,47 +45,63 @@ func (b *verifyBench) measureHTTP(ctx context.Context, verifier, baseline *progr
 	return nil
 }
 
-// competeOverHTTP compares the verifier with one of the answers of the baseline.
+// competeOverHTTP puts two servers under load in turns. ours and theirs are what they are asked for.
 func (b *verifyBench) competeOverHTTP(
-	ctx context.Context, over string, verifier, baseline *program, path string, report func(over string, verifier, baseline *contender),
+	ctx context.Context, over string, first, second *program, ours, theirs string, report func(over string, first, second *contender),
 ) error {
-	v, err := b.overHTTP(verifier, forwardauth.Path)
+	one, err := b.overHTTP(first, ours)
 	if err != nil {
 		return err
 	}
-	defer v.close()
-	other, err := b.overHTTP(baseline, path)
+	defer one.close()
+	other, err := b.overHTTP(second, theirs)
 	if err != nil {
 		return err
 	}
 	defer other.close()
-	if err := b.compete(ctx, over, v, other); err != nil {
+	if err := b.compete(ctx, over, one, other); err != nil {
 		return err
 	}
-	report(over, v, other)
+	report(over, one, other)
 
 	return nil
 }
 
 // overHTTP connects to a server as gateways do that speak HTTP/1.1: each request has a connection to itself, which is kept.
-func (b *verifyBench) overHTTP(p *program, path string) (*contender, error) {
-	return b.overURL(p, verifyURL(p.addresses[httpAddress], path))
+func (b *verifyBench) overHTTP(p *program, target string) (*contender, error) {
+	address := p.addresses[httpAddress]
+	if path, onSocket := strings.CutPrefix(address, unixPrefix); onSocket {
+		return b.overURL(p, "http://localhost"+target, path)
+	}
+
+	return b.overURL(p, "http://"+address+target, "")
 }
 
-// verifyURL is what a gateway asks for.
-func verifyURL(address, path string) string {
+// verifyTarget returns what a gateway asks for: everything after the host in the URL. With identity, it names the identity headers
+// that the gateway wants; without, the verifier sends all of them.
+func verifyTarget(path string, identity ...string) string {
 	needs := url.Values{}
 	needs.Set(server.NeedEnvironment, string(v1alpha1.EnvironmentProduction))
 	needs.Set(server.NeedPermission, string(neededPermission))
+	if len(identity) > 0 {
+		needs.Set(server.NeedIdentity, strings.Join(identity, ","))
+	}
 
-	return "http://" + address + path + "?" + needs.Encode()
+	return path + "?" + needs.Encode()
 }
 
-// overURL makes a contender that asks for a URL, and whose processor time is that of a program.
-func (b *verifyBench) overURL(p *program, target string) (*contender, error) {
-	client := &http.Client{Transport: &http.Transport{
+// overURL makes a contender that asks for a URL, and whose processor time is that of a program. It connects to the Unix socket at the path
+// socket, unless that is empty.
+func (b *verifyBench) overURL(p *program, target, socket string) (*contender, error) {
+	transport := &http.Transport{
 		MaxConnsPerHost: b.options.concurrency, MaxIdleConnsPerHost: b.options.concurrency, DisableCompression: true,
-	}}
+	}
+	if socket != "" {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+	}
+	client := &http.Client{Transport: transport}
 	c := &contender{program: p, close: client.CloseIdleConnections}
 	for range b.options.concurrency {
 		ask, err := b.newHTTPAsker(client, target)

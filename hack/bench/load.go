@@ -38,17 +38,17 @@ type volley struct {
 // rate is in requests a second.
 func (v volley) rate() float64 { return float64(v.requests) / v.took.Seconds() }
 
-// compete puts the verifier and the baseline under load in turns, after a round that does not count. They change places
-// from round to round, so that neither profits from a drift of the machine.
-func (b *verifyBench) compete(ctx context.Context, over string, verifier, baseline *contender) error {
+// compete puts two servers under load in turns, after a round that does not count. They change places from round to round, so that
+// neither profits from a drift of the machine. Each round of one has the round of the other next to it: ratios are of such pairs.
+func (b *verifyBench) compete(ctx context.Context, over string, first, second *contender) error {
 	b.log.printf("%s: warm-up", over)
-	for _, c := range []*contender{baseline, verifier} {
+	for _, c := range []*contender{second, first} {
 		if _, err := b.fire(ctx, c); err != nil {
 			return err
 		}
 	}
 	for round := range b.options.rounds {
-		order := []*contender{verifier, baseline}
+		order := []*contender{first, second}
 		if round%2 == 1 {
 			order[0], order[1] = order[1], order[0]
 		}
@@ -59,8 +59,8 @@ func (b *verifyBench) compete(ctx context.Context, over string, verifier, baseli
 			}
 			c.volleys = append(c.volleys, v)
 		}
-		b.log.printf("%s: round %d of %d: verifier %.0f requests/s, baseline %.0f requests/s", over,
-			round+1, b.options.rounds, verifier.volleys[round].rate(), baseline.volleys[round].rate())
+		b.log.printf("%s: round %d of %d: %s %.0f requests/s, %s %.0f requests/s", over, round+1, b.options.rounds,
+			first.program.name, first.volleys[round].rate(), second.program.name, second.volleys[round].rate())
 	}
 
 	return nil

@@ -41,6 +41,8 @@ type invocation struct {
 	path, target string
 	// ports is how many free addresses it needs beside those for metrics and probes.
 	ports int
+	// addresses are used instead of free ones, if there are any.
+	addresses []string
 	// args are its arguments, given those addresses.
 	args func(addresses []string) []string
 }
@@ -105,7 +107,7 @@ func (c *cluster) startProgram(ctx context.Context, how invocation) (*program, e
 		name:      how.name,
 		metrics:   "http://" + addresses[0] + "/metrics",
 		ready:     "http://" + addresses[1] + "/readyz",
-		addresses: addresses[2:],
+		addresses: append(addresses[2:], how.addresses...),
 	}
 	args := append(how.args(p.addresses), "--metrics-bind-address="+addresses[0], "--health-probe-bind-address="+addresses[1])
 

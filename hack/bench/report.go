@@ -184,6 +184,10 @@ func (r *report) finish(stdout io.Writer) error {
 	return nil
 }
 
+// legend says what the columns are.
+const legend = `FIGURE is what was measured, VALUE the result in UNIT, and AIM what the project wants it to be; MISSED follows an aim that was
+not reached. NOTE is what the value is made of: for ratios, the smallest and the largest of the rounds.`
+
 // writeTable prints the figures as aligned columns. An aim that was missed says so.
 func (r *report) writeTable(w io.Writer) error {
 	rows := make([][]string, 0, 1+len(r.Figures))
@@ -206,6 +210,7 @@ func (r *report) writeTable(w io.Writer) error {
 			widths[0], row[0], widths[1], row[1], widths[2], row[2], widths[3], row[3], row[4])
 		out.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
+	out.WriteString("\n" + legend + "\n")
 	for _, method := range r.Methods {
 		out.WriteString("\n" + method + "\n")
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	dto "github.com/prometheus/client_model/go"
 )
@@ -18,19 +19,36 @@ const (
 	serverAddresses
 )
 
-// withVerifier runs the verifier for as long as do takes, as an administrator: what it may do is not measured here.
+// unixPrefix begins the address of a Unix socket.
+const unixPrefix = "unix:"
+
+// withVerifier runs the verifier on TCP for as long as do takes.
 func (b *verifyBench) withVerifier(ctx context.Context, do func(context.Context, *program) error) error {
+	return b.withVerifierAt(ctx, invocation{name: "verifier", ports: serverAddresses}, do)
+}
+
+// withSocketVerifier runs a second verifier, on Unix sockets.
+func (b *verifyBench) withSocketVerifier(ctx context.Context, do func(context.Context, *program) error) error {
+	sockets := make([]string, serverAddresses)
+	for at, name := range map[int]string{grpcAddress: "grpc.sock", httpAddress: "http.sock"} {
+		sockets[at] = unixPrefix + filepath.Join(b.plane.Folder(), name)
+	}
+
+	return b.withVerifierAt(ctx, invocation{name: "socket", addresses: sockets}, do)
+}
+
+// withVerifierAt runs the verifier as an administrator: its rights are not measured here.
+func (b *verifyBench) withVerifierAt(ctx context.Context, how invocation, do func(context.Context, *program) error) error {
 	kubeconfig, err := b.plane.Kubeconfig("bench", "system:masters")
 	if err != nil {
 		return err
 	}
+	how.path, how.target = b.options.program, "bench-verify"
+	how.args = func(addresses []string) []string {
+		return append(b.bindArguments(addresses), "--kubeconfig="+kubeconfig, "--log-allowed=0", "--drain-delay=0s")
+	}
 
-	return b.withProgram(ctx, invocation{
-		name: "verifier", path: b.options.program, target: "bench-verify", ports: serverAddresses,
-		args: func(addresses []string) []string {
-			return append(b.bindArguments(addresses), "--kubeconfig="+kubeconfig, "--log-allowed=0", "--drain-delay=0s")
-		},
-	}, do)
+	return b.withProgram(ctx, how, do)
 }
 
 // withBaseline runs the servers that the verifier is compared with: this program, as another process.

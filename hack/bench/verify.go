@@ -149,6 +149,9 @@ func (b *verifyBench) measureAnswers(ctx context.Context, verifier *program) err
 		if err = b.measureHTTP(ctx, verifier, baseline); err != nil {
 			return fmt.Errorf("measure HTTP: %w", err)
 		}
+		if err = b.measureSockets(ctx, verifier); err != nil {
+			return fmt.Errorf("measure Unix sockets: %w", err)
+		}
 
 		return nil
 	})
