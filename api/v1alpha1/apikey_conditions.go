@@ -4,7 +4,7 @@
 package v1alpha1
 
 // Condition types of an APIKey. Ready and Active are always there once the operator has seen the object, Compliant where
-// an APIKeyPolicy is for it; Reconciling and Stalled only while they are true, as kstatus expects.
+// an APIKeyPolicy is for it; Disputed, Reconciling and Stalled only while they are true, the last two as kstatus expects.
 const (
 	// ConditionReady is True when this generation is reconciled: the cluster is as spec declares it.
 	ConditionReady = "Ready"
@@ -15,6 +15,10 @@ const (
 	// ConditionCompliant is True when the APIKey meets every APIKeyPolicy that is for its namespace. A key that was handed
 	// out works on when it is False: somebody has to decide about it.
 	ConditionCompliant = "Compliant"
+
+	// ConditionDisputed is True while status.keys of another APIKey holds the digest of a key of this one. Verifiers refuse such a key,
+	// whichever APIKey it belongs to. Where it is the active key, Active and Ready are False with the same reason.
+	ConditionDisputed = "Disputed"
 
 	// ConditionReconciling is True while the operator works towards Ready and expects to get there by itself.
 	ConditionReconciling = "Reconciling"
@@ -42,6 +46,9 @@ const (
 
 	// ReasonExpired surfaces when the expiry has passed and the key is refused for good.
 	ReasonExpired = "Expired"
+
+	// ReasonDisputed surfaces when status.keys of another APIKey holds the digest of a key of this one: verifiers refuse that key.
+	ReasonDisputed = "Disputed"
 
 	// ReasonDeleting surfaces when the APIKey is being deleted and waits for a finalizer: the key is refused for good.
 	ReasonDeleting = "Deleting"

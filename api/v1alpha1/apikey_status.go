@@ -201,7 +201,7 @@ type SecretReference struct {
 
 // APIKeyStatus is what the operator reports. It never holds a key, only digests.
 type APIKeyStatus struct {
-	// conditions are Ready, Active, where a policy is for the key Compliant, and, only while they are true, Reconciling and Stalled.
+	// conditions are Ready, Active, where a policy is for the key Compliant, and, only while they are true, Disputed, Reconciling and Stalled.
 	// Example: [{type: Ready, status: "True", reason: Minted, message: "Secret main-website holds the key", lastTransitionTime: "2026-11-21T09:30:00Z"}]
 	// +optional
 	// +listType=map

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +19,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
 // Routine events are told at 5 a second after the first 50: an event is one more write beside the three of a mint,
@@ -77,6 +81,19 @@ func (a *Announcer) recordsDropped(ctx context.Context, key *v1alpha1.APIKey, id
 		"the status was forged, or restored from a backup; dropped", strings.Join(ids, ", "))
 	ctrl.LoggerFrom(ctx).Info(note, "reason", eventStatusModified)
 	a.recorder.Eventf(key, nil, corev1.EventTypeWarning, eventStatusModified, actionCheck, "%s", note)
+}
+
+// logDispute names all APIKeys of a dispute in the log, which only administrators read. The event and the conditions name none
+// of another namespace.
+func logDispute(ctx context.Context, disputes lifecycle.Disputes) {
+	for _, digest := range slices.Sorted(maps.Keys(disputes)) {
+		others := make([]string, 0, len(disputes[digest]))
+		for _, name := range disputes[digest] {
+			others = append(others, name.String())
+		}
+		ctrl.LoggerFrom(ctx).Info("Other APIKeys have a record of the same key", "reason", v1alpha1.ReasonDisputed,
+			"key", digest[:min(len(digest), keys.IDLength)], "others", others)
+	}
 }
 
 // cleared says whether a key has expired and its Secret is gone.

@@ -202,6 +202,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 		r.Ledger.vouch(after)
 	}
 	r.Announcer.statusChanged(ctx, before, after, r.Clock.Now())
+	if dispute(after) != nil && dispute(before) == nil {
+		logDispute(ctx, p.observed.Disputes)
+	}
 	r.reportDropped(ctx, p)
 
 	return nil

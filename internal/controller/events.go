@@ -68,7 +68,9 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	if problem := problemOf(after); problem != nil && isNews(problemOf(before), problem) {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: problem.Reason, action: actionBlock, note: problem.Message})
 	}
-
+	if c := dispute(after); c != nil && dispute(before) == nil {
+		events = append(events, event{kind: corev1.EventTypeWarning, reason: c.Reason, action: actionCheck, note: c.Message})
+	}
 	if c := violation(after); c != nil && violation(before) == nil && !told(events, c.Reason) {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: c.Reason, action: actionCheck, note: c.Message})
 	}
@@ -88,6 +90,11 @@ func isNews(before, after *metav1.Condition) bool {
 // told says whether an event with a reason is among others: a key that a policy denies its first key is reported once.
 func told(events []event, reason string) bool {
 	return slices.ContainsFunc(events, func(e event) bool { return e.reason == reason })
+}
+
+// dispute is the Disputed condition of a key that another APIKey has a record of, too; nil: none has.
+func dispute(key *v1alpha1.APIKey) *metav1.Condition {
+	return meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionDisputed)
 }
 
 // violation is the Compliant condition of a key that does not meet a policy; nil: it meets all, or there is none.

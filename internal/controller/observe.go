@@ -29,6 +29,7 @@ func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 		return err
 	}
 	r.observeWriter(p)
+	p.observed.Disputes = r.Digests.disputes(p.observed.Key)
 
 	return nil
 }

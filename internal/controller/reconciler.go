@@ -48,6 +48,8 @@ type Reconciler struct {
 	Conflicts *Conflicts
 	// Ledger knows which status this operator has written or checked; nil: it vouches for every one.
 	Ledger *Ledger
+	// Digests finds the other APIKeys that have a record of a key; nil: there is none.
+	Digests *DigestIndex
 	// Announcer tells people and meters what has happened to a key.
 	Announcer *Announcer
 }

@@ -98,14 +98,15 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
 	watched, failures, conflicts, ledger := &Frontier{}, NewFailures(), NewConflicts(secrets), NewLedger()
-	apikeys := apikeyHandler{ledger: ledger, clock: opts.Clock}
+	digests := NewDigestIndex()
+	apikeys := apikeyHandler{ledger: ledger, digests: digests, clock: opts.Clock}
 	orphans := NewOrphans(secrets, mgr.GetCache(), clock.RealClock{}, mgr.GetEventRecorder(Name), cmp.Or(opts.OrphanGrace, OrphanGrace))
 	if err := errors.Join(mgr.Add(conflicts), mgr.Add(orphans)); err != nil {
 		return fmt.Errorf("add what follows Secrets in the way and orphans: %w", err)
 	}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
-		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts, Ledger: ledger,
+		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts, Ledger: ledger, Digests: digests,
 		Keys: opts.Keys, Clock: opts.Clock, Announcer: announcer,
 	}
 	b := ctrl.NewControllerManagedBy(mgr).

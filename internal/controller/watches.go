@@ -27,8 +27,9 @@ const statusDelay = time.Minute
 
 // apikeyHandler queues an APIKey that has changed.
 type apikeyHandler struct {
-	ledger *Ledger
-	clock  clock.PassiveClock
+	ledger  *Ledger
+	digests *DigestIndex
+	clock   clock.PassiveClock
 }
 
 // Create implements handler.EventHandler.
@@ -37,11 +38,13 @@ func (h apikeyHandler) Create(_ context.Context, e ctrlevent.CreateEvent, queue 
 	if e.IsInInitialList {
 		priority = priorityBehind
 	}
+	h.queueRivals(queue, nil, e.Object)
 	enqueue(queue, priority, requestFor(e.Object))
 }
 
 // Update implements handler.EventHandler.
 func (h apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
+	disputed := h.queueRivals(queue, e.ObjectOld, e.ObjectNew)
 	switch {
 	case e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion(): // a resync
 		enqueue(queue, priorityBehind, requestFor(e.ObjectNew))
@@ -52,6 +55,22 @@ func (h apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue 
 	default:
 		enqueueAfter(queue, requestFor(e.ObjectNew), statusDelay)
 	}
+	if disputed {
+		enqueue(queue, priorityAsked, requestFor(e.ObjectNew))
+	}
+}
+
+// queueRivals queues the other APIKeys for which a dispute about a key begins or ends with a change of this one, and reports whether there
+// are any. Either object is nil where the APIKey was not, or is no longer.
+func (h apikeyHandler) queueRivals(queue workQueue, before, after client.Object) bool {
+	was, _ := before.(*v1alpha1.APIKey)
+	is, _ := after.(*v1alpha1.APIKey)
+	rivals := h.digests.update(was, is)
+	for _, name := range rivals {
+		enqueue(queue, priorityAsked, reconcile.Request{NamespacedName: name})
+	}
+
+	return len(rivals) > 0
 }
 
 // claimsOtherKeys says whether somebody else has changed what a status says of keys.
@@ -68,6 +87,7 @@ func (h apikeyHandler) claimsOtherKeys(before, after client.Object) bool {
 
 // Delete implements handler.EventHandler.
 func (h apikeyHandler) Delete(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
+	h.queueRivals(queue, e.Object, nil)
 	enqueue(queue, priorityBehind, requestFor(e.Object)) // only what is remembered of it is left to be dropped
 }
 

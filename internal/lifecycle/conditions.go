@@ -37,6 +37,16 @@ const (
 // inPlace reports a key that is as declared: Active, or Suspended.
 func inPlace(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
+	w.remove(v1alpha1.ConditionReconciling)
+	if s.Phase == v1alpha1.PhaseActive && o.Disputes.concern(activeRecord(s.Keys)) {
+		message := disputeMessage(o, s.Keys)
+		w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDisputed, message)
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonDisputed, message)
+		w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonDisputed, message)
+
+		return
+	}
+	w.remove(v1alpha1.ConditionStalled)
 	if s.Phase == v1alpha1.PhaseSuspended {
 		w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSuspended, messageSuspended)
 		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonSuspended, messageSuspended)
@@ -44,13 +54,13 @@ func inPlace(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 		w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
 		w.set(v1alpha1.ConditionActive, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
 	}
-	w.remove(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
 }
 
 // inProgress reports that a key is on its way. While one is replaced, Ready keeps what it said: the old key works until
 // the new one does. A failure stays reported until the next attempt has succeeded, or each attempt would be news.
 func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
+	w.refuseDisputed(o)
 	if failing(s) {
 		if ready := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); activeRecord(s.Keys) == nil {
 			w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, ready.Reason, ready.Message)
@@ -196,6 +206,7 @@ func notReady(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now 
 	default:
 		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
 	}
+	w.refuseDisputed(o)
 
 	return w
 }
@@ -239,10 +250,11 @@ func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWri
 	s.Phase = phaseOf(s, o, now)
 	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *wholeSecond(now)}
 	if over {
-		w.remove(v1alpha1.ConditionCompliant) // nothing is demanded of a key that nobody can use
+		w.remove(v1alpha1.ConditionCompliant, v1alpha1.ConditionDisputed) // the key is refused for good, whatever else there is to say
 
 		return w
 	}
+	w.setDisputed(o)
 	if o.PoliciesUnknown {
 		return w // what policies meant for the spec that was acted on last stays
 	}

@@ -179,7 +179,7 @@ func unsettled(key *v1alpha1.APIKey, now time.Time) bool {
 	return key.Generation != key.Status.ObservedGeneration ||
 		activeRecord(key.Status.Keys) == nil || hasPending(key.Status.Keys) ||
 		len(unlapsed(key.Status.Keys, now)) != len(key.Status.Keys) ||
-		rotationRequested(key) || reached(rotationDue(key), now) || !isReady(key)
+		rotationRequested(key) || reached(rotationDue(key), now) || !isReady(key) && !reportsDispute(key)
 }
 
 // orphans says whether the APIKey is being deleted in a way that leaves its Secret, as kubectl delete --cascade=orphan does.

@@ -21,6 +21,8 @@ type Observed struct {
 	Policies []*v1alpha1.APIKeyPolicy
 	// PoliciesUnknown says that Policies could not be looked up. What they have meant so far stays until they can be.
 	PoliciesUnknown bool
+	// Disputes are the other APIKeys that have a record of a key of this one.
+	Disputes Disputes
 	// Unguarded is what keeps the guardrails at the API server from being in force, each in words; none: they are.
 	Unguarded []string
 }
