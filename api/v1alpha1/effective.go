@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import "time"
+
 // SecretName is the name of the Secret that holds the key: spec.secret.name, or else the name of the APIKey.
 func (k *APIKey) SecretName() string {
 	if k.Spec.Secret != nil && k.Spec.Secret.Name != "" {
@@ -23,3 +25,26 @@ func (k *APIKey) SecretDataKey() string {
 
 // SecretPreviousDataKey is the data key that holds the previous key in the Secret while an overlap runs.
 func (k *APIKey) SecretPreviousDataKey() string { return SecretPreviousKeyPrefix + k.SecretDataKey() }
+
+// The bounds that the schema sets a rate limit.
+const (
+	maxRateLimitRequests = 1_000_000
+	maxRateLimitPeriod   = 24 * time.Hour
+)
+
+// Effective returns the rate limit as operator and verifiers apply it: whole seconds, values within the bounds of the schema, and
+// a burst that equals requests where none is set. A period below 1s or that cannot be parsed, which only an object from an older
+// schema can have, counts as the longest period, so that a mistake never allows a key more than intended.
+func (l *RateLimit) Effective() (requests, burst int32, per time.Duration) {
+	per, _ = l.Per.Parse()
+	if per = min(per.Truncate(time.Second), maxRateLimitPeriod); per == 0 {
+		per = maxRateLimitPeriod
+	}
+	requests = min(max(l.Requests, 1), maxRateLimitRequests)
+	burst = requests
+	if l.Burst > 0 {
+		burst = min(l.Burst, maxRateLimitRequests)
+	}
+
+	return requests, burst, per
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // Reasons of events, beside those that a condition has too.
@@ -135,7 +136,7 @@ func rotationEvents(before, key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigg
 		note: fmt.Sprintf("Secret %q holds the new key %s (%s)%s", key.SecretName(), activeID(key), trigger, endOfOld(before, key)),
 	}}
 	if request, actedOn := lifecycle.RequestActedOn(key); actedOn {
-		if _, err := lifecycle.ParseRotateRequest(request); err != nil {
+		if _, err := policy.ParseRotateRequest(request); err != nil {
 			events = append(events, event{
 				kind: corev1.EventTypeWarning, reason: eventInvalidOverlap, action: actionRotate,
 				note: fmt.Sprintf("The key was rotated with the overlap of spec.rotation, because %s", err),

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeypolicies,verbs=list;watch
@@ -43,7 +43,7 @@ func policiesFor(ctx context.Context, reader client.Reader, namespace string) ([
 	}
 	var selected []*v1alpha1.APIKeyPolicy
 	for i := range all.Items {
-		if lifecycle.Selects(&all.Items[i], labels) {
+		if policy.Selects(&all.Items[i], labels) {
 			selected = append(selected, &all.Items[i])
 		}
 	}
@@ -76,10 +76,10 @@ func policyHandler(reader client.Reader) handler.EventHandler {
 			ctrl.LoggerFrom(ctx).Error(err, "Cannot list namespaces: their APIKeys follow a changed APIKeyPolicy only when they are next looked at")
 		}
 		for i := range namespaces.Items {
-			selected := func(policy client.Object) bool {
-				p, ok := policy.(*v1alpha1.APIKeyPolicy)
+			selected := func(object client.Object) bool {
+				apikeyPolicy, ok := object.(*v1alpha1.APIKeyPolicy)
 
-				return ok && lifecycle.Selects(p, namespaces.Items[i].Labels)
+				return ok && policy.Selects(apikeyPolicy, namespaces.Items[i].Labels)
 			}
 			if slices.ContainsFunc(policies, selected) {
 				queueAllIn(ctx, reader, queue, namespaces.Items[i].Name)
@@ -121,7 +121,7 @@ func namespaceHandler(reader client.Reader) handler.EventHandler {
 			policies := &v1alpha1.APIKeyPolicyList{}
 			err := reader.List(ctx, policies, client.UnsafeDisableDeepCopy)
 			if err != nil || slices.ContainsFunc(policies.Items, func(p v1alpha1.APIKeyPolicy) bool {
-				return lifecycle.Selects(&p, before) != lifecycle.Selects(&p, after)
+				return policy.Selects(&p, before) != policy.Selects(&p, after)
 			}) {
 				queueAllIn(ctx, reader, queue, e.ObjectNew.GetName())
 			}

@@ -63,6 +63,37 @@ func full(letter string) func(*v1alpha1.APIKey) {
 }
 
 // The API server stops counting, and refuses, when the expressions of one binding cost too much.
+// many are n different texts of one length that begin with a mark.
+func many[T ~string](mark string, n, length int) []T {
+	list := make([]T, n)
+	for i := range list {
+		list[i] = T(mark + fmt.Sprintf("%0*d", length-len(mark), i))
+	}
+
+	return list
+}
+
+// largestDomain is the longest prefix of a name of a label.
+func largestDomain() string { return strings.Join(many[string]("d", 4, 63), ".")[:253] + "/" }
+
+// largestTemplate has as many labels and annotations as there may be, with the longest names and values.
+func largestTemplate(letter, value string) *v1alpha1.SecretTemplate {
+	template := &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{}, Annotations: map[string]v1alpha1.AnnotationValue{}}
+	for _, name := range many[string](largestDomain()+letter, 16, 317) {
+		template.Labels[name] = v1alpha1.LabelValue(strings.Repeat(value, 63))
+		template.Annotations[name] = v1alpha1.AnnotationValue(strings.Repeat(value, 1024))
+	}
+
+	return template
+}
+
+// largestRequest is a rotate annotation as long as it may be, with an overlap.
+func largestRequest(letter string) string {
+	const overlap = ",overlap=000720h0000000m000000000s"
+
+	return strings.Repeat(letter, 1024-len(overlap)) + overlap
+}
+
 var _ = Describe("The costs of the guardrails", func() {
 	const everybody = "everything@example.com" // may do everything, which the authorizer is asked for 26 times
 

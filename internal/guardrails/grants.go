@@ -10,6 +10,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // How many elements the lists of an APIKey have at most, as the CRD says. There is a validation for each: a question to the
@@ -39,7 +40,7 @@ func grants() Guardrail {
 		MatchConditions: []matchCondition{
 			changed(specOrRotateChanged()),
 		},
-		Variables: slices.Concat(widenings(), grantVariables(), rotateVariables()),
+		Variables: slices.Concat(widenings(), grantVariables(), policy.RotateRequestVariables()),
 	}
 	spec.Validations = append(spec.Validations, rotateAnnotationReadable(), useOfEnvironment())
 	for i := range maxPermissions {

@@ -5,14 +5,11 @@ package guardrails_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -32,40 +29,20 @@ func fromYAML[T any](text string) T {
 	return spec
 }
 
-// declared is a new APIKey with a spec in YAML, in Production where it does not say otherwise.
-func declared(namespace, spec string) *v1alpha1.APIKey {
+// change is a spec in YAML with other fields in place of its own; null takes one away.
+func change(spec, fields string) string {
 	GinkgoHelper()
-	key := newKey(namespace)
-	key.Spec = fromYAML[v1alpha1.APIKeySpec](spec)
-	if key.Spec.Environment == "" {
-		key.Spec.Environment = v1alpha1.EnvironmentProduction
+	merged := fromYAML[map[string]any](spec)
+	for name, value := range fromYAML[map[string]any](fields) {
+		merged[name] = value
+		if value == nil {
+			delete(merged, name)
+		}
 	}
+	data, err := yaml.Marshal(merged)
+	Expect(err).NotTo(HaveOccurred())
 
-	return key
-}
-
-// limited puts an APIKeyPolicy in force for one namespace, beside what its selector says, and takes it away after the spec.
-func limited(ctx SpecContext, namespace, spec string) *v1alpha1.APIKeyPolicy {
-	GinkgoHelper()
-	policy := makePolicy(ctx, namespace, fromYAML[v1alpha1.APIKeyPolicySpec](spec))
-	awaitPolicies(ctx)
-
-	return policy
-}
-
-// makePolicy makes an APIKeyPolicy for one namespace.
-func makePolicy(ctx SpecContext, namespace string, spec v1alpha1.APIKeyPolicySpec) *v1alpha1.APIKeyPolicy {
-	GinkgoHelper()
-	policy := &v1alpha1.APIKeyPolicy{ObjectMeta: metav1.ObjectMeta{GenerateName: "limits-"}, Spec: spec}
-	if policy.Spec.NamespaceSelector == nil {
-		policy.Spec.NamespaceSelector = &v1alpha1.NamespaceSelector{}
-	}
-	here := v1alpha1.NamespaceRequirement{Key: namespaceName, Operator: v1alpha1.NamespaceLabelIn, Values: []v1alpha1.LabelValue{v1alpha1.LabelValue(namespace)}}
-	policy.Spec.NamespaceSelector.MatchExpressions = append(policy.Spec.NamespaceSelector.MatchExpressions, here)
-	Expect(admin.Create(ctx, policy)).To(Succeed())
-	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(admin.Delete(ctx, policy))).To(Succeed()) })
-
-	return policy
+	return string(data)
 }
 
 // marker is an APIKeyPolicy for a namespace of its own, which nothing else uses.
@@ -90,32 +67,8 @@ func awaitPolicies(ctx context.Context) {
 	change := fmt.Sprintf("change-%d", marker.change)
 	marker.policy.Spec.Roles[0] = v1alpha1.RoleName(change)
 	Expect(admin.Update(ctx, marker.policy)).To(Succeed())
-	probe := declared(string(marker.policy.Spec.NamespaceSelector.MatchLabels[namespaceName]), "roles: [none]")
+	probe := newKey(string(marker.policy.Spec.NamespaceSelector.MatchLabels[namespaceName]))
+	probe.Spec.Roles = []v1alpha1.RoleName{"none"}
 	Eventually(func() error { return admin.Create(ctx, probe.DeepCopy(), client.DryRunAll) }).
 		WithTimeout(inForceTimeout).WithPolling(5 * time.Millisecond).Should(MatchError(ContainSubstring(`it allows "` + change + `".`)))
-}
-
-// answer is what the guardrail limits says to who is refused; empty: the request is accepted.
-func answer(err error) string {
-	GinkgoHelper()
-	if err == nil {
-		return ""
-	}
-	Expect(err).To(MatchError(apierrors.IsForbidden, "forbidden"))
-	var status apierrors.APIStatus
-	Expect(errors.As(err, &status)).To(BeTrue())
-	before, after, found := strings.Cut(status.Status().Message, " denied request: ")
-	Expect(found).To(BeTrue(), "%v", err)
-	Expect(before).To(ContainSubstring("limits' with binding"), "%v", err)
-
-	return after
-}
-
-// about is a sentence on a policy; empty where the sentence is.
-func about(policy *v1alpha1.APIKeyPolicy, sentence string) string {
-	if sentence == "" {
-		return ""
-	}
-
-	return fmt.Sprintf("APIKeyPolicy %q %s", policy.Name, sentence)
 }

@@ -14,10 +14,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // requests are rotate annotations, many of them nearly right.
+// dice makes what the API server and the operator are to judge alike.
+type dice struct{ *rand.Rand }
+
+// one is one of some values.
+func one[T any](d dice, values ...T) T { return values[d.IntN(len(values))] }
+
+// often is true in n of ten cases.
+func (d dice) often(n int) bool { return d.IntN(10) < n }
+
 func (d dice) request() string {
 	text := one(d, "leak1", "leak 1", "", "2026-11-21", strings.Repeat("n", 300)) +
 		one(d, "", ",", ",,", ", ", ",overlap=", ",overlap", ",Overlap=", ",overlap==", "overlap=") +
@@ -43,7 +52,7 @@ var _ = Describe("A rotate annotation", func() {
 		refused, tried := 0, 800
 		for i := range tried {
 			value := d.request()
-			_, unreadable := lifecycle.ParseRotateRequest(value)
+			_, unreadable := policy.ParseRotateRequest(value)
 			changed := key.DeepCopy()
 			annotated(value)(changed)
 			err := admin.Update(ctx, changed, client.DryRunAll)

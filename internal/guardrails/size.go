@@ -9,6 +9,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // How large the metadata of an APIKey may be. The API server alone allows 256 KiB of annotations, and of the rest what fits into 1.5 MiB.
@@ -52,9 +53,9 @@ func size() Guardrail {
 			`'labels, annotations, finalizers and owner references of an APIKey may take %d bytes together, and these take ' + string(variables.bytes) + ': take some out.'`,
 			maxMetadataBytes)),
 		forbidden(fmt.Sprintf("size(bytes(%s)) <= %d || (request.operation == 'UPDATE' && %s == %s)",
-			rotateAnnotation("object"), maxRotateBytes, rotateAnnotation("object"), rotateAnnotation("oldObject")), fmt.Sprintf(
+			policy.RotateAnnotationCEL("object"), maxRotateBytes, policy.RotateAnnotationCEL("object"), policy.RotateAnnotationCEL("oldObject")), fmt.Sprintf(
 			`'the annotation %s may take %d bytes, and this one takes ' + string(size(bytes(%s))) + ': use a short value, such as a date.'`,
-			v1alpha1.RotateAnnotation, maxRotateBytes, rotateAnnotation("object"))),
+			v1alpha1.RotateAnnotation, maxRotateBytes, policy.RotateAnnotationCEL("object"))),
 	}
 
 	return newGuardrail("size", "Limits the labels, annotations, finalizers and owner references of APIKeys.", spec)

@@ -43,6 +43,9 @@ var (
 )
 
 func TestGuardrails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("these specs need a control plane")
+	}
 	RegisterFailHandler(Fail)
 	log.SetLogger(GinkgoLogr)
 	RunSpecs(t, "Guardrails at the API server")

@@ -16,7 +16,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // entry is what is kept of an APIKey. It does not change, except that its rights become those that it shares when it enters the index.
@@ -44,7 +44,7 @@ func newEntry(key *v1alpha1.APIKey) *entry {
 			Environment: shared(key.Spec.Environment),
 			Customers:   shared(access.ListOf(key.Spec.Customers)),
 			Limit:       limitOf(cmp.Or(key.Status.RateLimit, key.Spec.RateLimit)), // spec counts until the operator has seen it
-			ExpiresAt:   seconds(lifecycle.Deadline(key), access.Never),
+			ExpiresAt:   seconds(policy.EnforcedExpiry(key), access.Never),
 			LastUsedAt:  seconds(key.Status.LastUsedAt, 0),
 			// What was reported first is final: an expired key that is declared revoked later stays an expired one.
 			Revoked:   phase == v1alpha1.PhaseRevoked || !key.DeletionTimestamp.IsZero() || key.Spec.Revoked && phase != v1alpha1.PhaseExpired,

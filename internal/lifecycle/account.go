@@ -50,7 +50,7 @@ func ParseAccount(text string) Account {
 			continue
 		}
 		if seconds, err := strconv.ParseInt(end, 10, 64); err == nil {
-			account.Ends[digest] = wholeSecond(time.Unix(seconds, 0))
+			account.Ends[digest] = v1alpha1.StorableTime(time.Unix(seconds, 0))
 		}
 	}
 

@@ -11,10 +11,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
+
+// policies returns APIKeyPolicies with specs in YAML, named a, b, c…
+func policies(t *testing.T, specs ...string) []*v1alpha1.APIKeyPolicy {
+	t.Helper()
+	all := make([]*v1alpha1.APIKeyPolicy, len(specs))
+	for i, spec := range specs {
+		all[i] = &v1alpha1.APIKeyPolicy{ObjectMeta: metav1.ObjectMeta{Name: string(rune('a' + i))}}
+		if err := yaml.UnmarshalStrict([]byte(spec), &all[i].Spec); err != nil {
+			t.Fatalf("policy %s: %v", spec, err)
+		}
+	}
+
+	return all
+}
 
 // expires is a change of spec.expiresAt, and recorded one of status.expiresAt.
 func expires(at *metav1.Time) func(*v1alpha1.APIKey) {

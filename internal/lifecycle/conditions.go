@@ -248,7 +248,7 @@ func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWri
 	}
 	s.ExpiresAt = inRange(expiryToRecord(o, now))
 	s.Phase = phaseOf(s, o, now)
-	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *wholeSecond(now)}
+	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *v1alpha1.StorableTime(now)}
 	if over {
 		w.remove(v1alpha1.ConditionCompliant, v1alpha1.ConditionDisputed) // the key is refused for good, whatever else there is to say
 
@@ -258,7 +258,7 @@ func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWri
 	if o.PoliciesUnknown {
 		return w // what policies meant for the spec that was acted on last stays
 	}
-	s.RateLimit = limitInForce(o.Key, o.Policies)
+	s.RateLimit = o.terms().RateLimit()
 	w.setCompliant(o, now)
 
 	return w

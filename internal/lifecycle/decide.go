@@ -126,7 +126,7 @@ func whenDenied(o Observed, now time.Time) (Plan, bool) {
 	if o.Key.Status.LastRotation != nil || !due(o, now) {
 		return Plan{}, false
 	}
-	violations := Violations(o.Key, o.Policies, now)
+	violations := o.terms().Violations(now)
 
 	return heldBack(o, v1alpha1.ReasonPolicyDenied, listed(violations, " ")), len(violations) > 0
 }

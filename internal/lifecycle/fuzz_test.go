@@ -14,6 +14,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // FuzzDecide decides on arbitrary objects under arbitrary policies and writes every status that could follow. Nothing
@@ -68,10 +69,10 @@ func FuzzDecide(f *testing.F) {
 		if !written {
 			return
 		}
-		if plan.Action == lifecycle.Mint && (flag || key.Status.LastRotation == nil && len(lifecycle.Violations(key, policies, moment)) > 0) {
+		if plan.Action == lifecycle.Mint && (flag || key.Status.LastRotation == nil && len(policy.TermsOf(key, policies).Violations(moment)) > 0) {
 			t.Error("a key is minted that nothing guards, or that a policy denies")
 		}
-		if status.ObservedGeneration != key.Generation || !over && later(status.ExpiresAt, lifecycle.ExpiresAt(key)) {
+		if status.ObservedGeneration != key.Generation || !over && later(status.ExpiresAt, policy.DeclaredExpiry(key)) {
 			t.Errorf("%s: generation %d of %d is reported to expire at %v", plan.Action, status.ObservedGeneration, key.Generation, status.ExpiresAt)
 		}
 		if over && (isActive(status) || plan.Action != lifecycle.Delete && plan.Action != lifecycle.Close) {

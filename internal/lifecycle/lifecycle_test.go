@@ -4,7 +4,6 @@
 package lifecycle_test
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -183,38 +182,6 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 			t.Errorf("decided by %q, want %q", got, step.want)
 		}
 		step.relax()
-	}
-}
-
-func TestExpiresAt(t *testing.T) {
-	for name, c := range map[string]struct {
-		spec v1alpha1.APIKeySpec
-		want string
-	}{
-		"neither: never":                                      {v1alpha1.APIKeySpec{}, ""},
-		"a time":                                              {v1alpha1.APIKeySpec{ExpiresAt: at(now)}, "2026-11-21T12:00:00Z"},
-		"a time in another zone":                              {v1alpha1.APIKeySpec{ExpiresAt: at(now.In(time.FixedZone("", 3600)))}, "2026-11-21T12:00:00Z"},
-		"a fraction is cut off":                               {v1alpha1.APIKeySpec{ExpiresAt: at(now.Add(time.Second - 1))}, "2026-11-21T12:00:00Z"},
-		"a duration counts from creation":                     {v1alpha1.APIKeySpec{ValidFor: "1h30m"}, "2026-11-20T13:30:00Z"},
-		"a duration that makes no sense is no time":           {v1alpha1.APIKeySpec{ValidFor: "a while"}, "2026-11-20T12:00:00Z"},
-		"a negative duration is no time":                      {v1alpha1.APIKeySpec{ValidFor: "-5h"}, "2026-11-20T12:00:00Z"},
-		"Go's zero time is a time":                            {v1alpha1.APIKeySpec{ExpiresAt: &metav1.Time{}}, "2000-01-01T00:00:00Z"},
-		"a year that a timestamp cannot hold is the last one": {v1alpha1.APIKeySpec{ExpiresAt: at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}, "2999-12-31T23:59:59Z"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			key := settled(func(k *v1alpha1.APIKey) { k.Spec = c.spec })
-			got := lifecycle.ExpiresAt(key)
-			if text := format(got); text != c.want {
-				t.Errorf("expires at %q, want %q", text, c.want)
-			}
-			if got != nil { // what is compared is what survives being stored
-				data, err := json.Marshal(got)
-				var back metav1.Time
-				if err != nil || json.Unmarshal(data, &back) != nil || !back.Equal(got) || got.IsZero() {
-					t.Errorf("%v is stored as %s (%v)", got, data, err)
-				}
-			}
-		})
 	}
 }
 

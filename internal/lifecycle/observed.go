@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // Observed is all that a decision needs to know of the cluster.
@@ -26,6 +27,9 @@ type Observed struct {
 	// Unguarded is what keeps the guardrails at the API server from being in force, each in words; none: they are.
 	Unguarded []string
 }
+
+// terms returns what the policies mean for the APIKey.
+func (o Observed) terms() policy.Terms { return policy.TermsOf(o.Key, o.Policies) }
 
 // SecretState is how much is known of a Secret, and what.
 type SecretState int

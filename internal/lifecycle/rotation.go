@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // rotationDue is when spec.rotation.every asks for the next rotation; nil: never.
@@ -18,12 +19,12 @@ func rotationDue(key *v1alpha1.APIKey) *metav1.Time {
 	if key.Spec.Rotation == nil || key.Status.LastRotation == nil {
 		return nil
 	}
-	every, ok := parseDuration(key.Spec.Rotation.Every)
+	every, ok := key.Spec.Rotation.Every.Parse()
 	if !ok || every <= 0 {
 		return nil
 	}
 
-	return wholeSecond(key.Status.LastRotation.At.Add(every))
+	return v1alpha1.StorableTime(key.Status.LastRotation.At.Add(every))
 }
 
 // declaredOverlap is spec.rotation.overlap.
@@ -31,7 +32,7 @@ func declaredOverlap(key *v1alpha1.APIKey) time.Duration {
 	if key.Spec.Rotation == nil {
 		return 0
 	}
-	overlap, _ := parseDuration(key.Spec.Rotation.Overlap)
+	overlap, _ := key.Spec.Rotation.Overlap.Parse()
 
 	return min(overlap, v1alpha1.MaxOverlap)
 }
@@ -53,14 +54,14 @@ func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
 		if candidate == "" {
 			return
 		}
-		was, _ := parseDuration(shortest)
-		if is, _ := parseDuration(candidate); shortest == "" || is < was {
+		was, _ := shortest.Parse()
+		if is, _ := candidate.Parse(); shortest == "" || is < was {
 			shortest = candidate
 		}
 	}
 	if rotationRequested(key) {
 		// A request that cannot be read is reported by an event and uses the overlap of spec.
-		request, _ := ParseRotateRequest(key.Annotations[v1alpha1.RotateAnnotation])
+		request, _ := policy.ParseRotateRequest(key.Annotations[v1alpha1.RotateAnnotation])
 		consider(request.Overlap)
 	}
 	for i := range key.Status.Keys {
@@ -77,16 +78,10 @@ func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
 func overlapOf(o Observed, rotation *v1alpha1.PendingRotation) time.Duration {
 	overlap := declaredOverlap(o.Key)
 	if rotation.Overlap != "" {
-		overlap, _ = parseDuration(rotation.Overlap)
-	}
-	overlap = min(overlap, v1alpha1.MaxOverlap)
-	for _, policy := range o.Policies {
-		if maximum, limited := maximumOverlap(&policy.Spec); limited {
-			overlap = min(overlap, maximum)
-		}
+		overlap, _ = rotation.Overlap.Parse()
 	}
 
-	return overlap
+	return o.terms().LimitOverlap(min(overlap, v1alpha1.MaxOverlap))
 }
 
 // announcedRotation is what an announced key was drawn for. The record of an operator that did not keep it is taken for one that
@@ -141,7 +136,7 @@ func rotated(s *v1alpha1.APIKeyStatus, trigger v1alpha1.RotationTrigger, values 
 	s.RotateValues = remembered(s.RotateValues, values...)
 	value := newest(append([]string{before}, values...))
 	name, _, _ := strings.Cut(value, ",")
-	s.LastRotation = &v1alpha1.LastRotation{Trigger: trigger, Value: value, Name: name, At: *wholeSecond(now)}
+	s.LastRotation = &v1alpha1.LastRotation{Trigger: trigger, Value: value, Name: name, At: *v1alpha1.StorableTime(now)}
 }
 
 // newest returns the last value that is not empty.

@@ -24,7 +24,7 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 		s.Keys = s.Keys[1:]
 	}
 	s.Keys = append(s.Keys, v1alpha1.KeyRecord{
-		ID: id, Digest: digest, State: v1alpha1.KeyPending, CreatedAt: *wholeSecond(now), Rotation: pendingRotation(o, now),
+		ID: id, Digest: digest, State: v1alpha1.KeyPending, CreatedAt: *v1alpha1.StorableTime(now), Rotation: pendingRotation(o, now),
 	})
 	inProgress(&s, o, now)
 
@@ -46,7 +46,7 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 		case r.State == v1alpha1.KeyPending || keep == 0:
 			continue
 		case r.State == v1alpha1.KeyActive:
-			r = retire(r, wholeSecond(now.Add(keep)))
+			r = retire(r, v1alpha1.StorableTime(now.Add(keep)))
 		}
 		records = append(records, r)
 	}
@@ -86,7 +86,7 @@ func Closed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.Key)
 	s.SecretRef = nil
 	ended(&s, o, now)
-	at := wholeSecond(now)
+	at := v1alpha1.StorableTime(now)
 	if s.Phase == v1alpha1.PhaseExpired && s.ExpiresAt != nil && s.ExpiresAt.Before(at) {
 		at = s.ExpiresAt
 	}

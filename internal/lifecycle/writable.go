@@ -35,14 +35,14 @@ func keepInRange(records []v1alpha1.KeyRecord) {
 	}
 }
 
-// writable tells whether the schema accepts a time.
-func writable(t *metav1.Time) bool { return t.Unix() >= earliest && t.Unix() <= latest }
-
 // inRange returns a time, or the nearest one that can be written.
 func inRange(t *metav1.Time) *metav1.Time {
 	if t == nil || writable(t) {
 		return t
 	}
 
-	return wholeSecond(t.Time)
+	return v1alpha1.StorableTime(t.Time)
 }
+
+// writable tells whether the schema accepts a time.
+func writable(t *metav1.Time) bool { return v1alpha1.StorableTime(t.Time).Unix() == t.Unix() }

@@ -1,7 +1,7 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package lifecycle_test
+package policy_test
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // rotateRequests are rotate annotations and how they are read; bad is for those that admission refuses.
@@ -61,8 +61,8 @@ var rotateRequests = map[string]struct {
 func TestParseRotateRequest(t *testing.T) {
 	for name, c := range rotateRequests {
 		t.Run(name, func(t *testing.T) {
-			got, err := lifecycle.ParseRotateRequest(c.value)
-			if want := (lifecycle.RotateRequest{Name: c.name, Overlap: c.overlap}); got != want || (err != nil) != c.bad {
+			got, err := policy.ParseRotateRequest(c.value)
+			if want := (policy.RotateRequest{Name: c.name, Overlap: c.overlap}); got != want || (err != nil) != c.bad {
 				t.Errorf("%q is read as %+v (%v), want %+v", c.value, got, err, want)
 			}
 			if err != nil && !strings.Contains(err.Error(), `such as "leak-4711,overlap=0s"`) {
@@ -79,7 +79,7 @@ func FuzzParseRotateRequest(f *testing.F) {
 		f.Add(c.value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		request, err := lifecycle.ParseRotateRequest(value)
+		request, err := policy.ParseRotateRequest(value)
 		if err != nil {
 			if request.Overlap != "" || !strings.Contains(value, ",") {
 				t.Errorf("%q: %v and overlap %q", value, err, request.Overlap)

@@ -1,7 +1,7 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package guardrails_test
+package policy_test
 
 import (
 	"time"

@@ -1,7 +1,7 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package guardrails_test
+package policy_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // many are n different texts of one length that begin with a mark.
@@ -62,7 +62,7 @@ func largestPrefixes() []v1alpha1.NamePrefix {
 
 // largestTemplate has as many labels and annotations as there may be, with the longest names and values.
 func largestTemplate(letter, value string) *v1alpha1.SecretTemplate {
-	template := &v1alpha1.SecretTemplate{Labels: labels{}, Annotations: annotations{}}
+	template := &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{}, Annotations: map[string]v1alpha1.AnnotationValue{}}
 	for _, name := range many[string](largestDomain()+letter, 16, 317) {
 		template.Labels[name] = v1alpha1.LabelValue(strings.Repeat(value, 63))
 		template.Annotations[name] = v1alpha1.AnnotationValue(strings.Repeat(value, 1024))
@@ -103,24 +103,24 @@ var _ = Describe("The largest APIKeyPolicies", func() {
 		for range 3 {
 			makePolicy(ctx, namespace, largestPolicy(selector.DeepCopy()))
 		}
-		policy := makePolicy(ctx, namespace, largestPolicy(selector))
+		largest := makePolicy(ctx, namespace, largestPolicy(selector))
 		awaitPolicies(ctx)
 
-		key := newKey(namespace)
-		key.Spec = v1alpha1.APIKeySpec{
+		apikey := newAPIKey(namespace)
+		apikey.Spec = v1alpha1.APIKeySpec{
 			Environment: v1alpha1.EnvironmentDevelopment,
-			Permissions: policy.Spec.Permissions[112:], Roles: policy.Spec.Roles[56:], ValidFor: policy.Spec.Expiry.Maximum,
-			RateLimit: policy.Spec.RateLimit.Maximum.DeepCopy(), Rotation: &v1alpha1.Rotation{Every: policy.Spec.Rotation.MaximumAge, Overlap: policy.Spec.Rotation.MaximumOverlap},
-			Customers: policy.Spec.Customers.Allowed[96:], Secret: largestTemplate("l", "a"),
+			Permissions: largest.Spec.Permissions[112:], Roles: largest.Spec.Roles[56:], ValidFor: largest.Spec.Expiry.Maximum,
+			RateLimit: largest.Spec.RateLimit.Maximum.DeepCopy(), Rotation: &v1alpha1.Rotation{Every: largest.Spec.Rotation.MaximumAge, Overlap: largest.Spec.Rotation.MaximumOverlap},
+			Customers: largest.Spec.Customers.Allowed[96:], Secret: largestTemplate("l", "a"),
 		}
-		Expect(admin.Create(ctx, key)).To(Succeed())
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 
-		key.Spec.Permissions, key.Spec.Roles = policy.Spec.Permissions[96:112], policy.Spec.Roles[48:56]
-		key.Spec.ValidFor, key.Spec.Rotation.Every, key.Spec.Rotation.Overlap = "1h", "1m", "0s"
-		key.Spec.Customers, key.Spec.Secret = policy.Spec.Customers.Allowed[64:96], largestTemplate("l", "b")
-		annotated(largestRequest("r"))(key)
-		key.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 999_998, Per: "000024h0000000m000000000s", Burst: 999_998}
-		Expect(admin.Update(ctx, key)).To(Succeed())
+		apikey.Spec.Permissions, apikey.Spec.Roles = largest.Spec.Permissions[96:112], largest.Spec.Roles[48:56]
+		apikey.Spec.ValidFor, apikey.Spec.Rotation.Every, apikey.Spec.Rotation.Overlap = "1h", "1m", "0s"
+		apikey.Spec.Customers, apikey.Spec.Secret = largest.Spec.Customers.Allowed[64:96], largestTemplate("l", "b")
+		annotated(largestRequest("r"))(apikey)
+		apikey.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 999_998, Per: "000024h0000000m000000000s", Burst: 999_998}
+		Expect(admin.Update(ctx, apikey)).To(Succeed())
 
 		for what, change := range map[string]func(*v1alpha1.APIKeySpec){
 			"does not allow permissions": func(s *v1alpha1.APIKeySpec) { s.Permissions = many[v1alpha1.Permission]("x", 16, 64) },
@@ -135,10 +135,10 @@ var _ = Describe("The largest APIKeyPolicies", func() {
 			},
 			"demands that a key": func(s *v1alpha1.APIKeySpec) { s.Rotation.Every = "999999h9999999m999999999s" },
 		} {
-			changed, created := key.DeepCopy(), newKey(namespace)
+			changed, created := apikey.DeepCopy(), newAPIKey(namespace)
 			change(&changed.Spec)
 			created.Spec = changed.Spec
-			violations := lifecycle.Violations(changed, []*v1alpha1.APIKeyPolicy{policy}, time.Now())
+			violations := policy.TermsOf(changed, []*v1alpha1.APIKeyPolicy{largest}).Violations(time.Now())
 			Expect(violations).To(ConsistOf(ContainSubstring(what)))
 			for _, refusal := range []string{answer(admin.Update(ctx, changed)), answer(admin.Create(ctx, created))} {
 				_, found, _ := strings.Cut(refusal, `" `)

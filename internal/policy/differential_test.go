@@ -1,7 +1,7 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package guardrails_test
+package policy_test
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // dice makes what the API server and the operator are to judge alike.
@@ -56,36 +56,36 @@ func (d dice) rate() *v1alpha1.RateLimit {
 	}
 }
 
-// key is an APIKey with some of everything.
-func (d dice) key(namespace string) *v1alpha1.APIKey {
-	key := newKey(namespace)
-	key.Spec.Environment = one(d, v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment)
-	key.Spec.Permissions, key.Spec.Roles = d.permissions(0, 2), d.roles(0, 1)
+// apikey is an APIKey with some of everything.
+func (d dice) apikey(namespace string) *v1alpha1.APIKey {
+	apikey := newAPIKey(namespace)
+	apikey.Spec.Environment = one(d, v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment)
+	apikey.Spec.Permissions, apikey.Spec.Roles = d.permissions(0, 2), d.roles(0, 1)
 	switch d.IntN(3) {
 	case 0:
-		key.Spec.ValidFor = d.length()
+		apikey.Spec.ValidFor = d.length()
 	case 1: // not so near to any end that the time a test takes could matter
-		key.Spec.ExpiresAt = &metav1.Time{Time: time.Now().Add(one(d, -time.Hour, 30*time.Minute, 23*time.Hour, 25*time.Hour, 100*time.Hour))}
+		apikey.Spec.ExpiresAt = &metav1.Time{Time: time.Now().Add(one(d, -time.Hour, 30*time.Minute, 23*time.Hour, 25*time.Hour, 100*time.Hour))}
 	}
 	if d.often(5) {
-		key.Spec.RateLimit = d.rate()
+		apikey.Spec.RateLimit = d.rate()
 	}
 	if d.often(5) {
-		key.Spec.Rotation = &v1alpha1.Rotation{Every: d.length(), Overlap: one[v1alpha1.Duration](d, "", "0s", "1s", "59m", "3540s")}
+		apikey.Spec.Rotation = &v1alpha1.Rotation{Every: d.length(), Overlap: one[v1alpha1.Duration](d, "", "0s", "1s", "59m", "3540s")}
 	}
-	key.Spec.Customers = some[v1alpha1.Customer](d, 0, 2, "a", "b", "c")
+	apikey.Spec.Customers = some[v1alpha1.Customer](d, 0, 2, "a", "b", "c")
 	if d.often(4) {
-		l, a := labels{}, annotations{}
+		template := &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{}, Annotations: map[string]v1alpha1.AnnotationValue{}}
 		for _, name := range some(d, 0, 3, "a", "a/b", "a.b/c", "b") {
-			l[name] = "x"
+			template.Labels[name] = "x"
 		}
 		for _, name := range some(d, 0, 2, "a", "a/b", "b") {
-			a[name] = "x"
+			template.Annotations[name] = "x"
 		}
-		labelled(l, a)(key)
+		apikey.Spec.Secret = template
 	}
 
-	return key
+	return apikey
 }
 
 // policy demands some of everything. What its schema would refuse is left out.
@@ -167,20 +167,20 @@ var _ = Describe("The API server and the operator", func() {
 		for range rounds {
 			namespace := &corev1.Namespace{}
 			Expect(admin.Get(ctx, client.ObjectKey{Name: newNamespace(ctx, d.labels()...)}, namespace)).To(Succeed())
-			var made, policies []*v1alpha1.APIKeyPolicy
+			var made, selected []*v1alpha1.APIKeyPolicy
 			for range 1 + d.IntN(3) {
-				policy := makePolicy(ctx, namespace.Name, d.policy())
-				if made = append(made, policy); lifecycle.Selects(policy, namespace.Labels) {
-					policies = append(policies, policy)
+				apikeyPolicy := makePolicy(ctx, namespace.Name, d.policy())
+				if made = append(made, apikeyPolicy); policy.Selects(apikeyPolicy, namespace.Labels) {
+					selected = append(selected, apikeyPolicy)
 				}
 			}
 			awaitPolicies(ctx)
 			for range keysARound {
-				key := d.key(namespace.Name)
-				refusal := answer(admin.Create(ctx, key.DeepCopy(), client.DryRunAll))
-				key.CreationTimestamp = metav1.Now()
-				violations := lifecycle.Violations(key, policies, time.Now())
-				story := func() string { return tell(namespace, key, made) }
+				apikey := d.apikey(namespace.Name)
+				refusal := answer(admin.Create(ctx, apikey.DeepCopy(), client.DryRunAll))
+				apikey.CreationTimestamp = metav1.Now()
+				violations := policy.TermsOf(apikey, selected).Violations(time.Now())
+				story := func() string { return tell(namespace, apikey, made) }
 				if len(violations) == 0 {
 					Expect(refusal).To(BeEmpty(), story)
 
@@ -190,8 +190,8 @@ var _ = Describe("The API server and the operator", func() {
 				refusal, _, _ = strings.Cut(refusal, " It is ") // which time is the latest depends on now
 				Expect(violations).To(ContainElement(refusal), story)
 			}
-			for _, policy := range made { // the fewer there are, the faster is the rest
-				Expect(admin.Delete(ctx, policy)).To(Succeed())
+			for _, apikeyPolicy := range made { // the fewer there are, the faster is the rest
+				Expect(admin.Delete(ctx, apikeyPolicy)).To(Succeed())
 			}
 		}
 		Expect(refused).To(BeNumerically("~", rounds*keysARound/2, rounds*keysARound*2/5), "a test of one answer alone shows little")
