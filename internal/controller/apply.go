@@ -51,7 +51,7 @@ func (r *Reconciler) mint(ctx context.Context, p *pass) error {
 	if p.ungated != nil {
 		return p.ungated
 	}
-	key, err := r.Keys.New(p.observed.Key.Spec.Environment)
+	key, err := r.Keys.New(p.observed.APIKey.Spec.Environment)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (r *Reconciler) handOut(ctx context.Context, p *pass, key keys.Key) (*corev
 	if err != nil {
 		return nil, err
 	}
-	dataKey, previousKey := p.observed.Key.SecretDataKey(), p.observed.Key.SecretPreviousDataKey()
+	dataKey, previousKey := p.observed.APIKey.SecretDataKey(), p.observed.APIKey.SecretPreviousDataKey()
 	if lifecycle.KeepsPrevious(p.observed, p.now) {
 		secret.Data[previousKey] = secret.Data[dataKey]
 	} else {
@@ -118,7 +118,7 @@ func (r *Reconciler) fence(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, p.observed.Key.ResourceVersion)
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, p.observed.APIKey.ResourceVersion)
 	if !p.observed.Secret.Account.Known {
 		setAccount(secret, lifecycle.Fenced(p.observed, reference(secret), p.now).Keys)
 	}
@@ -136,7 +136,7 @@ func (r *Reconciler) reshape(ctx context.Context, p *pass) error {
 		return err
 	}
 	if lifecycle.PreviousIsStale(p.observed, p.now) {
-		delete(secret.Data, p.observed.Key.SecretPreviousDataKey())
+		delete(secret.Data, p.observed.APIKey.SecretPreviousDataKey())
 	}
 	if !p.observed.Secret.Account.Known { // it is from before there were accounts; else it stays: this pass may see an older status
 		setAccount(secret, lifecycle.Settled(p.observed, p.now).Keys)
@@ -152,7 +152,7 @@ func (r *Reconciler) reshape(ctx context.Context, p *pass) error {
 // deleteSecret deletes the very Secret that was observed, then closes the records.
 func (r *Reconciler) deleteSecret(ctx context.Context, p *pass) error {
 	ref := p.observed.Secret.Ref
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.observed.Key.Namespace, Name: ref.Name}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.observed.APIKey.Namespace, Name: ref.Name}}
 	err := r.Secrets.Delete(quiet(ctx), secret, client.Preconditions{UID: &ref.UID, ResourceVersion: &ref.ResourceVersion})
 	if apierrors.IsNotFound(err) {
 		err = r.confirmGone(ctx, secret, err)
@@ -181,7 +181,7 @@ func (r *Reconciler) confirmGone(ctx context.Context, secret *corev1.Secret, ans
 // writeStatus writes a status if it differs, provided that nobody has changed the APIKey since it was read,
 // and tells about what the change means. It is the only place that writes a status.
 func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.APIKeyStatus) error {
-	before := p.observed.Key
+	before := p.observed.APIKey
 	if equality.Semantic.DeepEqual(before.Status, status) {
 		return nil
 	}
@@ -197,7 +197,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 	if err != nil {
 		return fmt.Errorf("write the status of APIKey %s/%s: %w", before.Namespace, before.Name, err)
 	}
-	p.observed.Key = after
+	p.observed.APIKey = after
 	if p.checked() {
 		r.Ledger.vouch(after)
 	}

@@ -45,7 +45,7 @@ func workTime(p *pass) time.Duration {
 // wait for first keys.
 func (r *Reconciler) conclude(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
 	result, err := r.next(ctx, p, err)
-	if p.observed.Key.Status.LastRotation != nil && (err != nil || result.RequeueAfter > 0) {
+	if p.observed.APIKey.Status.LastRotation != nil && (err != nil || result.RequeueAfter > 0) {
 		result.Priority = new(priorityAsked)
 	}
 
@@ -118,7 +118,7 @@ func (r *Reconciler) retryAfter(ctx context.Context, p *pass) time.Duration {
 		return r.awaitSecret(ctx, p)
 	}
 	held := p.plan.Action == lifecycle.Block && p.plan.Reason == v1alpha1.ReasonGuardrailsMissing
-	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(p.observed.Key), p.observed.Unguarded) {
+	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(p.observed.APIKey), p.observed.Unguarded) {
 		return conflictDelay
 	}
 
@@ -145,20 +145,20 @@ func (r *Reconciler) awaitSecret(ctx context.Context, p *pass) time.Duration {
 // awaitCheck says when to check what somebody else has written, or vouches for it.
 func (r *Reconciler) awaitCheck(p *pass) time.Duration {
 	if p.checked() {
-		if !r.Ledger.vouchesFor(p.observed.Key) {
-			r.Ledger.vouch(p.observed.Key)
+		if !r.Ledger.vouchesFor(p.observed.APIKey) {
+			r.Ledger.vouch(p.observed.APIKey)
 		}
 
 		return 0
 	}
 
-	return max(r.Ledger.checkAt(p.observed.Key, p.now).Sub(p.now), time.Millisecond)
+	return max(r.Ledger.checkAt(p.observed.APIKey, p.now).Sub(p.now), time.Millisecond)
 }
 
 // reportDropped tells about records that somebody else has written, once the status is without them.
 func (r *Reconciler) reportDropped(ctx context.Context, p *pass) {
 	holds := func(id string) bool {
-		return slices.ContainsFunc(p.observed.Key.Status.Keys, func(k v1alpha1.KeyRecord) bool { return k.ID == id })
+		return slices.ContainsFunc(p.observed.APIKey.Status.Keys, func(k v1alpha1.KeyRecord) bool { return k.ID == id })
 	}
 	var dropped, kept []string
 	for _, id := range p.doubtful {
@@ -170,7 +170,7 @@ func (r *Reconciler) reportDropped(ctx context.Context, p *pass) {
 	}
 	p.doubtful = kept
 	if len(dropped) > 0 {
-		r.Announcer.recordsDropped(ctx, p.observed.Key, dropped)
+		r.Announcer.recordsDropped(ctx, p.observed.APIKey, dropped)
 	}
 }
 

@@ -29,7 +29,7 @@ func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 		return err
 	}
 	r.observeWriter(p)
-	p.observed.Disputes = r.Digests.disputes(p.observed.Key)
+	p.observed.Disputes = r.Digests.disputes(p.observed.APIKey)
 
 	return nil
 }
@@ -38,13 +38,13 @@ func (r *Reconciler) observe(ctx context.Context, p *pass) error {
 // either, what depends on it has to wait, such as the minting of keys. The end of a key does not.
 func (r *Reconciler) observeRules(ctx context.Context, p *pass) {
 	p.observed.Unguarded, p.ungated = r.Guardrails.Missing(ctx)
-	p.observed.Policies, p.unruled = policiesFor(ctx, r.Policies, p.observed.Key.Namespace)
+	p.observed.Policies, p.unruled = policiesFor(ctx, r.Policies, p.observed.APIKey.Namespace)
 	p.observed.PoliciesUnknown = p.unruled != nil
 }
 
 // observeSecret fills in what the watch of Secrets shows.
 func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
-	key := p.observed.Key
+	key := p.observed.APIKey
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := r.Metadata.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, meta)
@@ -73,7 +73,7 @@ func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
 // observeWriter fills in whether somebody else has written what the status says of keys, and has the Secret read when it is
 // time to check that. Nothing is to be checked of a key that has ended: closing it ends every record.
 func (r *Reconciler) observeWriter(p *pass) {
-	key := p.observed.Key
+	key := p.observed.APIKey
 	p.observed.Unvouched = !r.Ledger.vouchesFor(key)
 	if _, over := lifecycle.Ended(p.observed, p.now); over || !p.observed.Unvouched {
 		return
@@ -104,7 +104,7 @@ func (r *Reconciler) watchBehind(key *v1alpha1.APIKey, now time.Time) bool {
 // read looks at the Secret itself. What it finds is kept for the write that may follow:
 // its uid and resourceVersion are that write's precondition.
 func (r *Reconciler) read(ctx context.Context, p *pass) error {
-	key := p.observed.Key
+	key := p.observed.APIKey
 	secret := &corev1.Secret{}
 	err := r.Secrets.Get(quiet(ctx), client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, secret)
 	switch {
@@ -129,8 +129,8 @@ func (r *Reconciler) doubtful(p *pass) []string {
 	if !p.observed.Unvouched || !r.Ledger.knows(p.request.NamespacedName) {
 		return ids
 	}
-	for i := range p.observed.Key.Status.Keys {
-		record := &p.observed.Key.Status.Keys[i]
+	for i := range p.observed.APIKey.Status.Keys {
+		record := &p.observed.APIKey.Status.Keys[i]
 		if record.State == v1alpha1.KeyPending || p.observed.Secret.State == lifecycle.SecretAbsent {
 			ids = append(ids, record.ID)
 		}

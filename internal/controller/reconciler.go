@@ -92,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &pass{request: req, now: r.Clock.Now(), observed: lifecycle.Observed{Key: key}}
+	p := &pass{request: req, now: r.Clock.Now(), observed: lifecycle.Observed{APIKey: key}}
 
 	return r.conclude(ctx, p, r.work(ctx, p))
 }

@@ -27,7 +27,7 @@ func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, lo
 
 // draft is the Secret to write: the one that was read, in shape, or a new one.
 func (r *Reconciler) draft(p *pass) (*corev1.Secret, error) {
-	key := p.observed.Key
+	key := p.observed.APIKey
 	secret := &corev1.Secret{Type: v1alpha1.SecretType}
 	if p.secret != nil {
 		secret = p.secret.DeepCopy()

@@ -90,11 +90,11 @@ func (s Secret) readable(key *v1alpha1.APIKey) bool {
 // accounted are the records that the Secret accounts for, or all while it was not read. Announced ones are among them: their
 // keys may be under way. One that the Secret says ends earlier does.
 func accounted(o Observed) []v1alpha1.KeyRecord {
-	if !o.Secret.readable(o.Key) {
-		return o.Key.Status.Keys
+	if !o.Secret.readable(o.APIKey) {
+		return o.APIKey.Status.Keys
 	}
 	var kept []v1alpha1.KeyRecord
-	for _, r := range o.Key.Status.Keys {
+	for _, r := range o.APIKey.Status.Keys {
 		if r, ok := accountFor(o.Secret, r); ok {
 			kept = append(kept, r)
 		}
@@ -135,7 +135,7 @@ func valid(o Observed, now time.Time) []v1alpha1.KeyRecord {
 func Unaccounted(o Observed) []string {
 	kept := accounted(o)
 	var ids []string
-	for _, r := range o.Key.Status.Keys {
+	for _, r := range o.APIKey.Status.Keys {
 		if !slices.ContainsFunc(kept, func(k v1alpha1.KeyRecord) bool { return k.Digest == r.Digest }) {
 			ids = append(ids, r.ID)
 		}

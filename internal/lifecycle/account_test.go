@@ -100,7 +100,7 @@ func TestWhatASecretAccountsFor(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := lifecycle.Observed{Key: settled(with(c.records...)), Secret: c.secret}
+			o := lifecycle.Observed{APIKey: settled(with(c.records...)), Secret: c.secret}
 			status := lifecycle.Settled(o, now)
 			if diff := cmp.Diff(c.want, states(status)); diff != "" {
 				t.Errorf("keys (-want +got):\n%s", diff)
@@ -121,7 +121,7 @@ func TestWhatASecretAccountsFor(t *testing.T) {
 
 func TestTheEndThatTheSecretKnowsIsTheLatest(t *testing.T) {
 	o := lifecycle.Observed{
-		Key:    settled(with(record("old", v1alpha1.KeyRetiring, now.Add(700*time.Hour)), record("active", v1alpha1.KeyActive))),
+		APIKey: settled(with(record("old", v1alpha1.KeyRetiring, now.Add(700*time.Hour)), record("active", v1alpha1.KeyActive))),
 		Secret: accounting("active", "active", ends("old", now.Add(time.Minute))),
 	}
 	if got := lifecycle.Settled(o, now).Keys[0].NotAfter; !got.Equal(at(now.Add(time.Minute))) {
@@ -133,7 +133,7 @@ func TestARecordUnderAnotherIDIsNobodys(t *testing.T) {
 	twin := record("active", v1alpha1.KeyRetiring, now.Add(time.Hour))
 	twin.ID = "other"
 	o := lifecycle.Observed{
-		Key:    settled(with(record("active", v1alpha1.KeyActive), twin)),
+		APIKey: settled(with(record("active", v1alpha1.KeyActive), twin)),
 		Secret: accounting("active", "active", ends("active", now.Add(time.Hour))),
 	}
 	for _, r := range lifecycle.Settled(o, now).Keys {
@@ -145,7 +145,7 @@ func TestARecordUnderAnotherIDIsNobodys(t *testing.T) {
 
 func TestAnOverlapThatNoneCanHaveIsOver(t *testing.T) {
 	forged := with(record("forged", v1alpha1.KeyRetiring, now.Add(721*time.Hour)), record("active", v1alpha1.KeyActive))
-	o := lifecycle.Observed{Key: settled(forged), Secret: in(lifecycle.SecretUnread)}
+	o := lifecycle.Observed{APIKey: settled(forged), Secret: in(lifecycle.SecretUnread)}
 	if plan := lifecycle.Decide(o, now); plan.Action != lifecycle.Read {
 		t.Errorf("%s, want a look at the Secret", plan.Action)
 	}
@@ -156,7 +156,7 @@ func TestAnOverlapThatNoneCanHaveIsOver(t *testing.T) {
 
 func TestAnAnnouncedKeyThatNothingVouchesForIsFencedOffWhereNoneIsMinted(t *testing.T) {
 	o := lifecycle.Observed{
-		Key:    settled(with(record("active", v1alpha1.KeyActive), record("forged", v1alpha1.KeyPending))),
+		APIKey: settled(with(record("active", v1alpha1.KeyActive), record("forged", v1alpha1.KeyPending))),
 		Secret: accounting("active", "active"), Unguarded: []string{"gone"},
 	}
 	if plan := lifecycle.Decide(o, now); plan.Action != lifecycle.Block {
@@ -184,7 +184,7 @@ func TestAnAnnouncedKeyThatNothingVouchesForIsFencedOffWhereNoneIsMinted(t *test
 
 func TestASecretWithoutOurOwnerReferenceStillAccounts(t *testing.T) {
 	o := lifecycle.Observed{
-		Key:    settled(with(record("active", v1alpha1.KeyActive), record("forged", v1alpha1.KeyActive))),
+		APIKey: settled(with(record("active", v1alpha1.KeyActive), record("forged", v1alpha1.KeyActive))),
 		Secret: accounting("active", "active"),
 	}
 	o.Secret.State, o.Secret.OurType = lifecycle.SecretForeign, true

@@ -59,36 +59,36 @@ func TestDecideUnderPoliciesAndGuardrails(t *testing.T) {
 		message string
 	}{
 		"a new key that does not meet a policy gets no key": {
-			lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretAbsent), Policies: onlyStaging},
+			lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretAbsent), Policies: onlyStaging},
 			lifecycle.Block, v1alpha1.ReasonPolicyDenied, `APIKeyPolicy "a" does not allow environment "Production": it allows "Staging".`,
 		},
 		"nor does one with an unknown key in its Secret": {
-			lifecycle.Observed{Key: settled(minted()), Secret: owned("unknown"), Policies: onlyStaging},
+			lifecycle.Observed{APIKey: settled(minted()), Secret: owned("unknown"), Policies: onlyStaging},
 			lifecycle.Block, v1alpha1.ReasonPolicyDenied, `APIKeyPolicy "a" does not allow environment "Production": it allows "Staging".`,
 		},
 		"but what was handed out already is promoted": {
-			lifecycle.Observed{Key: settled(minted(), with(record("new", v1alpha1.KeyPending))), Secret: owned("new"), Policies: onlyStaging, Unguarded: gone},
+			lifecycle.Observed{APIKey: settled(minted(), with(record("new", v1alpha1.KeyPending))), Secret: owned("new"), Policies: onlyStaging, Unguarded: gone},
 			lifecycle.Promote, "", "",
 		},
-		"a living key that does not meet a policy lives on":      {lifecycle.Observed{Key: settled(), Secret: owned("active"), Policies: onlyStaging}, lifecycle.Settle, "", ""},
-		"it can be rotated, for it may have leaked":              {lifecycle.Observed{Key: settled(rotateNow), Secret: owned("active"), Policies: onlyStaging}, lifecycle.Mint, "", ""},
-		"and gets a new key when its Secret is deleted":          {lifecycle.Observed{Key: settled(), Secret: in(lifecycle.SecretAbsent), Policies: onlyStaging}, lifecycle.Mint, "", ""},
-		"a new key without guardrails gets no key":               {lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretAbsent), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a rotation without guardrails has to wait":              {lifecycle.Observed{Key: settled(rotateNow), Secret: owned("active"), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a deleted Secret without guardrails, too":               {lifecycle.Observed{Key: settled(), Secret: in(lifecycle.SecretAbsent), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a living key needs no guardrails":                       {lifecycle.Observed{Key: settled(), Secret: owned("active"), Unguarded: gone}, lifecycle.Settle, "", ""},
-		"its labels are put right without them":                  {lifecycle.Observed{Key: settled(), Secret: lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active"}, Unguarded: gone}, lifecycle.Reshape, "", ""},
-		"it is revoked without them":                             {lifecycle.Observed{Key: settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }), Secret: in(lifecycle.SecretUnread), Unguarded: gone}, lifecycle.Delete, "", ""},
-		"it expires without them":                                {lifecycle.Observed{Key: settled(recorded(at(now))), Secret: in(lifecycle.SecretUnread), Unguarded: gone}, lifecycle.Delete, "", ""},
-		"nothing is fenced for a mint that has to wait":          {lifecycle.Observed{Key: settled(rotateNow, crowd), Secret: owned("active"), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a maximum that has passed ends a key that was none yet": {lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretUnread), Policies: shortLived}, lifecycle.Close, "", ""},
-		"a maximum that has passed ends no living key":           {lifecycle.Observed{Key: settled(), Secret: in(lifecycle.SecretUnread), Policies: shortLived}, lifecycle.Settle, "", ""},
-		"also when its spec changes":                             {lifecycle.Observed{Key: settled(edited), Secret: owned("active"), Policies: shortLived}, lifecycle.Settle, "", ""},
+		"a living key that does not meet a policy lives on":      {lifecycle.Observed{APIKey: settled(), Secret: owned("active"), Policies: onlyStaging}, lifecycle.Settle, "", ""},
+		"it can be rotated, for it may have leaked":              {lifecycle.Observed{APIKey: settled(rotateNow), Secret: owned("active"), Policies: onlyStaging}, lifecycle.Mint, "", ""},
+		"and gets a new key when its Secret is deleted":          {lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretAbsent), Policies: onlyStaging}, lifecycle.Mint, "", ""},
+		"a new key without guardrails gets no key":               {lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretAbsent), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
+		"a rotation without guardrails has to wait":              {lifecycle.Observed{APIKey: settled(rotateNow), Secret: owned("active"), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
+		"a deleted Secret without guardrails, too":               {lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretAbsent), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
+		"a living key needs no guardrails":                       {lifecycle.Observed{APIKey: settled(), Secret: owned("active"), Unguarded: gone}, lifecycle.Settle, "", ""},
+		"its labels are put right without them":                  {lifecycle.Observed{APIKey: settled(), Secret: lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active"}, Unguarded: gone}, lifecycle.Reshape, "", ""},
+		"it is revoked without them":                             {lifecycle.Observed{APIKey: settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }), Secret: in(lifecycle.SecretUnread), Unguarded: gone}, lifecycle.Delete, "", ""},
+		"it expires without them":                                {lifecycle.Observed{APIKey: settled(recorded(at(now))), Secret: in(lifecycle.SecretUnread), Unguarded: gone}, lifecycle.Delete, "", ""},
+		"nothing is fenced for a mint that has to wait":          {lifecycle.Observed{APIKey: settled(rotateNow, crowd), Secret: owned("active"), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
+		"a maximum that has passed ends a key that was none yet": {lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretUnread), Policies: shortLived}, lifecycle.Close, "", ""},
+		"a maximum that has passed ends no living key":           {lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretUnread), Policies: shortLived}, lifecycle.Settle, "", ""},
+		"also when its spec changes":                             {lifecycle.Observed{APIKey: settled(edited), Secret: owned("active"), Policies: shortLived}, lifecycle.Settle, "", ""},
 		"an end that a policy has set before the first key was tried for is forgotten with the policy": {
-			lifecycle.Observed{Key: settled(minted(), recorded(at(now))), Secret: in(lifecycle.SecretAbsent)}, lifecycle.Mint, "", "",
+			lifecycle.Observed{APIKey: settled(minted(), recorded(at(now))), Secret: in(lifecycle.SecretAbsent)}, lifecycle.Mint, "", "",
 		},
 		"but not when that key may be in use": {
-			lifecycle.Observed{Key: settled(minted(), recorded(at(now)), with(record("new", v1alpha1.KeyPending))), Secret: owned("new")}, lifecycle.Delete, "", "",
+			lifecycle.Observed{APIKey: settled(minted(), recorded(at(now)), with(record("new", v1alpha1.KeyPending))), Secret: owned("new")}, lifecycle.Delete, "", "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestEveryReportRecordsWhatSpecAndPoliciesSay(t *testing.T) {
 	} {
 		for action, report := range reports() {
 			t.Run(name+", "+action, func(t *testing.T) {
-				status := report(lifecycle.Observed{Key: c.key, Secret: owned("active"), Policies: c.policies})
+				status := report(lifecycle.Observed{APIKey: c.key, Secret: owned("active"), Policies: c.policies})
 				if status.ObservedGeneration != c.key.Generation {
 					t.Errorf("observed generation %d of %d", status.ObservedGeneration, c.key.Generation)
 				}
@@ -175,7 +175,7 @@ func compliance(s v1alpha1.APIKeyStatus) metav1.Condition {
 
 func TestTheEndOfALivingKeyIsFixed(t *testing.T) {
 	key := settled(minted())
-	o := lifecycle.Observed{Key: key, Secret: in(lifecycle.SecretAbsent), Policies: policies(t, "expiry: {default: 48h}")}
+	o := lifecycle.Observed{APIKey: key, Secret: in(lifecycle.SecretAbsent), Policies: policies(t, "expiry: {default: 48h}")}
 	key.Status = lifecycle.Announced(o, "new", "new", now)
 	key.Status = lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerCreated, now)
 	first := format(key.Status.ExpiresAt)
@@ -221,10 +221,10 @@ func TestCompliantSays(t *testing.T) {
 		"nothing of a key that nobody can use": {settled(revoked), policies(t, "environments: [Staging]"), ": "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := lifecycle.Observed{Key: c.key, Secret: owned("active"), Policies: c.policies}
+			o := lifecycle.Observed{APIKey: c.key, Secret: owned("active"), Policies: c.policies}
 			report := lifecycle.Settled
 			if c.key.Spec.Revoked {
-				before := lifecycle.Observed{Key: settled(), Secret: o.Secret, Policies: c.policies}
+				before := lifecycle.Observed{APIKey: settled(), Secret: o.Secret, Policies: c.policies}
 				c.key.Status = lifecycle.Settled(before, now)
 				report = lifecycle.Closed
 			}
@@ -252,7 +252,7 @@ func TestALongListIsCut(t *testing.T) {
 		"between two bytes of one letter": {[]string{"-" + strings.Repeat("é", 600)}, "-" + strings.Repeat("é", 449) + " (and more)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := lifecycle.Decide(lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretAbsent), Unguarded: c.missing}, now)
+			plan := lifecycle.Decide(lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretAbsent), Unguarded: c.missing}, now)
 			if diff := cmp.Diff(before+c.want+".", plan.Message); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
@@ -264,8 +264,8 @@ func TestALongListIsCut(t *testing.T) {
 }
 
 func TestAnnouncedAndWithheld(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(minted(), with(record("older", v1alpha1.KeyPending))), Secret: in(lifecycle.SecretAbsent)}
-	o.Key.Status = lifecycle.Announced(o, "new", "new", now)
+	o := lifecycle.Observed{APIKey: settled(minted(), with(record("older", v1alpha1.KeyPending))), Secret: in(lifecycle.SecretAbsent)}
+	o.APIKey.Status = lifecycle.Announced(o, "new", "new", now)
 	if plan, held := lifecycle.HoldsBack(o, now); held {
 		t.Fatalf("held back by %s without a reason", plan.Reason)
 	}
@@ -274,7 +274,7 @@ func TestAnnouncedAndWithheld(t *testing.T) {
 		v1alpha1.ReasonGuardrailsMissing: {Unguarded: []string{"gone"}},
 	} {
 		t.Run(reason, func(t *testing.T) {
-			changed := lifecycle.Observed{Key: o.Key, Secret: o.Secret, Policies: change.Policies, Unguarded: change.Unguarded}
+			changed := lifecycle.Observed{APIKey: o.APIKey, Secret: o.Secret, Policies: change.Policies, Unguarded: change.Unguarded}
 			plan, held := lifecycle.HoldsBack(changed, now)
 			if !held || plan.Reason != reason {
 				t.Fatalf("held back: %t, by %q", held, plan.Reason)
@@ -291,7 +291,7 @@ func TestAnnouncedAndWithheld(t *testing.T) {
 }
 
 func TestWakesWhenAKeyGetsTooOld(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Policies: policies(t, "rotation: {maximumAge: 25h}", "rotation: {maximumAge: 30h}")}
+	o := lifecycle.Observed{APIKey: settled(), Policies: policies(t, "rotation: {maximumAge: 25h}", "rotation: {maximumAge: 30h}")}
 	if got := lifecycle.NextWake(o, now); got != time.Hour {
 		t.Errorf("wakes in %s, want 1h", got)
 	}

@@ -82,7 +82,7 @@ func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
 	reason, message, ready := endOf(s, o)
-	if rotationRequested(o.Key) {
+	if rotationRequested(o.APIKey) {
 		message += messageIgnored
 	}
 	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
@@ -105,13 +105,13 @@ func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 // endOf says how a key has ended, and whether that is what was asked for.
 func endOf(s *v1alpha1.APIKeyStatus, o Observed) (reason, message string, ready metav1.ConditionStatus) {
 	switch {
-	case orphans(o.Key):
+	case orphans(o.APIKey):
 		return v1alpha1.ReasonDeleting, messageDeleting + messageOrphans, metav1.ConditionFalse
-	case !o.Key.DeletionTimestamp.IsZero():
-		return v1alpha1.ReasonDeleting, messageDeleting + messageWaits + listed(o.Key.Finalizers, ", ") + ".", metav1.ConditionFalse
+	case !o.APIKey.DeletionTimestamp.IsZero():
+		return v1alpha1.ReasonDeleting, messageDeleting + messageWaits + listed(o.APIKey.Finalizers, ", ") + ".", metav1.ConditionFalse
 	case s.Phase != v1alpha1.PhaseExpired:
 		return v1alpha1.ReasonRevoked, messageRevoked, metav1.ConditionTrue
-	case o.Key.Status.LastRotation == nil && len(o.Key.Status.Keys) == 0:
+	case o.APIKey.Status.LastRotation == nil && len(o.APIKey.Status.Keys) == 0:
 		return v1alpha1.ReasonExpired, messageStillborn, metav1.ConditionFalse
 	default:
 		return v1alpha1.ReasonExpired, messageExpired, metav1.ConditionFalse
@@ -120,7 +120,7 @@ func endOf(s *v1alpha1.APIKeyStatus, o Observed) (reason, message string, ready 
 
 // lingering says what a Secret that is being deleted waits for.
 func lingering(o Observed) string {
-	return `Secret "` + o.Key.SecretName() + `" is being deleted and waits for its finalizers: ` + listed(o.Secret.Finalizers, ", ")
+	return `Secret "` + o.APIKey.SecretName() + `" is being deleted and waits for its finalizers: ` + listed(o.Secret.Finalizers, ", ")
 }
 
 // stalled reports a key that cannot go on until someone acts.
@@ -219,7 +219,7 @@ func phaseOf(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) v1alpha1.Phase
 		return phase
 	case activeRecord(s.Keys) == nil:
 		return v1alpha1.PhasePending
-	case o.Key.Spec.Suspend:
+	case o.APIKey.Spec.Suspend:
 		return v1alpha1.PhaseSuspended
 	default:
 		return v1alpha1.PhaseActive
@@ -244,7 +244,7 @@ type conditionWriter struct {
 func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWriter {
 	_, over := Ended(o, now)
 	if over || !o.PoliciesUnknown {
-		s.ObservedGeneration = o.Key.Generation
+		s.ObservedGeneration = o.APIKey.Generation
 	}
 	s.ExpiresAt = inRange(expiryToRecord(o, now))
 	s.Phase = phaseOf(s, o, now)

@@ -69,11 +69,11 @@ func whenEnded(o Observed, now time.Time) (Plan, bool) {
 	switch {
 	case !ended:
 		return Plan{}, false
-	case orphans(o.Key):
+	case orphans(o.APIKey):
 		return Plan{Action: Close}, true
 	case o.Secret.State == SecretChanged:
 		return Plan{Action: Read}, true
-	case o.Secret.State == SecretOwned, o.Secret.State == SecretUnread && o.Key.Status.SecretRef != nil:
+	case o.Secret.State == SecretOwned, o.Secret.State == SecretUnread && o.APIKey.Status.SecretRef != nil:
 		return Plan{Action: Delete}, true // of this very version: it needs no read
 	default:
 		return Plan{Action: Close}, true
@@ -83,7 +83,7 @@ func whenEnded(o Observed, now time.Time) (Plan, bool) {
 func whenUnread(o Observed, now time.Time) (Plan, bool) {
 	unread := o.Secret.State == SecretUnread || o.Secret.State == SecretChanged
 
-	return Plan{Action: Read}, unread && (o.Secret.State == SecretChanged || unsettled(o.Key, now))
+	return Plan{Action: Read}, unread && (o.Secret.State == SecretChanged || unsettled(o.APIKey, now))
 }
 
 func whenForeign(o Observed, _ time.Time) (Plan, bool) {
@@ -123,7 +123,7 @@ func HoldsBack(o Observed, now time.Time) (Plan, bool) {
 // whenDenied holds back the first key only. A living key that does not meet a policy is reported, and can be replaced:
 // it may have leaked.
 func whenDenied(o Observed, now time.Time) (Plan, bool) {
-	if o.Key.Status.LastRotation != nil || !due(o, now) {
+	if o.APIKey.Status.LastRotation != nil || !due(o, now) {
 		return Plan{}, false
 	}
 	violations := o.terms().Violations(now)
@@ -138,7 +138,7 @@ func whenUnguarded(o Observed, now time.Time) (Plan, bool) {
 // heldBack is the plan for a key that must not be minted. Announced keys that nobody vouches for are fenced off first:
 // minting would end them, and verifiers accept them.
 func heldBack(o Observed, reason, message string) Plan {
-	if o.Unvouched && hasPending(o.Key.Status.Keys) {
+	if o.Unvouched && hasPending(o.APIKey.Status.Keys) {
 		return Plan{Action: Fence, RetryAfter: fenceRetry}
 	}
 
@@ -167,8 +167,8 @@ func due(o Observed, now time.Time) bool {
 	case SecretAbsent:
 		return true
 	case SecretOwned:
-		return !holds(o, v1alpha1.KeyActive) || hasPending(o.Key.Status.Keys) ||
-			rotationRequested(o.Key) || reached(rotationDue(o.Key), now)
+		return !holds(o, v1alpha1.KeyActive) || hasPending(o.APIKey.Status.Keys) ||
+			rotationRequested(o.APIKey) || reached(rotationDue(o.APIKey), now)
 	default:
 		return false
 	}

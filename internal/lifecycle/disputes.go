@@ -78,7 +78,7 @@ func disputeMessage(o Observed, records []v1alpha1.KeyRecord) string {
 
 	return fmt.Sprintf("Verifiers refuse the %s%s as disputed, because status.keys of %s holds the same. Rotate this APIKey without an overlap: "+
 		`set its annotation %s to a new value that ends in ",overlap=0s".`,
-		noun, strings.Join(slices.Compact(ids), ", "), describeRivals(o.Key.Namespace, rivals), v1alpha1.RotateAnnotation)
+		noun, strings.Join(slices.Compact(ids), ", "), describeRivals(o.APIKey.Namespace, rivals), v1alpha1.RotateAnnotation)
 }
 
 // describeRivals names the other APIKeys of a dispute to the owner of one of them. Names of APIKeys in other namespaces are not the

@@ -44,7 +44,7 @@ func TestADisputeIsReported(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := lifecycle.Observed{Key: c.key, Disputes: c.disputes}
+			o := lifecycle.Observed{APIKey: c.key, Disputes: c.disputes}
 			if plan := lifecycle.Decide(o, now); plan.Action != lifecycle.Settle {
 				t.Fatalf("the plan is to %s: a dispute needs no look at the Secret", plan.Action)
 			}
@@ -70,18 +70,18 @@ func TestADisputeIsReported(t *testing.T) {
 }
 
 func TestADisputeIsNotReportedOnceTheKeyHasEnded(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Disputes: lifecycle.Disputes{"active": {rival("storefront", "copy")}}}
-	o.Key.Status = lifecycle.Settled(o, now)
-	o.Key.Spec.Revoked = true
+	o := lifecycle.Observed{APIKey: settled(), Disputes: lifecycle.Disputes{"active": {rival("storefront", "copy")}}}
+	o.APIKey.Status = lifecycle.Settled(o, now)
+	o.APIKey.Spec.Revoked = true
 	expectConditions(t, lifecycle.Closed(o, now), "Ready=True Revoked", "Active=False Revoked")
 }
 
 func TestAnotherProblemDoesNotHideThatTheKeyIsRefused(t *testing.T) {
 	disputes := lifecycle.Disputes{"active": {rival("storefront", "copy")}}
 	rotate := annotated(v1alpha1.RotateAnnotation, "now")
-	expectConditions(t, lifecycle.Failed(lifecycle.Observed{Key: settled(rotate), Secret: owned("active"), Disputes: disputes}, failure("down"), now),
+	expectConditions(t, lifecycle.Failed(lifecycle.Observed{APIKey: settled(rotate), Secret: owned("active"), Disputes: disputes}, failure("down"), now),
 		"Ready=False RequestFailed", "Reconciling=True RequestFailed", "Active=False Disputed", "Disputed=True Disputed")
-	expectConditions(t, lifecycle.Announced(lifecycle.Observed{Key: settled(rotate), Secret: owned("active"), Disputes: disputes}, "new", "new", now),
+	expectConditions(t, lifecycle.Announced(lifecycle.Observed{APIKey: settled(rotate), Secret: owned("active"), Disputes: disputes}, "new", "new", now),
 		"Ready=True Minted", "Reconciling=True Rotating", "Active=False Disputed", "Disputed=True Disputed")
 }
 
@@ -91,10 +91,10 @@ func TestARotationEndsADispute(t *testing.T) {
 		"leak,overlap=1h": {"Ready=True Minted", "Active=True Minted", "Disputed=True Disputed"}, // the old key is refused all the same
 	} {
 		t.Run(value, func(t *testing.T) {
-			o := lifecycle.Observed{Key: settled(annotated(v1alpha1.RotateAnnotation, value)), Secret: owned("active")}
+			o := lifecycle.Observed{APIKey: settled(annotated(v1alpha1.RotateAnnotation, value)), Secret: owned("active")}
 			o.Disputes = lifecycle.Disputes{"active": {rival("storefront", "copy")}}
-			o.Key.Status = lifecycle.Settled(o, now)
-			o.Key.Status = lifecycle.Announced(o, "new", "new", now)
+			o.APIKey.Status = lifecycle.Settled(o, now)
+			o.APIKey.Status = lifecycle.Announced(o, "new", "new", now)
 			expectConditions(t, lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerAnnotation, now), want...)
 		})
 	}
@@ -126,7 +126,7 @@ func TestTheMessageAboutADispute(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := lifecycle.Settled(lifecycle.Observed{Key: c.key, Disputes: c.disputes}, now)
+			status := lifecycle.Settled(lifecycle.Observed{APIKey: c.key, Disputes: c.disputes}, now)
 			if diff := cmp.Diff(c.want, meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDisputed).Message); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
@@ -143,7 +143,7 @@ func TestTheMessageAboutADisputeFitsIntoAnEvent(t *testing.T) {
 		records[i] = record(digest, v1alpha1.KeyActive)
 		disputes[digest] = []types.NamespacedName{rival("storefront", "1"+long[1:]), rival("storefront", "2"+long[1:]), rival("storefront", "3"+long[1:]), rival("payments", "p")}
 	}
-	status := lifecycle.Settled(lifecycle.Observed{Key: settled(with(records...)), Disputes: disputes}, now)
+	status := lifecycle.Settled(lifecycle.Observed{APIKey: settled(with(records...)), Disputes: disputes}, now)
 	if message := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDisputed).Message; len(message) > noteLimit {
 		t.Errorf("the message has %d bytes, an event holds %d", len(message), noteLimit)
 	}

@@ -17,13 +17,13 @@ import (
 // Expiry is final, so that a later edit of the spec or a clock that steps back does not undo it: what the status has
 // recorded counts beside what the spec says now.
 func Expired(o Observed, now time.Time) bool {
-	return o.Key.Status.Phase == v1alpha1.PhaseExpired || reached(effectiveExpiry(o), now)
+	return o.APIKey.Status.Phase == v1alpha1.PhaseExpired || reached(effectiveExpiry(o), now)
 }
 
 // effectiveExpiry returns when a key stops by its expiry; nil means never. While policies are unknown, what they meant last stays.
 func effectiveExpiry(o Observed) *metav1.Time {
 	if o.PoliciesUnknown {
-		return policy.EnforcedExpiry(o.Key)
+		return policy.EnforcedExpiry(o.APIKey)
 	}
 
 	return o.terms().EffectiveExpiry()
@@ -31,13 +31,13 @@ func effectiveExpiry(o Observed) *metav1.Time {
 
 // expiryToRecord returns the expiry for the status; nil means never. Once a key is reported as expired, it stays.
 func expiryToRecord(o Observed, now time.Time) *metav1.Time {
-	recorded := o.Key.Status.ExpiresAt
+	recorded := o.APIKey.Status.ExpiresAt
 	switch phase, over := Ended(o, now); {
 	case !over && o.PoliciesUnknown:
-		return policy.EnforcedExpiry(o.Key)
+		return policy.EnforcedExpiry(o.APIKey)
 	case !over:
 		return o.terms().FixedExpiry()
-	case phase == v1alpha1.PhaseExpired && (recorded == nil || o.Key.Status.Phase != phase):
+	case phase == v1alpha1.PhaseExpired && (recorded == nil || o.APIKey.Status.Phase != phase):
 		return policy.Earlier(recorded, effectiveExpiry(o))
 	default:
 		return recorded
@@ -47,7 +47,7 @@ func expiryToRecord(o Observed, now time.Time) *metav1.Time {
 // Ended says whether a key has ended for good, and how. What has been reported first stays. A key whose APIKey is being
 // deleted, and waits for a finalizer, is Revoked.
 func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
-	key := o.Key
+	key := o.APIKey
 	switch {
 	case key.Status.Phase == v1alpha1.PhaseRevoked, key.Status.Phase == v1alpha1.PhaseExpired:
 		return key.Status.Phase, true
@@ -65,7 +65,7 @@ func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
 // NextWake is how long from now something is due that no event will announce; zero: nothing is.
 // What is due already has been acted on, or something else holds it up.
 func NextWake(o Observed, now time.Time) time.Duration {
-	key := o.Key
+	key := o.APIKey
 	if _, ended := Ended(o, now); ended {
 		return 0
 	}

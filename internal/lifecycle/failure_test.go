@@ -36,8 +36,8 @@ func readyMessage(t *testing.T, s v1alpha1.APIKeyStatus) string {
 }
 
 func TestAFailureThatDoesNotLastChangesNothing(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Secret: owned("active")}
-	if diff := cmp.Diff(o.Key.Status, lifecycle.Failed(o, lifecycle.Failure{Message: "once"}, now)); diff != "" {
+	o := lifecycle.Observed{APIKey: settled(), Secret: owned("active")}
+	if diff := cmp.Diff(o.APIKey.Status, lifecycle.Failed(o, lifecycle.Failure{Message: "once"}, now)); diff != "" {
 		t.Errorf("status (-before +after):\n%s", diff)
 	}
 }
@@ -48,27 +48,27 @@ func TestAnEndIsReportedAtTheFirstFailureAlready(t *testing.T) {
 		v1alpha1.PhaseExpired: func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt = at(now) },
 	} {
 		t.Run(string(phase), func(t *testing.T) {
-			o := lifecycle.Observed{Key: settled(change)}
+			o := lifecycle.Observed{APIKey: settled(change)}
 			first := lifecycle.Failed(o, lifecycle.Failure{Message: "once"}, now)
 			if first.Phase != phase || first.SecretRef == nil {
 				t.Errorf("phase %s, secretRef %v", first.Phase, first.SecretRef)
 			}
 			expectConditions(t, first, "Ready=False "+string(phase), "Active=False "+string(phase), "Reconciling=True "+string(phase))
 
-			o.Key.Status = first
+			o.APIKey.Status = first
 			if plan := lifecycle.Decide(o, now); plan.Action != lifecycle.Delete {
 				t.Errorf("the next pass is to %s", plan.Action)
 			}
 			if diff := cmp.Diff(first, lifecycle.Failed(o, lifecycle.Failure{Message: "twice"}, now)); diff != "" {
 				t.Errorf("the second failure is news (-first +second):\n%s", diff)
 			}
-			o.Key.Status = lifecycle.Failed(o, failure("the webhook is down"), now)
-			expectConditions(t, o.Key.Status, "Ready=False RequestFailed", "Active=False "+string(phase), "Reconciling=True RequestFailed")
+			o.APIKey.Status = lifecycle.Failed(o, failure("the webhook is down"), now)
+			expectConditions(t, o.APIKey.Status, "Ready=False RequestFailed", "Active=False "+string(phase), "Reconciling=True RequestFailed")
 			want := "The key is refused for good, but its Secret could not be deleted yet. the webhook is down"
-			if got := readyMessage(t, o.Key.Status); got != want {
+			if got := readyMessage(t, o.APIKey.Status); got != want {
 				t.Errorf("message %q, want %q", got, want)
 			}
-			if diff := cmp.Diff(o.Key.Status, lifecycle.Failed(o, failure("the webhook is down"), now.Add(time.Hour))); diff != "" {
+			if diff := cmp.Diff(o.APIKey.Status, lifecycle.Failed(o, failure("the webhook is down"), now.Add(time.Hour))); diff != "" {
 				t.Errorf("the next failure is news (-before +after):\n%s", diff)
 			}
 			closed := lifecycle.Closed(o, now)
@@ -80,7 +80,7 @@ func TestAnEndIsReportedAtTheFirstFailureAlready(t *testing.T) {
 }
 
 func TestAFailureStopsAKeyWhoseSecretIsGone(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Secret: in(lifecycle.SecretAbsent)}
+	o := lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretAbsent)}
 	status := lifecycle.Failed(o, lifecycle.Failure{Message: "once"}, now)
 	if len(status.Keys) != 0 || status.SecretRef != nil || status.Phase != v1alpha1.PhasePending {
 		t.Errorf("keys %v, secretRef %v, phase %s", status.Keys, status.SecretRef, status.Phase)
@@ -89,9 +89,9 @@ func TestAFailureStopsAKeyWhoseSecretIsGone(t *testing.T) {
 }
 
 func TestAMessageThatDiffersInNumbersAloneIsNoNews(t *testing.T) {
-	o := lifecycle.Observed{Key: settled()}
-	o.Key.Status = lifecycle.Failed(o, failure("exceeded quota, used: secrets=3"), now)
-	if diff := cmp.Diff(o.Key.Status, lifecycle.Failed(o, failure("exceeded quota, used: secrets=14"), now)); diff != "" {
+	o := lifecycle.Observed{APIKey: settled()}
+	o.APIKey.Status = lifecycle.Failed(o, failure("exceeded quota, used: secrets=3"), now)
+	if diff := cmp.Diff(o.APIKey.Status, lifecycle.Failed(o, failure("exceeded quota, used: secrets=14"), now)); diff != "" {
 		t.Errorf("status (-before +after):\n%s", diff)
 	}
 	if got := readyMessage(t, lifecycle.Failed(o, failure("exceeded quota, used: pods=3"), now)); got != "exceeded quota, used: pods=3" {
@@ -100,27 +100,27 @@ func TestAMessageThatDiffersInNumbersAloneIsNoNews(t *testing.T) {
 }
 
 func TestAFailureStaysReportedWhenTheSecretGoesMeanwhile(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Secret: owned("active")}
-	o.Key.Status = lifecycle.Failed(o, failure("down"), now)
+	o := lifecycle.Observed{APIKey: settled(), Secret: owned("active")}
+	o.APIKey.Status = lifecycle.Failed(o, failure("down"), now)
 	o.Secret = in(lifecycle.SecretAbsent)
 	expectConditions(t, lifecycle.Announced(o, "new", "new", now), "Ready=False RequestFailed", "Active=False RequestFailed", "Reconciling=True RequestFailed")
 }
 
 func TestUnknownPoliciesLeaveWhatTheyHaveMeantSoFar(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Policies: policies(t, "expiry: {maximum: 1h}"), Secret: owned("active")}
-	o.Key.Status = lifecycle.Failed(o, failure("down"), now)
-	known := o.Key.Status
-	o.Key.Generation++
+	o := lifecycle.Observed{APIKey: settled(), Policies: policies(t, "expiry: {maximum: 1h}"), Secret: owned("active")}
+	o.APIKey.Status = lifecycle.Failed(o, failure("down"), now)
+	known := o.APIKey.Status
+	o.APIKey.Generation++
 	o.Policies, o.PoliciesUnknown = nil, true
 	if diff := cmp.Diff(known, lifecycle.Failed(o, failure("down"), now)); diff != "" {
 		t.Errorf("status (-known +unknown):\n%s", diff)
 	}
-	o.Key.Spec.ValidFor = "48h" // what spec says counts in any case
+	o.APIKey.Spec.ValidFor = "48h" // what spec says counts in any case
 	if got := lifecycle.Failed(o, failure("down"), now).ExpiresAt; got == nil || !got.Equal(at(created.Add(48*time.Hour))) {
 		t.Errorf("expiresAt %v", got)
 	}
-	o.Key.Spec.Revoked = true
-	if closed := lifecycle.Closed(o, now); closed.Phase != v1alpha1.PhaseRevoked || closed.ObservedGeneration != o.Key.Generation {
+	o.APIKey.Spec.Revoked = true
+	if closed := lifecycle.Closed(o, now); closed.Phase != v1alpha1.PhaseRevoked || closed.ObservedGeneration != o.APIKey.Generation {
 		t.Errorf("phase %s, observed generation %d", closed.Phase, closed.ObservedGeneration)
 	}
 }

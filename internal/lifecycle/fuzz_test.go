@@ -50,7 +50,7 @@ func FuzzDecide(f *testing.F) {
 			return
 		}
 		moment := now.Add(time.Duration(seconds%1e9) * time.Second)
-		o := lifecycle.Observed{Key: key, Secret: lifecycle.Secret{
+		o := lifecycle.Observed{APIKey: key, Secret: lifecycle.Secret{
 			State: lifecycle.SecretState(state), Ref: ref, Digest: digest, PreviousDigest: previous, Fenced: flag, InShape: !flag,
 		}, Policies: policies}
 		if flag {
@@ -110,9 +110,9 @@ func later(end, other *metav1.Time) bool {
 func statusAfter(o lifecycle.Observed, plan lifecycle.Plan, now time.Time) (v1alpha1.APIKeyStatus, bool) {
 	switch plan.Action {
 	case lifecycle.Mint:
-		announced := *o.Key.DeepCopy()
+		announced := *o.APIKey.DeepCopy()
 		announced.Status = lifecycle.Announced(o, "new", "new", now)
-		o.Key = &announced
+		o.APIKey = &announced
 
 		return lifecycle.Promoted(o, "new", ref, plan.Trigger, now), true
 	case lifecycle.Promote:

@@ -45,7 +45,7 @@ func settled(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
 			LastRotation: &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated, At: *at(created)},
 		},
 	}
-	key.Status = lifecycle.Settled(lifecycle.Observed{Key: key}, created)
+	key.Status = lifecycle.Settled(lifecycle.Observed{APIKey: key}, created)
 	for _, change := range changes {
 		change(key)
 	}
@@ -140,7 +140,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.key.DeepCopy()
-			plan := lifecycle.Decide(lifecycle.Observed{Key: c.key, Secret: c.secret}, now)
+			plan := lifecycle.Decide(lifecycle.Observed{APIKey: c.key, Secret: c.secret}, now)
 			if plan.Action != c.want || plan.Trigger != c.trigger {
 				t.Errorf("%s (%s), by check %q; want %s (%s)", plan.Action, plan.Trigger, plan.Check, c.want, c.trigger)
 			}
@@ -177,7 +177,7 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 		{"settled", func() {}},
 	}
 	for _, step := range steps {
-		o := lifecycle.Observed{Key: key, Secret: secret, Policies: denying, Unguarded: unguarded}
+		o := lifecycle.Observed{APIKey: key, Secret: secret, Policies: denying, Unguarded: unguarded}
 		if got := lifecycle.Decide(o, now).Check; got != step.want {
 			t.Errorf("decided by %q, want %q", got, step.want)
 		}
@@ -214,7 +214,7 @@ func TestNextWake(t *testing.T) {
 		"a key that has ended sleeps":                        {settled(expires(-1), schedule("25h", "")), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := lifecycle.NextWake(lifecycle.Observed{Key: c.key}, now); got != c.want {
+			if got := lifecycle.NextWake(lifecycle.Observed{APIKey: c.key}, now); got != c.want {
 				t.Errorf("wakes in %s, want %s", got, c.want)
 			}
 		})
@@ -222,36 +222,36 @@ func TestNextWake(t *testing.T) {
 }
 
 func TestStatusOfAMint(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(minted(), annotated(v1alpha1.RotateAnnotation, "first")), Secret: in(lifecycle.SecretAbsent)}
-	o.Key.Status = lifecycle.Announced(o, "new-digest", "new", now)
-	if got := states(o.Key.Status); !cmp.Equal(got, []string{"new-digest Pending"}) {
+	o := lifecycle.Observed{APIKey: settled(minted(), annotated(v1alpha1.RotateAnnotation, "first")), Secret: in(lifecycle.SecretAbsent)}
+	o.APIKey.Status = lifecycle.Announced(o, "new-digest", "new", now)
+	if got := states(o.APIKey.Status); !cmp.Equal(got, []string{"new-digest Pending"}) {
 		t.Errorf("announced: %v", got)
 	}
-	expectConditions(t, o.Key.Status, "Ready=False Minting", "Active=False Minting", "Reconciling=True Minting")
+	expectConditions(t, o.APIKey.Status, "Ready=False Minting", "Active=False Minting", "Reconciling=True Minting")
 
-	o.Key.Status = lifecycle.Promoted(o, "new-digest", ref, v1alpha1.TriggerCreated, now)
-	if got := states(o.Key.Status); !cmp.Equal(got, []string{"new-digest Active"}) {
+	o.APIKey.Status = lifecycle.Promoted(o, "new-digest", ref, v1alpha1.TriggerCreated, now)
+	if got := states(o.APIKey.Status); !cmp.Equal(got, []string{"new-digest Active"}) {
 		t.Errorf("promoted: %v", got)
 	}
-	expectConditions(t, o.Key.Status, "Ready=True Minted", "Active=True Minted")
+	expectConditions(t, o.APIKey.Status, "Ready=True Minted", "Active=True Minted")
 	want := &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated, Value: "first", Name: "first", At: *at(now)}
-	if diff := cmp.Diff(want, o.Key.Status.LastRotation); diff != "" {
+	if diff := cmp.Diff(want, o.APIKey.Status.LastRotation); diff != "" {
 		t.Errorf("lastRotation (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(o.Key.Status, lifecycle.Settled(lifecycle.Observed{Key: o.Key}, now.Add(time.Hour))); diff != "" {
+	if diff := cmp.Diff(o.APIKey.Status, lifecycle.Settled(lifecycle.Observed{APIKey: o.APIKey}, now.Add(time.Hour))); diff != "" {
 		t.Errorf("a settled key does not stay as it is (-was +is):\n%s", diff)
 	}
 }
 
 func TestRotationKeepsReady(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(), Secret: owned("active")}
+	o := lifecycle.Observed{APIKey: settled(), Secret: owned("active")}
 	status := lifecycle.Announced(o, "new", "new", now)
 	expectConditions(t, status, "Ready=True Minted", "Active=True Minted", "Reconciling=True Rotating")
 }
 
 func TestOverlapIsNeverExtended(t *testing.T) {
 	o := lifecycle.Observed{
-		Key: settled(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "1h"} },
+		APIKey: settled(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "1h"} },
 			with(record("older", v1alpha1.KeyRetiring, now.Add(time.Minute)), record("active", v1alpha1.KeyActive, now.Add(time.Second)), record("new", v1alpha1.KeyPending))),
 		Secret: accounting("new", "new", ends("older", now.Add(time.Hour)), ends("active", now.Add(time.Hour))),
 	}
@@ -267,7 +267,7 @@ func TestOverlapIsNeverExtended(t *testing.T) {
 }
 
 func TestSuspendedKeyIsReadyAndNotActive(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(func(k *v1alpha1.APIKey) { k.Spec.Suspend = true }), Secret: owned("active")}
+	o := lifecycle.Observed{APIKey: settled(func(k *v1alpha1.APIKey) { k.Spec.Suspend = true }), Secret: owned("active")}
 	status := lifecycle.Settled(o, now)
 	if status.Phase != v1alpha1.PhaseSuspended {
 		t.Errorf("phase %s", status.Phase)
@@ -285,7 +285,7 @@ func TestFenceForgetsWhatWasAnnounced(t *testing.T) {
 		"and all others when there was none": {in(lifecycle.SecretAbsent), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := lifecycle.Fenced(lifecycle.Observed{Key: key, Secret: c.secret}, ref, now)
+			status := lifecycle.Fenced(lifecycle.Observed{APIKey: key, Secret: c.secret}, ref, now)
 			if diff := cmp.Diff(c.want, states(status)); diff != "" {
 				t.Errorf("keys (-want +got):\n%s", diff)
 			}
@@ -297,7 +297,7 @@ func TestAnnouncingMakesRoomAtTheOldestRetiringKey(t *testing.T) {
 	key := settled(with(record("a", v1alpha1.KeyRetiring, now.Add(1)), record("b", v1alpha1.KeyRetiring, now.Add(1)),
 		record("c", v1alpha1.KeyRetiring, now.Add(1)), record("active", v1alpha1.KeyActive)))
 	secret := accounting("active", "active", ends("a", now.Add(time.Second)), ends("b", now.Add(time.Second)), ends("c", now.Add(time.Second)))
-	status := lifecycle.Announced(lifecycle.Observed{Key: key, Secret: secret}, "new", "new", now)
+	status := lifecycle.Announced(lifecycle.Observed{APIKey: key, Secret: secret}, "new", "new", now)
 	if diff := cmp.Diff([]string{"b Retiring", "c Retiring", "active Active", "new Pending"}, states(status)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
@@ -329,7 +329,7 @@ func TestClosed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := lifecycle.Closed(lifecycle.Observed{Key: c.key, Secret: in(lifecycle.SecretAbsent)}, now)
+			status := lifecycle.Closed(lifecycle.Observed{APIKey: c.key, Secret: in(lifecycle.SecretAbsent)}, now)
 			if diff := cmp.Diff([]v1alpha1.KeyRecord{record("active", v1alpha1.KeyRetiring, c.notAfter)}, status.Keys); diff != "" {
 				t.Errorf("keys (-want +got):\n%s", diff)
 			}
@@ -337,7 +337,7 @@ func TestClosed(t *testing.T) {
 				t.Errorf("expiresAt %s, want %s", got, c.expiresAt)
 			}
 			c.key.Status = status
-			again := lifecycle.Closed(lifecycle.Observed{Key: c.key, Secret: in(lifecycle.SecretAbsent)}, now.Add(time.Hour))
+			again := lifecycle.Closed(lifecycle.Observed{APIKey: c.key, Secret: in(lifecycle.SecretAbsent)}, now.Add(time.Hour))
 			if diff := cmp.Diff(status, again); diff != "" {
 				t.Errorf("an hour later it is not the same (-before +after):\n%s", diff)
 			}
@@ -366,7 +366,7 @@ func TestKeepsPrevious(t *testing.T) {
 		"as declared when the annotation is bad": {settled(overlap("1m"), annotated(v1alpha1.RotateAnnotation, "now,overlap=x")), owned("active"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := lifecycle.KeepsPrevious(lifecycle.Observed{Key: c.key, Secret: c.secret}, now); got != c.want {
+			if got := lifecycle.KeepsPrevious(lifecycle.Observed{APIKey: c.key, Secret: c.secret}, now); got != c.want {
 				t.Errorf("%t, want %t", got, c.want)
 			}
 		})
@@ -374,9 +374,9 @@ func TestKeepsPrevious(t *testing.T) {
 }
 
 func TestALongRotateAnnotationIsRecordedAsADigest(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(annotated(v1alpha1.RotateAnnotation, strings.Repeat("x", v1alpha1.MaxRotationValueLength+1))), Secret: owned("active")}
-	o.Key.Status = lifecycle.Promoted(o, "active", ref, v1alpha1.TriggerAnnotation, now)
-	if value := o.Key.Status.LastRotation.Value; !strings.HasPrefix(value, "sha256:") || len(value) > 64 {
+	o := lifecycle.Observed{APIKey: settled(annotated(v1alpha1.RotateAnnotation, strings.Repeat("x", v1alpha1.MaxRotationValueLength+1))), Secret: owned("active")}
+	o.APIKey.Status = lifecycle.Promoted(o, "active", ref, v1alpha1.TriggerAnnotation, now)
+	if value := o.APIKey.Status.LastRotation.Value; !strings.HasPrefix(value, "sha256:") || len(value) > 64 {
 		t.Errorf("recorded as %q", value)
 	}
 	if plan := lifecycle.Decide(o, now); plan.Action != lifecycle.Settle {
@@ -386,7 +386,7 @@ func TestALongRotateAnnotationIsRecordedAsADigest(t *testing.T) {
 
 func TestIgnoredRotationIsReported(t *testing.T) {
 	key := settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }, annotated(v1alpha1.RotateAnnotation, "too late"))
-	status := lifecycle.Closed(lifecycle.Observed{Key: key}, now)
+	status := lifecycle.Closed(lifecycle.Observed{APIKey: key}, now)
 	if message := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady).Message; !strings.HasSuffix(message, "The rotation asked for since is ignored.") {
 		t.Errorf("message %q", message)
 	}
@@ -402,7 +402,7 @@ func TestActionsHaveNames(t *testing.T) {
 
 func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
 	key := settled(minted(), with(record("older", v1alpha1.KeyPending), record("mine", v1alpha1.KeyPending)))
-	status := lifecycle.Failed(lifecycle.Observed{Key: key}, refusal("mine"), now)
+	status := lifecycle.Failed(lifecycle.Observed{APIKey: key}, refusal("mine"), now)
 	if got := states(status); !cmp.Equal(got, []string{"older Pending"}) {
 		t.Errorf("keys: %v", got)
 	}
@@ -410,11 +410,11 @@ func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
 }
 
 func TestARefusalStaysReportedUntilAnAttemptSucceeds(t *testing.T) {
-	o := lifecycle.Observed{Key: settled(minted()), Secret: in(lifecycle.SecretAbsent)}
-	o.Key.Status = lifecycle.Failed(o, refusal(""), now)
-	refused := o.Key.Status.Conditions
-	o.Key.Status = lifecycle.Announced(o, "new", "new", now)
-	if diff := cmp.Diff(refused, o.Key.Status.Conditions); diff != "" {
+	o := lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretAbsent)}
+	o.APIKey.Status = lifecycle.Failed(o, refusal(""), now)
+	refused := o.APIKey.Status.Conditions
+	o.APIKey.Status = lifecycle.Announced(o, "new", "new", now)
+	if diff := cmp.Diff(refused, o.APIKey.Status.Conditions); diff != "" {
 		t.Errorf("conditions during the next attempt (-before +after):\n%s", diff)
 	}
 	expectConditions(t, lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerCreated, now), "Ready=True Minted", "Active=True Minted")
@@ -433,7 +433,7 @@ func TestAProblemDoesNotChangeWhetherTheKeyWorks(t *testing.T) {
 		"a key without a key": {with(), v1alpha1.PhasePending, "Active=False RequestRefused"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := lifecycle.Failed(lifecycle.Observed{Key: settled(c.change)}, refusal(""), now)
+			status := lifecycle.Failed(lifecycle.Observed{APIKey: settled(c.change)}, refusal(""), now)
 			if status.Phase != c.phase {
 				t.Errorf("phase %s, want %s", status.Phase, c.phase)
 			}

@@ -13,7 +13,7 @@ import (
 // Observed is all that a decision needs to know of the cluster.
 type Observed struct {
 	// Key is the APIKey. Decisions do not change it.
-	Key *v1alpha1.APIKey
+	APIKey *v1alpha1.APIKey
 	// Secret is what is known of the Secret with the name that the APIKey wants.
 	Secret Secret
 	// Unvouched says that status.keys or status.secretRef is not as this operator has written or checked it.
@@ -29,7 +29,7 @@ type Observed struct {
 }
 
 // terms returns what the policies mean for the APIKey.
-func (o Observed) terms() policy.Terms { return policy.TermsOf(o.Key, o.Policies) }
+func (o Observed) terms() policy.Terms { return policy.TermsOf(o.APIKey, o.Policies) }
 
 // SecretState is how much is known of a Secret, and what.
 type SecretState int

@@ -20,7 +20,7 @@ func heldRecord(o Observed, state v1alpha1.KeyState) *v1alpha1.KeyRecord {
 	if o.Secret.State != SecretOwned || o.Secret.Digest == "" {
 		return nil
 	}
-	records := o.Key.Status.Keys
+	records := o.APIKey.Status.Keys
 	i := slices.IndexFunc(records, func(r v1alpha1.KeyRecord) bool {
 		kept, ok := accountFor(o.Secret, r)
 
@@ -118,7 +118,7 @@ func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
 
 // secretGone says whether the Secret that the operator wrote is no longer there, also when another stands in its place.
 func secretGone(o Observed) bool {
-	ref := o.Key.Status.SecretRef
+	ref := o.APIKey.Status.SecretRef
 
 	return o.Secret.State == SecretAbsent || o.Secret.State == SecretTerminating ||
 		o.Secret.State == SecretForeign && (ref == nil || ref.UID != o.Secret.Ref.UID || !o.Secret.OurType)

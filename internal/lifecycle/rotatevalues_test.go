@@ -43,7 +43,7 @@ func actedOn(values ...string) func(*v1alpha1.APIKey) {
 func rotateBy(k *v1alpha1.APIKey, value string) bool {
 	annotated(v1alpha1.RotateAnnotation, value)(k)
 	k.Status.Keys = []v1alpha1.KeyRecord{record("active", v1alpha1.KeyActive)}
-	o := lifecycle.Observed{Key: k, Secret: owned("active")}
+	o := lifecycle.Observed{APIKey: k, Secret: owned("active")}
 	plan := lifecycle.Decide(o, now)
 	k.Status, _ = statusAfter(o, plan, now)
 
@@ -125,7 +125,7 @@ func TestAnIgnoredRequestIsToldOnce(t *testing.T) {
 		if told := lifecycle.IgnoredRequest(before, key); told != c.told {
 			t.Errorf("step %d, %q: told %t, want %t", i, c.value, told, c.told)
 		}
-		settledAgain := lifecycle.Settled(lifecycle.Observed{Key: key, Secret: owned("active")}, now.Add(time.Hour))
+		settledAgain := lifecycle.Settled(lifecycle.Observed{APIKey: key, Secret: owned("active")}, now.Add(time.Hour))
 		if diff := cmp.Diff(key.Status.RotateValues, settledAgain.RotateValues); diff != "" {
 			t.Errorf("step %d: another look tells it again:\n%s", i, diff)
 		}
@@ -164,7 +164,7 @@ func TestAnInterruptedRotationKeepsItsOverlap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			key := settled(spec(c.spec), actedOn("old,overlap=0s"), annotated(v1alpha1.RotateAnnotation, c.annotation),
 				with(append([]v1alpha1.KeyRecord{record("active", v1alpha1.KeyActive)}, c.announced...)...))
-			o := lifecycle.Observed{Key: key, Secret: owned(c.inSecret)}
+			o := lifecycle.Observed{APIKey: key, Secret: owned(c.inSecret)}
 			if c.inSecret == "n" {
 				o.Secret.PreviousDigest = "active"
 			}
@@ -206,7 +206,7 @@ func TestPoliciesCapTheOverlap(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := settled(annotated(v1alpha1.RotateAnnotation, c.annotation), func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "10h"} })
-			o := lifecycle.Observed{Key: key, Secret: owned("active"), Policies: policies(t, c.policies...)}
+			o := lifecycle.Observed{APIKey: key, Secret: owned("active"), Policies: policies(t, c.policies...)}
 			if keeps := lifecycle.KeepsPrevious(o, now); keeps != (c.want > 0) {
 				t.Errorf("keeps the previous key: %t", keeps)
 			}

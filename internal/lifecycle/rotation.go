@@ -41,7 +41,7 @@ func declaredOverlap(key *v1alpha1.APIKey) time.Duration {
 // An interrupted rotation so ends as it was asked for, also when the annotation has changed in between.
 func pendingRotation(o Observed, now time.Time) *v1alpha1.PendingRotation {
 	return &v1alpha1.PendingRotation{
-		Trigger: trigger(o, now), Value: rotationValue(o.Key), Overlap: requestedOverlap(o.Key),
+		Trigger: trigger(o, now), Value: rotationValue(o.APIKey), Overlap: requestedOverlap(o.APIKey),
 	}
 }
 
@@ -76,7 +76,7 @@ func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
 // overlapOf is how long the keys before it stay valid once a key is handed out that was drawn for a rotation: as long as was
 // asked for, and never longer than the policies of today allow.
 func overlapOf(o Observed, rotation *v1alpha1.PendingRotation) time.Duration {
-	overlap := declaredOverlap(o.Key)
+	overlap := declaredOverlap(o.APIKey)
 	if rotation.Overlap != "" {
 		overlap, _ = rotation.Overlap.Parse()
 	}
@@ -98,9 +98,9 @@ func announcedRotation(o Observed, record *v1alpha1.KeyRecord, now time.Time) *v
 // Secret holds valid for a while, so that it has to stay in the Secret beside the new one.
 func KeepsPrevious(o Observed, now time.Time) bool {
 	var newest *v1alpha1.KeyRecord
-	for i := range o.Key.Status.Keys {
-		if o.Key.Status.Keys[i].State == v1alpha1.KeyPending {
-			newest = &o.Key.Status.Keys[i]
+	for i := range o.APIKey.Status.Keys {
+		if o.APIKey.Status.Keys[i].State == v1alpha1.KeyPending {
+			newest = &o.APIKey.Status.Keys[i]
 		}
 	}
 
@@ -153,15 +153,15 @@ func newest(values []string) string {
 // trigger is what made a new key necessary. An interrupted rotation whose cause is gone is Recovered.
 func trigger(o Observed, now time.Time) v1alpha1.RotationTrigger {
 	switch {
-	case o.Key.Status.LastRotation == nil:
+	case o.APIKey.Status.LastRotation == nil:
 		return v1alpha1.TriggerCreated
-	case rotationRequested(o.Key):
+	case rotationRequested(o.APIKey):
 		return v1alpha1.TriggerAnnotation
-	case o.Secret.State == SecretAbsent, activeRecord(o.Key.Status.Keys) == nil:
+	case o.Secret.State == SecretAbsent, activeRecord(o.APIKey.Status.Keys) == nil:
 		return v1alpha1.TriggerSecretDeleted
 	case modified(o):
 		return v1alpha1.TriggerSecretModified
-	case reached(rotationDue(o.Key), now):
+	case reached(rotationDue(o.APIKey), now):
 		return v1alpha1.TriggerSchedule
 	default:
 		return v1alpha1.TriggerRecovered

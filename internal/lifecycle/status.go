@@ -15,7 +15,7 @@ import (
 //
 // Older announced keys stay: their writer may be about to put one into the Secret.
 func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStatus {
-	s := statusOf(o.Key)
+	s := statusOf(o.APIKey)
 	s.Keys = remaining(o, now)
 	if secretGone(o) {
 		s.SecretRef = nil
@@ -34,7 +34,7 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 // Promoted is the status after the Secret was written: the announced key that it holds is Active, other announced ones
 // are gone, and the one before it stops now or, with an overlap, later. An overlap of zero stops every older key.
 func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alpha1.RotationTrigger, now time.Time) v1alpha1.APIKeyStatus {
-	s := statusOf(o.Key)
+	s := statusOf(o.APIKey)
 	rotation := announcedRotation(o, recordOf(s.Keys, digest), now)
 	keep, values := overlapOf(o, rotation), valuesActedOn(s.Keys, digest, rotation)
 
@@ -60,8 +60,8 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 
 // Settled is the status of a key that needs no effect, or whose Secret was brought up to date without a new key.
 func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
-	s := statusOf(o.Key)
-	s.Keys, s.RotateValues = valid(o, now), reappeared(o.Key)
+	s := statusOf(o.APIKey)
+	s.Keys, s.RotateValues = valid(o, now), reappeared(o.APIKey)
 	if o.Secret.State == SecretOwned {
 		s.SecretRef = o.Secret.Ref.DeepCopy()
 	}
@@ -72,7 +72,7 @@ func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 
 // Fenced is the status after a fence: the announced keys are gone, because none of their writers can succeed any more.
 func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.APIKeyStatus {
-	s := statusOf(o.Key)
+	s := statusOf(o.APIKey)
 	s.Keys = without(remaining(o, now), inState(v1alpha1.KeyPending))
 	s.SecretRef = &ref
 	inProgress(&s, o, now)
@@ -83,7 +83,7 @@ func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.AP
 // Closed is the status of a key that has ended for good: no record is valid any more, no Secret is left.
 // The records stay, so that a verifier can say why it refuses a key, and so that the history does.
 func Closed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
-	s := statusOf(o.Key)
+	s := statusOf(o.APIKey)
 	s.SecretRef = nil
 	ended(&s, o, now)
 	at := v1alpha1.StorableTime(now)
@@ -99,7 +99,7 @@ func Closed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 
 // Blocked is the status of a key that cannot go on until someone acts.
 func Blocked(o Observed, reason, message string, now time.Time) v1alpha1.APIKeyStatus {
-	s := statusOf(o.Key)
+	s := statusOf(o.APIKey)
 	s.Keys = remaining(o, now)
 	if secretGone(o) {
 		s.SecretRef = nil
@@ -121,7 +121,7 @@ type Failure struct {
 // failure itself is not reported yet: how the key has ended, that a key whose Secret is gone has stopped, and that an
 // announced key was not handed out.
 func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
-	s := statusOf(o.Key)
+	s := statusOf(o.APIKey)
 	phase, over := Ended(o, now)
 	s.Keys = withdrawn(s.Keys, f.Announced)
 	if !over {
@@ -132,10 +132,10 @@ func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
 	}
 	switch {
 	case f.Reason != "":
-		retrying(&s, o, f.Reason, sameProblem(o.Key, f), now)
-	case over && o.Key.Status.Phase != phase:
+		retrying(&s, o, f.Reason, sameProblem(o.APIKey, f), now)
+	case over && o.APIKey.Status.Phase != phase:
 		ending(&s, o, now)
-	case activeRecord(s.Keys) == nil && activeRecord(o.Key.Status.Keys) != nil:
+	case activeRecord(s.Keys) == nil && activeRecord(o.APIKey.Status.Keys) != nil:
 		inProgress(&s, o, now)
 	}
 

@@ -58,7 +58,7 @@ func TestATimeThatCannotBeWrittenHoldsNothingUp(t *testing.T) {
 				key.Status.Keys[0].CreatedAt = *at(odd)
 				key.Status.Conditions[0].LastTransitionTime = *at(odd)
 				key.Status.Keys = append(key.Status.Keys, record("old", v1alpha1.KeyRetiring, odd))
-				o := lifecycle.Observed{Key: key, Secret: owned("active")}
+				o := lifecycle.Observed{APIKey: key, Secret: owned("active")}
 				status, _ := statusAfter(o, lifecycle.Decide(o, now), now)
 				expectWritable(t, &status)
 				blocked := lifecycle.Blocked(o, "r", "m", now)
@@ -83,12 +83,12 @@ func TestANotAfterThatNoRotationAskedForIsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := settled(with(record("old", v1alpha1.KeyRetiring, now.Add(c.ahead)), record("active", v1alpha1.KeyActive)))
-			o := lifecycle.Observed{Key: key, Secret: owned("active")}
+			o := lifecycle.Observed{APIKey: key, Secret: owned("active")}
 			o.Secret.PreviousDigest = "old"
 			if stays := len(lifecycle.Settled(o, now).Keys) == 2; stays != c.stays {
 				t.Errorf("stays: %t", stays)
 			}
-			if plan := lifecycle.Decide(lifecycle.Observed{Key: key, Secret: in(lifecycle.SecretUnread)}, now); (plan.Action == lifecycle.Settle) != c.stays {
+			if plan := lifecycle.Decide(lifecycle.Observed{APIKey: key, Secret: in(lifecycle.SecretUnread)}, now); (plan.Action == lifecycle.Settle) != c.stays {
 				t.Errorf("%s", plan.Action)
 			}
 		})
