@@ -121,9 +121,10 @@ bench-gateway: kube build bin/bench ## Measure gateways that ask the verifier be
 ##@ Build
 
 .PHONY: build
-build: ## Build the operator into bin/manager and the verifier into bin/verifier.
+build: ## Build the operator into bin/manager, the verifier into bin/verifier, and the plugin into bin/kubectl-apikey.
 	$(GO_BUILD) -o bin/manager ./cmd
 	$(GO_BUILD) -o bin/verifier ./cmd/verifier
+	$(GO_BUILD) -o bin/kubectl-apikey ./cmd/kubectl-apikey
 
 # Go knows best what is up to date.
 .PHONY: bin/quickstart bin/bench bin/await

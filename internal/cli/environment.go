@@ -1,0 +1,24 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"io"
+
+	"k8s.io/utils/clock"
+)
+
+// Environment is what the program gets from the operating system.
+type Environment struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// InTerminal and OutTerminal tell whether In and Out are terminals.
+	InTerminal, OutTerminal bool
+	// Colour tells whether the terminal shows colours and the person wants them.
+	Colour bool
+	// Clock tells the time, and ticks while a command waits.
+	Clock clock.WithTicker
+	// Version is that of the program, as the build recorded it.
+	Version string
+}

@@ -1,0 +1,81 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package operations
+
+import (
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// View is what a list shows of an APIKey.
+type View struct {
+	Namespace, Name, DisplayName string
+	Environment                  v1alpha1.Environment
+	// Status is status.phase, except that a key whose end has come is Expired also before the operator has reported it:
+	// verifiers refuse it by their own clock.
+	Status      v1alpha1.Phase
+	Permissions []v1alpha1.Permission
+	Roles       []v1alpha1.RoleName
+	// Limit is the rate limit in force; nil: none.
+	Limit *v1alpha1.RateLimit
+	// Expires is when the key ends; nil: never.
+	Expires *time.Time
+	// LastUsed is when a verifier last accepted the key, to about 5 minutes; nil: never.
+	LastUsed *time.Time
+	Created  time.Time
+	// Secret is the name of the Secret that holds the key; empty: there is none.
+	Secret string
+	Owner  string
+	// Message is that of the condition Ready.
+	Message string
+}
+
+// ViewOf returns what a list shows of an APIKey.
+func ViewOf(key *v1alpha1.APIKey, now time.Time) View {
+	view := View{
+		Namespace: key.Namespace, Name: key.Name, DisplayName: key.Spec.DisplayName,
+		Environment: key.Spec.Environment, Status: key.Status.Phase,
+		Permissions: key.Spec.Permissions, Roles: key.Spec.Roles,
+		Limit: key.Status.RateLimit, Created: key.CreationTimestamp.Time, Owner: key.Spec.Owner,
+	}
+	if view.Limit == nil {
+		view.Limit = key.Spec.RateLimit // until the operator has seen the APIKey
+	}
+	if end := lifecycle.Deadline(key); end != nil {
+		view.Expires = &end.Time
+	}
+	if used := key.Status.LastUsedAt; used != nil {
+		view.LastUsed = &used.Time
+	}
+	if ref := key.Status.SecretRef; ref != nil {
+		view.Secret = ref.Name
+	}
+	if ready := condition(key, v1alpha1.ConditionReady); ready != nil {
+		view.Message = ready.Message
+	}
+	if view.Status == "" {
+		view.Status = v1alpha1.PhasePending
+	}
+	if !view.Ended() && view.Expires != nil && !now.Before(*view.Expires) {
+		view.Status = v1alpha1.PhaseExpired
+	}
+
+	return view
+}
+
+// Ended reports whether the key is dead for good.
+func (v View) Ended() bool {
+	return v.Status == v1alpha1.PhaseRevoked || v.Status == v1alpha1.PhaseExpired
+}
+
+// Idle returns how long the key has not been used: since its last use, or since it was made.
+func (v View) Idle(now time.Time) time.Duration {
+	if v.LastUsed != nil {
+		return now.Sub(*v.LastUsed)
+	}
+
+	return now.Sub(v.Created)
+}
