@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // Change is an edit of an APIKey in memory. Apply sends it.
@@ -59,7 +59,7 @@ func (s Service) NewRotateRequest(overlap v1alpha1.Duration) (value, name string
 	if overlap != "" {
 		value += ",overlap=" + string(overlap)
 	}
-	if _, err := lifecycle.ParseRotateRequest(value); err != nil || len(value) > v1alpha1.MaxRotationValueLength {
+	if _, err := policy.ParseRotateRequest(value); err != nil || len(value) > v1alpha1.MaxRotationValueLength {
 		return "", "", fmt.Errorf("overlap %q: must be a duration from 0s to 720h, such as 10m", overlap)
 	}
 

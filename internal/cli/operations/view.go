@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // View is what a list shows of an APIKey.
@@ -44,7 +44,7 @@ func ViewOf(key *v1alpha1.APIKey, now time.Time) View {
 	if view.Limit == nil {
 		view.Limit = key.Spec.RateLimit // until the operator has seen the APIKey
 	}
-	if end := lifecycle.Deadline(key); end != nil {
+	if end := policy.EnforcedExpiry(key); end != nil {
 		view.Expires = &end.Time
 	}
 	if used := key.Status.LastUsedAt; used != nil {
