@@ -10,8 +10,9 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"strings"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
 // verifyTimeout is how long the verifier may take to answer: it takes well under a millisecond.
@@ -24,14 +25,6 @@ func needs() map[string]string {
 		"/customers": "environment=Production&permission=customers:read",
 		"/admin":     "environment=Production&permission=admin:write",
 		"/staging":   "environment=Staging&permission=customers:read",
-	}
-}
-
-// identityHeaders are what the verifier says of the key; it always says all of them.
-func identityHeaders() []string {
-	return []string{
-		"X-Apikey-Id", "X-Apikey-Name", "X-Apikey-Namespace", "X-Apikey-Environment",
-		"X-Apikey-Permissions", "X-Apikey-Owner", "X-Apikey-Customers",
 	}
 }
 
@@ -110,7 +103,7 @@ func (g *gateway) pass(w http.ResponseWriter, r *http.Request, verdict http.Head
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(g.api)
 			maps.DeleteFunc(p.Out.Header, func(name string, _ []string) bool { return isCredential(name) || isIdentity(name) })
-			for _, name := range identityHeaders() {
+			for _, name := range server.IdentityNames() {
 				p.Out.Header.Set(name, verdict.Get(name))
 			}
 		},
@@ -118,17 +111,23 @@ func (g *gateway) pass(w http.ResponseWriter, r *http.Request, verdict http.Head
 	proxy.ServeHTTP(w, r)
 }
 
-// isCredential says whether a header carries a key, or some server could take it for one that does.
+// kindOf says what a header is to the verifier, by the verifier's own rules: also headers that some servers read as one of its own.
+func kindOf(name string) server.Kind {
+	headers, err := server.NewCredentialHeaders()
+	if err != nil {
+		panic(err) // the headers that are known without configuration are always valid
+	}
+	kind, _ := headers.Kind(name)
+
+	return kind
+}
+
+// isCredential reports whether a header carries a key, or some server could read it as one that does.
 func isCredential(name string) bool {
-	folded := fold(name)
+	kind := kindOf(name)
 
-	return folded == "authorization" || folded == "x-api-key"
+	return kind == server.Carrier || kind == server.CarrierLookAlike
 }
 
-// isIdentity says whether a header is, or some server could take it for, one that only the verifier may set.
-func isIdentity(name string) bool { return strings.HasPrefix(fold(name), "x-apikey-") }
-
-// fold is the name of a header as CGI and its heirs compare it: case, '-', '_' and '.' make no difference.
-func fold(name string) string {
-	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
-}
+// isIdentity reports whether a header is one that only the verifier may set, or some server could read it as one.
+func isIdentity(name string) bool { return kindOf(name) == server.ClientIdentity }

@@ -82,8 +82,8 @@ func (n narrator) farewell(s *stage) {
 		"KEY=$(" + kubectl + strings.TrimPrefix(commandLine(readKeyArgs(overlapping())), "kubectl") + ")",
 		request{path: "/customers", headers: []string{withKey}, whole: true}.line(s.api.url.String()),
 		"",
-		"tail -f " + s.operator.log + "  # the operator's log",
-		"tail -f " + s.verifier.log + "  # the verifier's log: each request, and why it was refused",
+		"tail -f " + s.operator.Log + "  # the operator's log",
+		"tail -f " + s.verifier.Log + "  # the verifier's log: each request, and why it was refused",
 	}, "\n"))
 	n.print("\n")
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // quickstart starts everything, walks through the tour and stays up until ctx ends.
@@ -42,13 +43,13 @@ func quickstart(ctx context.Context, hurry <-chan struct{}, say narrator, exitAf
 	if err != nil {
 		return err
 	}
-	defer operator.stop(hurry)
+	defer operator.Stop(hurry, programGrace)
 
 	verifier, asked, err := cluster.startVerifier(ctx, say)
 	if err != nil {
 		return err
 	}
-	defer verifier.stop(hurry) // before the API server: its last act is to write what was used
+	defer verifier.Stop(hurry, programGrace) // before the API server: its last act is to write what was used
 
 	api, err := startDemo(ctx, say, asked)
 	if err != nil {
@@ -74,15 +75,15 @@ func leftover(err error) error {
 // stage is all that the tour plays on.
 type stage struct {
 	cluster            *cluster
-	operator, verifier *program
+	operator, verifier *process.Program
 	api                *demo
 }
 
 // show walks through the tour and stays up, for as long as the programs do.
 func show(ctx context.Context, say narrator, s *stage, exitAfterTour bool) error {
-	tourCtx, cancel := s.operator.whileRunning(ctx)
+	tourCtx, cancel := s.operator.WhileRunning(ctx)
 	defer cancel()
-	tourCtx, cancelVerifier := s.verifier.whileRunning(tourCtx)
+	tourCtx, cancelVerifier := s.verifier.WhileRunning(tourCtx)
 	defer cancelVerifier()
 	if err := tour(tourCtx, say, s); err != nil {
 		return s.explain(err)
@@ -100,7 +101,7 @@ func show(ctx context.Context, say narrator, s *stage, exitAfterTour bool) error
 }
 
 // explain adds the end of the logs to an error.
-func (s *stage) explain(err error) error { return s.verifier.explain(s.operator.explain(err)) }
+func (s *stage) explain(err error) error { return s.verifier.Explain(s.operator.Explain(err)) }
 
 // temporaryFolder makes the folder of all files and has every program that is started from here use it too,
 // so that removing it removes what a program that failed to start has left.

@@ -52,6 +52,7 @@ type ControlPlane struct {
 	etcd      string // the URL of etcd
 	apiServer string // the URL of kube-apiserver
 	running   []*process.Process
+	ports     process.Ports
 	// traefikKubeconfig is that of the account of Traefik, once InstallTraefik has made it.
 	traefikKubeconfig string
 }
@@ -181,6 +182,9 @@ func (c *ControlPlane) Folder() string { return c.folder }
 // Program is the path of a program of the control plane, such as kubectl.
 func (c *ControlPlane) Program(name string) string { return filepath.Join(c.programs, name) }
 
+// FreeAddress returns an address on loopback that is held for one program until Stop.
+func (c *ControlPlane) FreeAddress() (string, error) { return c.ports.Take() }
+
 // EtcdURL is where etcd answers clients, without TLS.
 func (c *ControlPlane) EtcdURL() string { return c.etcd }
 
@@ -216,6 +220,7 @@ func (c *ControlPlane) StopHurried(hurry <-chan struct{}) error {
 	for _, program := range slices.Backward(c.running) {
 		program.Stop(hurry, stopGrace)
 	}
+	c.ports.Release()
 
 	return os.RemoveAll(c.folder)
 }

@@ -5,11 +5,12 @@ package testkit
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // StartFor starts a control plane that ends with the test.
@@ -42,16 +43,17 @@ func (c *ControlPlane) RunOperatorFor(t testing.TB) {
 	})
 }
 
-// FreeAddress is one on loopback that nobody listens on.
+// FreeAddress returns an address on loopback that is held for one program until the test ends. No server listens there yet.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	var ports process.Ports
+	address, err := ports.Take()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
+	t.Cleanup(ports.Release)
 
-	return listener.Addr().String()
+	return address
 }
 
 // FindProgram is the path of the first of these programs that is installed. Where none is, the test is skipped; in CI

@@ -5,13 +5,10 @@ package testkit
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -30,11 +27,6 @@ const (
 	loopback = "127.0.0.1"
 	// serverPoll is how often a server that starts is asked whether it is ready.
 	serverPoll = 50 * time.Millisecond
-	// portAttempts is how often a server is started on other ports when it ends by itself: another program may take a port
-	// between its choice and its use.
-	portAttempts = 3
-	// logTail is how many bytes of the log of a server that does not start are shown.
-	logTail = 2000
 )
 
 // startServers starts etcd and kube-apiserver and makes the administrator.
@@ -60,65 +52,39 @@ func (c *ControlPlane) startServers(ctx context.Context, apiServerArgs map[strin
 // readiness asks a server whether it is ready.
 type readiness func(context.Context) error
 
-// startServer starts a server on a free port and waits until it is ready.
+// startServer starts a server on a port of its own and waits until it is ready.
 func (c *ControlPlane) startServer(
 	ctx context.Context, name string, prepare func(port string) (flags map[string][]string, ready readiness, err error),
 ) error {
-	var last error
-	for range portAttempts {
-		port, err := freePort(ctx)
-		if err != nil {
-			return err
-		}
-		flags, ready, err := prepare(port)
-		if err != nil {
-			return err
-		}
-		var args []string
-		for _, flag := range slices.Sorted(maps.Keys(flags)) {
-			for _, value := range flags[flag] {
-				args = append(args, "--"+flag+"="+value)
-			}
-		}
-		log := filepath.Join(c.folder, name+".log")
-		server, err := process.StartLogged(exec.Command(c.Program(name), args...), log) //nolint:noctx // StopHurried ends it, in order
-		if err != nil {
-			return err
-		}
-		c.running = append(c.running, server)
-		if last = awaitServer(ctx, server, ready); last == nil {
-			return nil
-		}
-		last = fmt.Errorf("%s: %w\nthe end of its log:\n%s", name, last, tail(log))
-		if ctx.Err() != nil {
-			return last
+	address, err := c.FreeAddress()
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	flags, ready, err := prepare(port)
+	if err != nil {
+		return err
+	}
+	var args []string
+	for _, flag := range slices.Sorted(maps.Keys(flags)) {
+		for _, value := range flags[flag] {
+			args = append(args, "--"+flag+"="+value)
 		}
 	}
-
-	return last
-}
-
-// awaitServer waits until a server is ready, or has ended.
-func awaitServer(ctx context.Context, server *process.Process, ready readiness) error {
-	last := errors.New("no answer")
-	err := wait.PollUntilContextCancel(ctx, serverPoll, true, func(ctx context.Context) (bool, error) {
-		select {
-		case <-server.Ended():
-			return false, fmt.Errorf("ended by itself: %w", server.Result())
-		default:
-		}
-		err := ready(ctx)
-		if ctx.Err() == nil { // else the answer before says more
-			last = err
-		}
-
-		return err == nil, nil
-	})
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", context.Cause(ctx), last)
+	//nolint:noctx // StopHurried ends it, in order
+	server, err := process.StartProgram(name, filepath.Join(c.folder, name+".log"), exec.Command(c.Program(name), args...))
+	if err != nil {
+		return err
+	}
+	c.running = append(c.running, server.Process)
+	if err := server.AwaitReady(ctx, startTimeout, ready); err != nil {
+		return server.Explain(err)
 	}
 
-	return err
+	return nil
 }
 
 // awaitDefaultNamespace waits until the API server has made the default namespace.
@@ -197,30 +163,4 @@ func Get(ctx context.Context, probe *http.Client, url string) error {
 	}
 
 	return nil
-}
-
-// freePort returns a port on loopback that no program listens on.
-func freePort(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-
-	return port, errors.Join(err, listener.Close())
-}
-
-// tail returns the end of a file.
-func tail(path string) string {
-	file, err := os.Open(path)
-	if err != nil {
-		return err.Error()
-	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(file)
-	if err != nil {
-		return err.Error()
-	}
-
-	return string(content[max(0, len(content)-logTail):])
 }
