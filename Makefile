@@ -12,24 +12,26 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # No program here needs C. Only the race detector does, and `make test` turns it on for that.
 export CGO_ENABLED := 0
 
-# Variables to set on the command line, such as `make image IMG=registry.example.com/apikey-operator:v1`.
+# Variables for the command line, such as `make image IMG=registry.example.com/apikey-operator:v1`.
 
 # The image that `make image` builds and `make deploy` runs.
 IMG ?= ghcr.io/apikey-operator/apikey-operator:dev
-# What builds images: docker, podman or nerdctl.
+# The program that builds images: docker, podman or nerdctl.
 CONTAINER_TOOL ?= docker
 # How long `make fuzz` runs each fuzz target.
 FUZZTIME ?= 15s
-# What `make test` tests, and for how long a package may take.
+# The packages that `make test` tests, and the limit for each of them.
 PKG ?= ./...
 TEST_TIMEOUT ?= 20m
-# 1: `make test` needs the race detector and so a C compiler; 0: it goes without;
-# not set: it uses the race detector where there is a C compiler, and says so where there is none.
+# 1: tests run with the race detector, which needs a C compiler. 0: they run without it.
+# Unset: they run with it if there is a C compiler; a note says when there is none.
 RACE ?=
-# The kubectl for install, deploy and their opposites, which act on the current context of your kubeconfig.
+# The steps of `make ci`, in order. `make ci CI_STEPS='lint verify'` runs some of them.
+CI_STEPS ?= lint verify kube gateways test quickstart
+# The kubectl that install, uninstall, deploy and undeploy use. They act on the current context of your kubeconfig.
 KUBECTL ?= $(or $(shell command -v kubectl),bin/k8s/kubectl)
 BUILT_KUBECTL = $(filter bin/k8s/kubectl,$(KUBECTL))
-# How long install, deploy and uninstall wait until the API server goes by what they have changed.
+# How long install, deploy and uninstall wait until the API server applies their changes.
 AWAIT_LIMIT ?= 2m
 AWAIT = bin/await --kubectl='$(KUBECTL)' --limit='$(AWAIT_LIMIT)'
 
@@ -37,12 +39,12 @@ CONTROLLER_GEN := bin/controller-gen
 GOLANGCI_LINT := bin/golangci-lint-kube-api-linter
 SETUP_ENVTEST := bin/setup-envtest
 
-# Pure packages are covered to this many per cent of their statements, or `make test` and `make cover` fail.
+# `make test` and `make cover` fail if the tests cover less than this percentage of the statements of a pure package.
 PURE := internal/access internal/guardrails internal/keys internal/lifecycle internal/policy
 PURE_COVERAGE := 95
 
 GO_BUILD := go build -trimpath -ldflags '-s -w'
-# Tests and tools take the control plane that `make kube` gathered, which honours your KUBEBUILDER_ASSETS.
+# Tests and tools use the control plane in bin/k8s. `make kube` takes it from your KUBEBUILDER_ASSETS if that is set.
 WITH_K8S := KUBEBUILDER_ASSETS='$(CURDIR)/bin/k8s'
 
 ##@ General
@@ -57,8 +59,19 @@ help: ## Show this list.
 quickstart: kube build bin/quickstart ## See a key live: a control plane, the operator, the verifier, an API and a tour. QUICKSTART_EXIT=1 ends it after the tour.
 	@$(WITH_K8S) exec bin/quickstart
 
+# Every step is a make of its own, which lets this one report how long it took.
+.PHONY: ci
+ci: export CI := 1
+ci: export QUICKSTART_EXIT := 1
+ci: ## Run everything that has to pass before a change lands. CI_STEPS names the steps.
+	@for step in $(CI_STEPS); do \
+		echo "ci: $$step"; start=$$SECONDS; \
+		$(MAKE) "$$step" || { echo "ci: $$step FAILED after $$((SECONDS - start)) s" >&2; exit 1; }; \
+		echo "ci: $$step passed in $$((SECONDS - start)) s"; \
+	done; echo "ci: all passed in $$SECONDS s"
+
 .PHONY: clean
-clean: ## Remove what was built: bin/ and coverage. The Go caches stay.
+clean: ## Remove bin/ and the coverage profile. The Go caches stay.
 	rm -rf bin cover.out
 
 ##@ Develop
@@ -75,11 +88,11 @@ manifests: $(CONTROLLER_GEN) ## Write the CRDs, the operator's role and the guar
 	go run ./hack/policies config/policy
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Check the code: .golangci.yml says what for.
+lint: $(GOLANGCI_LINT) ## Check the code by the rules of .golangci.yml.
 	$(GOLANGCI_LINT) run ./...
 
 .PHONY: lint-fix
-lint-fix: $(GOLANGCI_LINT) ## Check the code and correct what can be corrected.
+lint-fix: $(GOLANGCI_LINT) ## Check the code and apply the corrections that linters offer.
 	$(GOLANGCI_LINT) run --fix ./...
 
 .PHONY: verify
@@ -88,12 +101,27 @@ verify: $(CONTROLLER_GEN) ## Fail if generated files, go.mod files or formatting
 
 ##@ Test
 
-# The packages with a control plane each would starve one another with more than two at once.
+# Two packages at a time: each may have a control plane of its own, and more would starve one another.
+# $(call go-test,PACKAGES) tests packages.
+go-test = race="$$(RACE='$(RACE)' hack/race.sh)"; \
+	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${\#race} > 0)) go test $$race -p 2 -timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(1)
+
+# Tests that import internal/testkit start a control plane, a gateway or a store. All others need nothing but Go.
+# $(call tested,CONDITION) prints the packages for which an awk condition on that import holds.
+tested = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '$(1)/\/internal\/testkit/ { print $$1 }')
+
 .PHONY: test
 test: kube ## Run all tests on a real control plane, with the race detector, and report coverage.
-	@race="$$(RACE='$(RACE)' hack/race.sh)"; \
-	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${#race} > 0)) go test $$race -p 2 -timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(PKG)
+	@$(call go-test,$(PKG))
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
+
+.PHONY: unit
+unit: ## Run the tests that need nothing but Go.
+	@$(call go-test,$(call tested,!))
+
+.PHONY: integration
+integration: kube ## Run the other tests: on a real control plane, with real gateways and stores.
+	@$(call go-test,$(call tested))
 
 .PHONY: cover
 cover: ## Test the pure packages alone, in seconds, and fail if they are covered to less than 95 %.
@@ -126,7 +154,7 @@ build: ## Build the operator into bin/manager, the verifier into bin/verifier, a
 	$(GO_BUILD) -o bin/verifier ./cmd/verifier
 	$(GO_BUILD) -o bin/kubectl-apikey ./cmd/kubectl-apikey
 
-# Go knows best what is up to date.
+# Always built, because only Go can tell whether they are up to date.
 .PHONY: bin/quickstart bin/bench bin/await
 bin/quickstart bin/bench bin/await:
 	@$(GO_BUILD) -o $@ ./hack/$(@F)
@@ -150,16 +178,16 @@ install: $(BUILT_KUBECTL) bin/await ## Install the CRDs alone, for development: 
 	$(KUBECTL) apply --server-side -k config/crd
 	@$(AWAIT) crds
 
-# The guardrails go first: without the CRD of APIKeyPolicy they would refuse every change of an APIKey, also the removal of a
-# finalizer that its deletion waits for.
+# The guardrails are deleted first. Without the CRD of APIKeyPolicy they would refuse every change of an APIKey, including the removal
+# of a finalizer that blocks its deletion.
 .PHONY: uninstall
 uninstall: $(BUILT_KUBECTL) bin/await ## Remove the guardrails and the CRDs, and with them every APIKey and its Secret.
 	$(KUBECTL) delete validatingadmissionpolicybindings,validatingadmissionpolicies -l apikey-operator.io/guardrail
 	@$(AWAIT) removal
 	$(KUBECTL) delete --ignore-not-found -k config/crd
 
-# The CRD of APIKeyPolicy goes first. A policy whose kind of parameters the API server does not know refuses everything, and the
-# API server looks for such kinds only every 30 seconds.
+# The CRD of APIKeyPolicy is applied first. A policy refuses everything while the API server does not know the kind of its
+# parameters, and the API server looks for new kinds only every 30 seconds.
 .PHONY: deploy
 deploy: $(BUILT_KUBECTL) bin/await ## Install the guardrails and the CRDs, and run the operator and the verifier from the image IMG.
 	$(KUBECTL) apply --server-side -f config/crd/bases/apikey-operator.io_apikeypolicies.yaml
@@ -169,10 +197,10 @@ deploy: $(BUILT_KUBECTL) bin/await ## Install the guardrails and the CRDs, and r
 		$(KUBECTL) apply --server-side -f -
 	@$(AWAIT) guardrails
 
-# Deleting the CRDs would delete every key in the cluster; that is for `make uninstall`. Deleting the guardrails would let
-# everybody make APIKeys of any kind, which the operator would mint once it is back.
+# undeploy keeps the CRDs, because deleting them deletes every key of the cluster, and the guardrails, because without them anyone
+# could create APIKeys with any permission, which the operator would mint on its return.
 .PHONY: undeploy
-undeploy: $(BUILT_KUBECTL) ## Remove the operator and the verifier. The CRDs, the guardrails, the APIKeys and their Secrets stay, and nothing is minted.
+undeploy: $(BUILT_KUBECTL) ## Remove the operator and the verifier. The CRDs, guardrails, APIKeys and Secrets stay; nothing is minted.
 	$(KUBECTL) delete --ignore-not-found -k config/default -l 'app.kubernetes.io/component notin (crd, guardrail)'
 
 bin/k8s/kubectl:
