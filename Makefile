@@ -38,6 +38,9 @@ AWAIT = bin/await --kubectl='$(KUBECTL)' --limit='$(AWAIT_LIMIT)'
 CONTROLLER_GEN := bin/controller-gen
 GOLANGCI_LINT := bin/golangci-lint-kube-api-linter
 SETUP_ENVTEST := bin/setup-envtest
+ACTIONLINT := bin/actionlint
+CRD_REF_DOCS := bin/crd-ref-docs
+GOVULNCHECK := bin/govulncheck
 
 # `make test` and `make cover` fail if the tests cover less than this percentage of the statements of a pure package.
 PURE := internal/access internal/guardrails internal/keys internal/lifecycle internal/policy
@@ -81,22 +84,25 @@ generate: $(CONTROLLER_GEN) ## Write the deep copies of the API types.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Write the CRDs, the operator's role and the guardrails from the code.
+manifests: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write the CRDs, their reference, the operator's role and the guardrails from the code.
 	$(CONTROLLER_GEN) crd rbac:roleName=manager-role \
 		paths=./api/... paths=./internal/controller/... \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
 	go run ./hack/policies config/policy
+	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/reference/config.yaml --templates-dir=hack/reference \
+		--renderer=markdown --output-path=api/v1alpha1/README.md --log-level=ERROR
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Check the code by the rules of .golangci.yml.
+lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Check the code by the rules of .golangci.yml, and the workflows.
 	$(GOLANGCI_LINT) run ./...
+	$(ACTIONLINT)
 
 .PHONY: lint-fix
 lint-fix: $(GOLANGCI_LINT) ## Check the code and apply the corrections that linters offer.
 	$(GOLANGCI_LINT) run --fix ./...
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) ## Fail if generated files, go.mod files or formatting are not up to date. Changes nothing.
+verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Fail if generated files, go.mod files or formatting are not up to date. Changes nothing.
 	@hack/verify.sh
 
 ##@ Test
@@ -133,6 +139,10 @@ cover: ## Test the pure packages alone, in seconds, and fail if they are covered
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@hack/fuzz.sh '$(FUZZTIME)'
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Report known vulnerabilities in code that the programs call. Asks vuln.go.dev.
+	$(GOVULNCHECK) ./...
 
 .PHONY: bench-mint
 bench-mint: kube build bin/bench ## Measure minting against a raw loop of the same calls. BENCH_JSON=file writes the figures.
@@ -208,6 +218,15 @@ bin/k8s/kubectl:
 
 # Tools, built from the versions in hack/tools/go.mod
 
+$(ACTIONLINT): hack/actionlint/go.mod hack/actionlint/go.sum
+	$(call build-tool,$@,github.com/rhysd/actionlint/cmd/actionlint)
+
+$(CRD_REF_DOCS): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,$@,github.com/elastic/crd-ref-docs)
+
+$(GOVULNCHECK): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,$@,golang.org/x/vuln/cmd/govulncheck)
+
 $(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,sigs.k8s.io/controller-tools/cmd/controller-gen)
 
@@ -218,8 +237,8 @@ $(SETUP_ENVTEST): hack/tools/go.mod hack/tools/go.sum
 $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter, (golangci-lint with kube-api-linter: about 4 minutes on 2 cores the first time))
 
-# build-tool FILE,PACKAGE[,NOTE]
+# $(call build-tool,FILE,PACKAGE[,NOTE]) builds a tool in the folder of the go.mod that the FILE depends on.
 define build-tool
 @echo 'building $(notdir $(1))$(3)'
-@start=$$SECONDS; (cd hack/tools && $(GO_BUILD) -o '$(CURDIR)/$(1)' '$(2)'); echo "built $(notdir $(1)) in $$((SECONDS - start)) s"
+@start=$$SECONDS; (cd '$(<D)' && $(GO_BUILD) -o '$(CURDIR)/$(1)' '$(2)'); echo "built $(notdir $(1)) in $$((SECONDS - start)) s"
 endef
