@@ -7,9 +7,16 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+var (
+	usesAction   = regexp.MustCompile(`(?m)\buses: [^.].*$`) // those of this repository begin with a dot
+	pinnedAction = regexp.MustCompile(`^uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$`)
 )
 
 // TestPinned checks that what the image and CI are made of cannot change under a name: base images are named by the digest of
@@ -25,7 +32,8 @@ func TestPinned(t *testing.T) {
 		pinned    *regexp.Regexp
 	}{
 		{"Dockerfile*", regexp.MustCompile(`(?m)^FROM .*$`), regexp.MustCompile(`^FROM (--platform=\S+ )?[^\s@]+:[^\s@]+@sha256:[0-9a-f]{64}( AS \w+)?$`)},
-		{".github/workflows/*.y*ml", regexp.MustCompile(`(?m)\buses:.*$`), regexp.MustCompile(`^uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+)*$`)},
+		{".github/workflows/*.y*ml", usesAction, pinnedAction},
+		{".github/actions/*/action.y*ml", usesAction, pinnedAction},
 	} {
 		files, err := filepath.Glob(filepath.Join(root, c.files))
 		if err != nil {
@@ -46,6 +54,32 @@ func TestPinned(t *testing.T) {
 		}
 		if found == 0 {
 			t.Errorf("%s: there is nothing to pin", c.files)
+		}
+	}
+}
+
+// TestUpdated checks that newer versions are proposed for every module, and that `make verify` looks at every module.
+func TestUpdated(t *testing.T) {
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := filepath.Glob(filepath.Join(root, "hack", "*", "go.mod"))
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("the modules under hack are %v: %v", modules, err)
+	}
+	updates := regexp.MustCompile(`(?s)package-ecosystem: gomod\s+directories: \[(.*?)\]`).FindStringSubmatch(readDocument(t, ".github/dependabot.yml"))
+	verified := regexp.MustCompile(`(?m)^for module in \. (.*); do$`).FindStringSubmatch(readDocument(t, "hack/verify.sh"))
+	if updates == nil || verified == nil {
+		t.Fatal("dependabot.yml or verify.sh is not of the form that this test reads")
+	}
+	for _, module := range modules {
+		folder := "hack/" + filepath.Base(filepath.Dir(module))
+		if !slices.Contains(strings.Split(updates[1], ", "), "/"+folder) {
+			t.Errorf("dependabot.yml leaves out %s", folder)
+		}
+		if !slices.Contains(strings.Fields(verified[1]), folder) {
+			t.Errorf("verify.sh leaves out %s", folder)
 		}
 	}
 }
