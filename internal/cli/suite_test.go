@@ -95,14 +95,13 @@ func startCluster() (*cluster, error) {
 	if err := plane.StartControllerManager(ctx); err != nil {
 		return nil, err
 	}
-	asOperator := *plane
-	if asOperator.Config, err = plane.User(operatorUser, "system:serviceaccounts", "system:serviceaccounts:apikey-operator-system"); err != nil {
+	stop, err := plane.RunOperatorAs(context.Background(), operatorUser, "system:serviceaccounts", "system:serviceaccounts:apikey-operator-system")
+	if err != nil {
 		return nil, err
 	}
-	stop, err := asOperator.RunOperator(context.Background())
 	theCluster.stops = append(theCluster.stops, stop)
 
-	return c, err
+	return c, nil
 }
 
 // install applies config/default, the CRDs first, and waits until the guardrails answer.

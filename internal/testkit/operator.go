@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -24,7 +25,21 @@ func (c *ControlPlane) RunOperator(ctx context.Context) (stop func() error, err 
 
 // RunOperatorBy is RunOperator by another clock.
 func (c *ControlPlane) RunOperatorBy(ctx context.Context, clk clock.PassiveClock) (stop func() error, err error) {
-	mgr, err := ctrl.NewManager(c.Config, ctrl.Options{
+	return runOperator(ctx, c.Config, clk)
+}
+
+// RunOperatorAs is RunOperator as another user, such as the service account that the guardrails know.
+func (c *ControlPlane) RunOperatorAs(ctx context.Context, user string, groups ...string) (stop func() error, err error) {
+	cfg, err := c.User(user, groups...)
+	if err != nil {
+		return nil, err
+	}
+
+	return runOperator(ctx, cfg, clock.RealClock{})
+}
+
+func runOperator(ctx context.Context, cfg *rest.Config, clk clock.PassiveClock) (stop func() error, err error) {
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: Scheme(), Cache: controller.CacheOptions(), Client: controller.ClientOptions(),
 		Metrics:                metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
