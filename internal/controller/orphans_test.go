@@ -10,7 +10,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,3 +80,73 @@ var _ = Describe("A Secret that an APIKey has let go of", Serial, func() {
 		Expect(kept.accepts(value)).To(BeTrue())
 	})
 })
+
+var _ = Describe("A Secret that the garbage collector has orphaned", Serial, func() {
+	It("is deleted after a while, with an event", func(ctx context.Context) {
+		collected, err := testkit.Start(testkit.Options{}) // with the real garbage collector, which the other specs are without
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func() { Expect(collected.Stop()).To(Succeed()) })
+		Expect(collected.StartControllerManager(ctx)).To(Succeed())
+		cl, err := collected.Client()
+		Expect(err).NotTo(HaveOccurred())
+
+		f := &fixture{ctx: ctx, name: client.ObjectKey{Namespace: "default", Name: "main-website"}}
+		o := &operator{wire: testkit.NewWire(testkit.Cut{}), grace: 2 * time.Second}
+		o.start(collected.Config, f)
+		key, secret := f.minimal(), &corev1.Secret{}
+		Expect(cl.Create(ctx, key)).To(Succeed())
+		Eventually(func() (v1alpha1.Phase, error) { return key.Status.Phase, cl.Get(ctx, f.name, key) }).
+			WithTimeout(patience).Should(Equal(v1alpha1.PhaseActive))
+		other := f.minimal(func(k *v1alpha1.APIKey) { k.Name = "last" })
+		Expect(testkit.AwaitCollector(ctx, cl, other, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "last-secret"}})).To(Succeed())
+		Expect(cl.Get(ctx, f.name, secret)).To(Succeed())
+		uid := secret.UID
+
+		secrets := watchSecret(ctx, collected, secret)
+		Expect(cl.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		Eventually(func() error { return cl.Get(ctx, f.name, key) }).WithTimeout(patience).Should(MatchError(apierrors.IsNotFound, "not found"))
+		Eventually(secrets).WithTimeout(patience).Should(Receive(HaveField("OwnerReferences", BeEmpty())), "the garbage collector lets go of it")
+		Eventually(secrets).WithTimeout(patience).Should(BeClosed(), "the operator deletes it")
+		Eventually(func() []string {
+			events := &corev1.EventList{}
+			Expect(cl.List(ctx, events, client.InNamespace("default"))).To(Succeed())
+			var about []string
+			for i := range events.Items {
+				if events.Items[i].InvolvedObject.UID == uid {
+					about = append(about, events.Items[i].Reason)
+				}
+			}
+
+			return about
+		}).WithTimeout(patience).Should(Equal([]string{"Orphaned"}))
+	})
+})
+
+// watchSecret delivers every later state of a Secret, and is closed when the Secret is deleted.
+func watchSecret(ctx context.Context, plane *testkit.ControlPlane, secret *corev1.Secret) <-chan *corev1.Secret {
+	GinkgoHelper()
+	cl, err := client.NewWithWatch(plane.Config, client.Options{Scheme: testkit.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	w, err := cl.Watch(ctx, &corev1.SecretList{}, &client.ListOptions{
+		Namespace:     secret.Namespace,
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, secret.Name),
+		Raw:           &metav1.ListOptions{ResourceVersion: secret.ResourceVersion},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(w.Stop)
+	states := make(chan *corev1.Secret, 100)
+	go func() {
+		for e := range w.ResultChan() {
+			if e.Type == watch.Deleted {
+				close(states)
+
+				return
+			}
+			if state, ok := e.Object.(*corev1.Secret); ok {
+				states <- state
+			}
+		}
+	}()
+
+	return states
+}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // minted stores an APIKey with everything that needs a grant, as the operator leaves it once it has handed the key out.
@@ -29,6 +30,13 @@ func minted(ctx context.Context, namespace string, changes ...func(*v1alpha1.API
 	Expect(as(operatorUser).Status().Update(ctx, key)).To(Succeed())
 
 	return key, secret
+}
+
+// collectorSees waits until garbage collection knows the APIKeys and Secrets that a namespace has by now.
+func collectorSees(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	last := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "last-"}}
+	Expect(testkit.AwaitCollector(ctx, admin, newKey(namespace), last)).To(Succeed())
 }
 
 // gone waits until an object is not there any more.
@@ -62,12 +70,14 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 
 	It("and the garbage collector takes its Secret along", func(ctx SpecContext) {
 		key, secret := minted(ctx, newNamespace(ctx))
+		collectorSees(ctx, key.Namespace)
 		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
 		gone(ctx, secret, inForceTimeout)
 	})
 
 	It("and the garbage collector takes its Secret along first, where that is asked for", func(ctx SpecContext) {
 		key, secret := minted(ctx, newNamespace(ctx))
+		collectorSees(ctx, key.Namespace)
 		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
 		gone(ctx, key, inForceTimeout)
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(MatchError(apierrors.IsNotFound, "not found"))
@@ -75,15 +85,17 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 
 	It("and the garbage collector leaves its Secret behind, where that is asked for", func(ctx SpecContext) {
 		key, secret := minted(ctx, newNamespace(ctx))
+		collectorSees(ctx, key.Namespace)
 		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
 		gone(ctx, key, inForceTimeout)
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 		Expect(secret.OwnerReferences).To(BeEmpty())
 	})
 
-	for policy, remains := range map[metav1.DeletionPropagation]bool{
-		metav1.DeletePropagationBackground: false, metav1.DeletePropagationForeground: false, metav1.DeletePropagationOrphan: true,
+	for _, policy := range []metav1.DeletionPropagation{
+		metav1.DeletePropagationBackground, metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan,
 	} {
+		remains := policy == metav1.DeletePropagationOrphan
 		It("that has an owner of its own, which is deleted: "+string(policy), func(ctx SpecContext) {
 			namespace := newNamespace(ctx)
 			owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
@@ -91,6 +103,7 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 			key, secret := minted(ctx, namespace, func(key *v1alpha1.APIKey) {
 				key.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, BlockOwnerDeletion: new(true)}}
 			})
+			collectorSees(ctx, namespace)
 			Expect(admin.Delete(ctx, owner, client.PropagationPolicy(policy))).To(Succeed())
 			gone(ctx, owner, inForceTimeout)
 			if !remains {
@@ -113,6 +126,7 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 		key, secret := minted(ctx, namespace)
 		secret.OwnerReferences = append(secret.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID})
 		Expect(as(operatorUser).Update(ctx, secret)).To(Succeed())
+		collectorSees(ctx, namespace)
 		Expect(admin.Delete(ctx, owner)).To(Succeed())
 		Eventually(func(g Gomega) {
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
