@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,8 @@ const (
 	loopback = "127.0.0.1"
 	// serverPoll is how often a server that starts is asked whether it is ready.
 	serverPoll = 50 * time.Millisecond
+	// etcdQuota is how much etcd stores. Its default of 2 GiB ends attacks with large objects before they end anything else.
+	etcdQuota = 8 << 30
 )
 
 // startServers starts etcd and kube-apiserver and makes the administrator.
@@ -109,6 +112,7 @@ func (c *ControlPlane) prepareEtcd(port string) (map[string][]string, readiness,
 		"advertise-client-urls": {c.etcd},
 		"listen-peer-urls":      {"http://" + net.JoinHostPort(loopback, "0")},
 		"unsafe-no-fsync":       {"true"},
+		"quota-backend-bytes":   {strconv.Itoa(etcdQuota)},
 	}, answers(http.DefaultClient, c.etcd+"/health"), nil
 }
 
