@@ -201,7 +201,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 	if p.checked() {
 		r.Ledger.vouch(after)
 	}
-	r.Announcer.statusChanged(ctx, before, after, r.Clock.Now())
+	r.Reporter.statusChanged(ctx, before, after, r.Clock.Now())
 	if dispute(after) != nil && dispute(before) == nil {
 		logDispute(ctx, p.observed.Disputes)
 	}

@@ -170,7 +170,7 @@ func (r *Reconciler) reportDropped(ctx context.Context, p *pass) {
 	}
 	p.doubtful = kept
 	if len(dropped) > 0 {
-		r.Announcer.recordsDropped(ctx, p.observed.APIKey, dropped)
+		r.Reporter.recordsDropped(ctx, p.observed.APIKey, dropped)
 	}
 }
 

@@ -143,11 +143,11 @@ func (f *fixture) reconcilerFor(cfg *rest.Config) *controller.Reconciler {
 	cl, err := client.New(cfg, client.Options{Scheme: testkit.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 
-	announcer, err := controller.NewAnnouncer(f, prometheus.NewRegistry())
+	announcer, err := controller.NewReporter(f, prometheus.NewRegistry())
 	Expect(err).NotTo(HaveOccurred())
 
 	return &controller.Reconciler{
-		APIKeys: cl, Metadata: cl, Policies: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{}, Announcer: announcer,
+		APIKeys: cl, Metadata: cl, Policies: cl, Secrets: cl, Clock: f.clock, Keys: keys.Generator{}, Reporter: announcer,
 		Failures: controller.NewFailures(),
 	}
 }

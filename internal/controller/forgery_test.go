@@ -187,7 +187,7 @@ var _ = Describe("A status that somebody else has written", func() {
 
 // unguard takes the guardrails from an operator.
 func unguard(r *controller.Reconciler) {
-	r.Guardrails = controller.NewGate(r.APIKeys, func(context.Context) (string, error) { return "nobody", nil }, ctrlLog())
+	r.Guardrails = controller.NewGuardrailMonitor(r.APIKeys, func(context.Context) (string, error) { return "nobody", nil }, ctrlLog())
 }
 
 var _ = Describe("An operator that runs, and a status that somebody else writes", Serial, func() {

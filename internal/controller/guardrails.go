@@ -26,9 +26,9 @@ import (
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=list;watch
 
-// Gate knows whether the guardrails at the API server are in force. It looks when one of them has changed; whoever asks
+// GuardrailMonitor knows whether the guardrails at the API server are in force. It looks when one of them has changed; whoever asks
 // in between pays two loads from memory.
-type Gate struct {
+type GuardrailMonitor struct {
 	objects client.Reader
 	whoAmI  func(context.Context) (string, error)
 	log     logr.Logger
@@ -49,10 +49,10 @@ type look struct {
 	missing []string
 }
 
-// NewGate makes a Gate. It reads policies and bindings from a cache whose events go to its Handler, asks once who this
+// NewGuardrailMonitor makes a GuardrailMonitor. It reads policies and bindings from a cache whose events go to its Handler, asks once who this
 // operator is, and logs when the guardrails come and go.
-func NewGate(objects client.Reader, whoAmI func(context.Context) (string, error), log logr.Logger) *Gate {
-	return &Gate{
+func NewGuardrailMonitor(objects client.Reader, whoAmI func(context.Context) (string, error), log logr.Logger) *GuardrailMonitor {
+	return &GuardrailMonitor{
 		objects: objects, whoAmI: whoAmI, log: log, waiting: map[types.NamespacedName][]string{},
 		inForce: prometheus.NewDesc("apikey_operator_guardrails_in_force",
 			"1 while every policy and binding that guards APIKeys at the API server is as this operator expects it; 0: no key is minted.", nil, nil),
@@ -60,7 +60,7 @@ func NewGate(objects client.Reader, whoAmI func(context.Context) (string, error)
 }
 
 // Missing are the sentences that say what of the guardrails is not in force; none: all are, or none is required.
-func (g *Gate) Missing(ctx context.Context) ([]string, error) {
+func (g *GuardrailMonitor) Missing(ctx context.Context) ([]string, error) {
 	if g == nil {
 		return nil, nil
 	}
@@ -74,7 +74,7 @@ func (g *Gate) Missing(ctx context.Context) ([]string, error) {
 }
 
 // look compares what there is with what there should be, unless somebody has since the last event.
-func (g *Gate) look(ctx context.Context) ([]string, error) {
+func (g *GuardrailMonitor) look(ctx context.Context) ([]string, error) {
 	events := g.events.Load() // before the look: an event during it asks for another
 	last := g.last.Load()
 	if last != nil && last.events == events {
@@ -105,7 +105,7 @@ func (g *Gate) look(ctx context.Context) ([]string, error) {
 }
 
 // tell logs what has become of the guardrails.
-func (g *Gate) tell(missing []string) {
+func (g *GuardrailMonitor) tell(missing []string) {
 	if len(missing) == 0 {
 		g.log.Info("The guardrails are in force")
 
@@ -116,7 +116,7 @@ func (g *Gate) tell(missing []string) {
 
 // await notes that an APIKey is held back because of what is missing, and says whether that still is so:
 // a change that came before the note queues nobody.
-func (g *Gate) await(ctx context.Context, name types.NamespacedName, missing []string) bool {
+func (g *GuardrailMonitor) await(ctx context.Context, name types.NamespacedName, missing []string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting[name] = missing
@@ -126,7 +126,7 @@ func (g *Gate) await(ctx context.Context, name types.NamespacedName, missing []s
 }
 
 // changed notes an event about a guardrail and returns the APIKeys to which something else has to be said than before.
-func (g *Gate) changed(ctx context.Context) []types.NamespacedName {
+func (g *GuardrailMonitor) changed(ctx context.Context) []types.NamespacedName {
 	g.events.Add(1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -146,7 +146,7 @@ func (g *Gate) changed(ctx context.Context) []types.NamespacedName {
 }
 
 // forget drops the note about an APIKey that is gone.
-func (g *Gate) forget(name types.NamespacedName) {
+func (g *GuardrailMonitor) forget(name types.NamespacedName) {
 	if g == nil {
 		return
 	}
@@ -156,7 +156,7 @@ func (g *Gate) forget(name types.NamespacedName) {
 }
 
 // Handler queues the APIKeys that were held back, when a guardrail has changed.
-func (g *Gate) Handler() handler.EventHandler {
+func (g *GuardrailMonitor) Handler() handler.EventHandler {
 	react := func(ctx context.Context, queue workQueue) {
 		for _, name := range g.changed(ctx) {
 			enqueue(queue, priorityBehind, reconcile.Request{NamespacedName: name})
@@ -174,10 +174,10 @@ func (g *Gate) Handler() handler.EventHandler {
 const scrapeTimeout = 500 * time.Millisecond
 
 // Describe implements prometheus.Collector.
-func (g *Gate) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- g.inForce }
+func (g *GuardrailMonitor) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- g.inForce }
 
 // Collect tells meters whether the guardrails are in force, also while no key is due. It implements prometheus.Collector.
-func (g *Gate) Collect(metrics chan<- prometheus.Metric) {
+func (g *GuardrailMonitor) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	value := 0.0

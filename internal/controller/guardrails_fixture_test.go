@@ -103,7 +103,7 @@ func (s *site) reconciler(f *fixture, wire *testkit.Wire) *controller.Reconciler
 	r := f.reconcilerFor(wire.Attach(s.operator))
 	r.APIKeys = cached{Client: r.APIKeys}
 	r.Metadata, r.Policies = admin, admin
-	r.Guardrails = controller.NewGate(r.Policies, func(context.Context) (string, error) { return operatorUser, nil }, ctrl.Log)
+	r.Guardrails = controller.NewGuardrailMonitor(r.Policies, func(context.Context) (string, error) { return operatorUser, nil }, ctrl.Log)
 
 	return r
 }

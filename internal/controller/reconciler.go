@@ -35,9 +35,9 @@ type Reconciler struct {
 	// Policies reads APIKeyPolicies and the metadata of namespaces, from a cache or not. It changes nothing that it gets.
 	Policies client.Reader
 	// Guardrails says whether a key may be minted; nil: always.
-	Guardrails *Gate
+	Guardrails *GuardrailMonitor
 	// Watched says how far the watch behind Metadata has come; nil: Metadata is not a cache.
-	Watched *Frontier
+	Watched *HighWaterMark
 	// Keys draws new keys.
 	Keys keys.Generator
 	// Clock tells the time.
@@ -50,8 +50,8 @@ type Reconciler struct {
 	Ledger *Ledger
 	// Digests finds the other APIKeys that have a record of a key; nil: there is none.
 	Digests *DigestIndex
-	// Announcer tells people and meters what has happened to a key.
-	Announcer *Announcer
+	// Reporter emits events, logs and metrics for status changes.
+	Reporter *Reporter
 }
 
 // pass is one look at one APIKey.

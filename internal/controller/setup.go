@@ -93,11 +93,11 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("make the client for Secrets: %w", err)
 	}
-	announcer, err := NewAnnouncer(mgr.GetEventRecorder(Name), opts.Registerer)
+	announcer, err := NewReporter(mgr.GetEventRecorder(Name), opts.Registerer)
 	if err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
-	watched, failures, conflicts, ledger := &Frontier{}, NewFailures(), NewConflicts(secrets), NewLedger()
+	watched, failures, conflicts, ledger := &HighWaterMark{}, NewFailures(), NewConflicts(secrets), NewLedger()
 	digests := NewDigestIndex()
 	apikeys := apikeyHandler{ledger: ledger, digests: digests, clock: opts.Clock}
 	orphans := NewOrphans(secrets, mgr.GetCache(), clock.RealClock{}, mgr.GetEventRecorder(Name), cmp.Or(opts.OrphanGrace, OrphanGrace))
@@ -107,7 +107,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
 		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts, Ledger: ledger, Digests: digests,
-		Keys: opts.Keys, Clock: opts.Clock, Announcer: announcer,
+		Keys: opts.Keys, Clock: opts.Clock, Reporter: announcer,
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
@@ -126,7 +126,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 			},
 		})
 	if opts.RequireGuardrails {
-		r.Guardrails = NewGate(mgr.GetCache(), whoAmI(secrets), mgr.GetLogger().WithName("guardrails"))
+		r.Guardrails = NewGuardrailMonitor(mgr.GetCache(), whoAmI(secrets), mgr.GetLogger().WithName("guardrails"))
 		if err := opts.Registerer.Register(r.Guardrails); err != nil {
 			return fmt.Errorf("register the metrics: %w", err)
 		}

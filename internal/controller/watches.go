@@ -119,7 +119,7 @@ func changedForUs(before, after client.Object) bool {
 }
 
 // secretHandler queues the APIKey that controls a Secret and those that wait for it to go, and notes how far the watch has come.
-func secretHandler(watched *Frontier, conflicts *Conflicts, orphans *Orphans) handler.EventHandler {
+func secretHandler(watched *HighWaterMark, conflicts *Conflicts, orphans *Orphans) handler.EventHandler {
 	react := func(queue workQueue, priority int, secrets ...client.Object) {
 		for _, secret := range secrets {
 			watched.Observe(secret.GetResourceVersion())

@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 )
 
-// Frontier is how far a watch has come: the highest resourceVersion that it has delivered. Resource versions of one
-// resource are ordered numbers (KEP-5504), so a write below the frontier has been delivered, or superseded.
-type Frontier struct{ highest atomic.Uint64 }
+// HighWaterMark is the highest resourceVersion that a watch has delivered. Resource versions of one resource are ordered numbers
+// (KEP-5504), so a write below the mark has been delivered, or superseded.
+type HighWaterMark struct{ highest atomic.Uint64 }
 
 // Observe notes what the watch has delivered.
-func (f *Frontier) Observe(resourceVersion string) {
+func (f *HighWaterMark) Observe(resourceVersion string) {
 	version, err := strconv.ParseUint(resourceVersion, 10, 64)
 	if err != nil {
 		return // not ordered, so it says nothing
@@ -24,7 +24,7 @@ func (f *Frontier) Observe(resourceVersion string) {
 }
 
 // Reached says whether the watch has come as far as a resourceVersion. One that is no number is never waited for.
-func (f *Frontier) Reached(resourceVersion string) bool {
+func (f *HighWaterMark) Reached(resourceVersion string) bool {
 	version, err := strconv.ParseUint(resourceVersion, 10, 64)
 
 	return err != nil || f.highest.Load() >= version

@@ -36,51 +36,51 @@ type EventRecorder interface {
 	Eventf(regarding, related runtime.Object, eventType, reason, action, note string, args ...any)
 }
 
-// Announcer tells people and meters what has happened to a key: events, log lines, metrics.
-type Announcer struct {
+// Reporter emits events, logs and metrics for status changes.
+type Reporter struct {
 	recorder EventRecorder
 	routine  *rate.Limiter
 	metrics  metrics
 }
 
-// NewAnnouncer makes an Announcer and registers its metrics. It fails when there are metrics of those names already.
-func NewAnnouncer(recorder EventRecorder, registerer prometheus.Registerer) (*Announcer, error) {
-	a := &Announcer{
+// NewReporter makes a Reporter and registers its metrics. It returns an error if metrics of those names are registered already.
+func NewReporter(recorder EventRecorder, registerer prometheus.Registerer) (*Reporter, error) {
+	r := &Reporter{
 		recorder: recorder,
 		routine:  rate.NewLimiter(routineEventsPerSecond, routineEventsBurst),
 		metrics:  newMetrics(),
 	}
 
-	return a, a.metrics.register(registerer)
+	return r, r.metrics.register(registerer)
 }
 
 // statusChanged tells about a status that was written.
-func (a *Announcer) statusChanged(ctx context.Context, before, after *v1alpha1.APIKey, now time.Time) {
+func (r *Reporter) statusChanged(ctx context.Context, before, after *v1alpha1.APIKey, now time.Time) {
 	log := ctrl.LoggerFrom(ctx)
 	for _, e := range eventsOf(before, after) {
 		log.Info(e.note, "reason", e.reason, "phase", after.Status.Phase)
-		if e.routine && !a.routine.AllowN(now, 1) {
-			a.metrics.eventsDropped.Inc()
+		if e.routine && !r.routine.AllowN(now, 1) {
+			r.metrics.eventsDropped.Inc()
 
 			continue
 		}
-		a.recorder.Eventf(after, nil, e.kind, e.reason, e.action, "%s", e.note)
+		r.recorder.Eventf(after, nil, e.kind, e.reason, e.action, "%s", e.note)
 	}
 	if last := after.Status.LastRotation; last != nil && rotated(before, after) {
-		a.metrics.minted.WithLabelValues(string(last.Trigger)).Inc()
+		r.metrics.minted.WithLabelValues(string(last.Trigger)).Inc()
 	}
 	if cleared(after) && !cleared(before) && after.Status.ExpiresAt != nil {
-		a.metrics.expiryDelay.Observe(now.Sub(after.Status.ExpiresAt.Time).Seconds())
+		r.metrics.expiryDelay.Observe(now.Sub(after.Status.ExpiresAt.Time).Seconds())
 	}
 }
 
 // recordsDropped tells about records that this operator has taken out of a status because somebody else had put them there.
-func (a *Announcer) recordsDropped(ctx context.Context, key *v1alpha1.APIKey, ids []string) {
-	a.metrics.recordsDropped.Add(float64(len(ids)))
+func (r *Reporter) recordsDropped(ctx context.Context, key *v1alpha1.APIKey, ids []string) {
+	r.metrics.recordsDropped.Add(float64(len(ids)))
 	note := fmt.Sprintf("status.keys held %s, which this operator had not put there and for which there is no key in the Secret: "+
 		"the status was forged, or restored from a backup; dropped", strings.Join(ids, ", "))
 	ctrl.LoggerFrom(ctx).Info(note, "reason", eventStatusModified)
-	a.recorder.Eventf(key, nil, corev1.EventTypeWarning, eventStatusModified, actionCheck, "%s", note)
+	r.recorder.Eventf(key, nil, corev1.EventTypeWarning, eventStatusModified, actionCheck, "%s", note)
 }
 
 // logDispute names all APIKeys of a dispute in the log, which only administrators read. The event and the conditions name none

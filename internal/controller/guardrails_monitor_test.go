@@ -225,7 +225,7 @@ var _ = Describe("An operator that requires guardrails", Ordered, Serial, func()
 		nobody := errors.New("no answer")
 		lost := func(f *fixture) *controller.Reconciler {
 			r := s.reconciler(f, testkit.NewWire(testkit.Cut{}))
-			r.Guardrails = controller.NewGate(r.Policies, func(context.Context) (string, error) { return "", nobody }, ctrl.Log)
+			r.Guardrails = controller.NewGuardrailMonitor(r.Policies, func(context.Context) (string, error) { return "", nobody }, ctrl.Log)
 
 			return r
 		}
@@ -245,7 +245,7 @@ var _ = Describe("An operator that requires guardrails", Ordered, Serial, func()
 		f.create()
 		r := s.reconciler(f, testkit.NewWire(testkit.Cut{}))
 		const other = "system:serviceaccount:elsewhere:apikey-operator-controller-manager"
-		r.Guardrails = controller.NewGate(r.Policies, func(context.Context) (string, error) { return other, nil }, ctrl.Log)
+		r.Guardrails = controller.NewGuardrailMonitor(r.Policies, func(context.Context) (string, error) { return other, nil }, ctrl.Log)
 		_, err := f.pass(r)
 		Expect(err).NotTo(HaveOccurred())
 		f.heldBack(v1alpha1.ReasonGuardrailsMissing, operatorUser, other)
