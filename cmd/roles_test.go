@@ -246,7 +246,7 @@ func rulesOf(t *testing.T, account string) []rbacv1.PolicyRule {
 	t.Helper()
 	var bindings []rbacv1.RoleBinding
 	rules := map[string][]rbacv1.PolicyRule{}
-	for document := range bytes.SplitSeq(render(t), []byte("\n---\n")) {
+	for document := range bytes.SplitSeq(testkit.Kustomize(t, "config/default"), []byte("\n---\n")) {
 		var binding rbacv1.RoleBinding // has the fields of a ClusterRoleBinding
 		if err := yaml.Unmarshal(document, &binding); err != nil {
 			t.Fatal(err)

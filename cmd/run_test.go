@@ -72,7 +72,7 @@ func install(t *testing.T, plane *testkit.ControlPlane) {
 		t.Fatal(err)
 	}
 	apply := exec.CommandContext(t.Context(), plane.Program("kubectl"), "--kubeconfig="+kubeconfig, "apply", "--server-side", "-f", "-")
-	apply.Stdin = bytes.NewReader(render(t))
+	apply.Stdin = bytes.NewReader(testkit.Kustomize(t, "config/default"))
 	if out, err := apply.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/utils/clock"
 
@@ -57,7 +56,7 @@ func newCore(n int) (*core, error) {
 		return nil, err
 	}
 	c.verifier, err = server.New(server.Options{
-		Index: c.index, Limiter: limiter, Uses: uses{recorder}, Clock: clock.RealClock{}, Log: log, Registerer: registry,
+		Index: c.index, Limiter: limiter, Uses: recorder, Clock: clock.RealClock{}, Log: log, Registerer: registry,
 	})
 
 	return c, err
@@ -146,12 +145,4 @@ func (c *core) warmUp(ctx context.Context) error {
 	}
 
 	return nil
-}
-
-// uses is usage as the server sees it.
-type uses struct{ recorder *usage.Recorder }
-
-// Used implements server.Uses.
-func (u uses) Used(subject *access.Subject, at time.Time) {
-	u.recorder.Record(usage.Subject{UID: types.UID(subject.UID), Namespace: subject.Namespace, Name: subject.Name}, at)
 }

@@ -45,7 +45,8 @@ func (b *verifyBench) withVerifierAt(ctx context.Context, how invocation, do fun
 	}
 	how.path, how.target = b.options.program, "bench-verify"
 	how.args = func(addresses []string) []string {
-		return append(b.bindArguments(addresses), "--kubeconfig="+kubeconfig, "--log-allowed=0", "--drain-delay=0s")
+		return append(b.bindArguments(addresses),
+			"--kubeconfig="+kubeconfig, "--metrics-secure=false", "--log-allowed=0", "--drain-delay=0s")
 	}
 
 	return b.withProgram(ctx, how, do)

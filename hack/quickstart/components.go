@@ -25,7 +25,7 @@ const (
 // startOperator starts bin/manager.
 func (c *cluster) startOperator(ctx context.Context, say narrator) (*process.Program, error) {
 	return c.startProgram(ctx, say, operatorComponent, "operator",
-		"--metrics-bind-address=0", "--zap-encoder=console", "--zap-stacktrace-level=panic")
+		"--metrics-bind-address=0")
 }
 
 // startVerifier starts bin/verifier, and returns the URL at which gateways ask it.

@@ -22,15 +22,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
-// LookInterval is how often is looked whether files are there or have changed, beside what the file system tells:
-// a kubelet replaces mounted Secrets in a way that it does not tell.
-const LookInterval = 10 * time.Second
+// pollInterval is how often the files are polled, in addition to fsnotify: a kubelet replaces mounted Secrets by renaming a folder
+// above them, which fsnotify may miss.
+const pollInterval = 10 * time.Second
+
+// selfSignedName is the host name in self-signed certificates. Clients cannot verify it.
+const selfSignedName = "apikey-operator"
 
 // Options of a Source.
 type Options struct {
-	// Dir has tls.crt and tls.key, as a Secret of type kubernetes.io/tls does.
+	// Dir has tls.crt and tls.key, as a mounted Secret of type kubernetes.io/tls does. It may be empty if SelfSigned is set.
 	Dir string
-	// SelfSigned gives the server a certificate of its own making for as long as Dir has none. It keeps eavesdroppers out,
+	// SelfSigned makes the Source generate a certificate that serves for as long as Dir has none. The connection is encrypted,
 	// but clients cannot tell the server from an impostor.
 	SelfSigned bool
 	// ClientCAFile has the authorities, in PEM, of which clients must show a certificate; empty: clients need none.
@@ -41,29 +44,22 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Source is what a server shows and asks for at the beginning of a connection. It follows the files while Run runs.
+// Source provides the TLS configuration of a server. It follows the files while Run runs.
 type Source struct {
 	opts     Options
-	files    atomic.Pointer[certwatcher.CertWatcher] // nil: there are none yet
-	fallback *tls.Certificate                        // nil: there must be files
+	files    atomic.Pointer[certwatcher.CertWatcher] // nil: Dir has no certificate yet
+	fallback *tls.Certificate                        // nil: Dir has had a certificate from the start
 	clients  *dynamiccertificates.DynamicFileCAContent
 }
 
-// Open reads the files. It fails when one is not there or cannot be read, except for a certificate that SelfSigned stands in for.
+// Open reads the files. It returns an error if a file is missing or cannot be read, unless SelfSigned covers a missing certificate.
 func Open(opts Options) (*Source, error) {
 	s := &Source{opts: opts}
-	err := s.look()
-	if err != nil && (!opts.SelfSigned || !errors.Is(err, fs.ErrNotExist)) {
-		return nil, fmt.Errorf("read tls.crt and tls.key in %s: %w", opts.Dir, err)
-	}
-	if err != nil {
-		if s.fallback, err = selfSigned(); err != nil {
-			return nil, err
-		}
-		opts.Log.Warn("There is no certificate, so the verifier has made one. Clients cannot tell it from an impostor: put tls.crt and tls.key there; they are taken over without a restart.",
-			"folder", opts.Dir)
+	if err := s.openCertificate(); err != nil {
+		return nil, err
 	}
 	if opts.ClientCAFile != "" {
+		var err error
 		if s.clients, err = dynamiccertificates.NewDynamicCAContentFromFile("client-ca", opts.ClientCAFile); err != nil {
 			return nil, fmt.Errorf("read the authorities of clients: %w", err)
 		}
@@ -72,28 +68,46 @@ func Open(opts Options) (*Source, error) {
 	return s, nil
 }
 
-// look opens the files of the certificate.
-func (s *Source) look() error {
+// openCertificate opens the certificate in Dir, or generates one in its place.
+func (s *Source) openCertificate() (err error) {
+	if s.opts.Dir != "" || !s.opts.SelfSigned {
+		err = s.openFiles()
+		if err == nil {
+			return nil
+		}
+		if !s.opts.SelfSigned || !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read tls.crt and tls.key in %q: %w", s.opts.Dir, err)
+		}
+		s.opts.Log.Warn("There is no certificate, so a self-signed one is used. Clients cannot tell the server from an impostor: "+
+			"put tls.crt and tls.key into the folder; they are loaded without a restart.", "folder", s.opts.Dir)
+	}
+	s.fallback, err = newSelfSigned()
+
+	return err
+}
+
+// openFiles opens the files of the certificate.
+func (s *Source) openFiles() error {
 	files, err := certwatcher.New(filepath.Join(s.opts.Dir, "tls.crt"), filepath.Join(s.opts.Dir, "tls.key"))
 	if err == nil {
-		s.files.Store(files.WithWatchInterval(LookInterval))
+		s.files.Store(files.WithWatchInterval(pollInterval))
 	}
 
 	return err
 }
 
-// selfSigned makes a certificate.
-func selfSigned() (*tls.Certificate, error) {
-	certificate, key, err := cert.GenerateSelfSignedCertKey("apikey-operator-verifier", nil, nil)
+// newSelfSigned generates a certificate.
+func newSelfSigned() (*tls.Certificate, error) {
+	certificate, key, err := cert.GenerateSelfSignedCertKey(selfSignedName, nil, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make a certificate: %w", err)
+		return nil, fmt.Errorf("generate a self-signed certificate: %w", err)
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 
 	return &pair, err
 }
 
-// Run follows the files until the context ends.
+// Run reloads files that change, until the context ends.
 func (s *Source) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -107,20 +121,25 @@ func (s *Source) Run(ctx context.Context) error {
 	return s.files.Load().Start(ctx)
 }
 
-// awaitFiles looks for the certificate until it is there; false: the context has ended before.
+// awaitFiles waits until Dir has a certificate. It returns false if the context ends first.
 func (s *Source) awaitFiles(ctx context.Context) bool {
 	if s.files.Load() != nil {
 		return true
 	}
-	ticker := s.opts.Clock.NewTicker(LookInterval)
+	if s.opts.Dir == "" {
+		<-ctx.Done()
+
+		return false
+	}
+	ticker := s.opts.Clock.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-ticker.C():
-			if s.look() == nil {
-				s.opts.Log.Info("The certificate is there and takes the place of the self-signed one.", "folder", s.opts.Dir)
+			if s.openFiles() == nil {
+				s.opts.Log.Info("The certificate in the folder replaces the self-signed one.", "folder", s.opts.Dir)
 
 				return true
 			}
@@ -128,7 +147,7 @@ func (s *Source) awaitFiles(ctx context.Context) bool {
 	}
 }
 
-// Config is the TLS configuration of a server that speaks these protocols (RFC 7301), such as "h2".
+// Config returns the TLS configuration of a server that speaks these protocols (RFC 7301), such as "h2".
 func (s *Source) Config(protocols ...string) *tls.Config {
 	base := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -156,7 +175,7 @@ func (s *Source) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	return s.fallback, nil
 }
 
-// authorities are those of clients now; none where the file has become unreadable, so that no client is let in.
+// authorities returns the current authorities of clients. The pool is empty if the file cannot be read: then no client is let in.
 func (s *Source) authorities() *x509.CertPool {
 	if options, ok := s.clients.VerifyOptions(); ok {
 		return options.Roots

@@ -28,8 +28,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/certs"
 )
 
-// patience is more than the source may take to see that a file has changed.
-const patience = 3 * certs.LookInterval
+// patience is more than the source may take to notice that a file has changed: it polls every 10 seconds.
+const patience = time.Minute
 
 // pair is a certificate for 127.0.0.1 that is its own authority.
 type pair struct{ certificate, key []byte }

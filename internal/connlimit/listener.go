@@ -5,6 +5,7 @@ package connlimit
 
 import (
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -167,4 +168,14 @@ func Of(remote net.Addr) *Conn {
 	}
 
 	return nil
+}
+
+// NoteState is a http.Server.ConnState. It records an answer when a connection becomes idle, which is after each request.
+func NoteState(c net.Conn, state http.ConnState) {
+	if state != http.StateIdle {
+		return
+	}
+	if c := Of(c.RemoteAddr()); c != nil {
+		c.Answered()
+	}
 }

@@ -1,7 +1,7 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package usage maintains status.lastUsedAt of APIKeys: it records each use in memory, and writes the newest in batches.
+// Package usage maintains status.lastUsedAt of APIKeys: it records each use in memory and writes the newest ones in batches.
 //
 // Every request records a use: one look-up and one atomic load, without a lock and without waiting. Writing is bounded: at most one
 // write for each key in Interval, and a budget for all keys together. While the API server is unreachable, uses stay in memory.

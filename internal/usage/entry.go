@@ -7,41 +7,43 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// Marks among the times of an entry, which are in seconds since 1970.
+// Special values among the times of an entry, which are in seconds since 1970.
 const (
-	// never is what the status of a key says that was not used yet.
-	never int64 = 0
-	// retired is the newest use of an entry that takes no more.
+	// neverUsed is the use in a status without lastUsedAt.
+	neverUsed int64 = 0
+	// retired replaces the newest use of an entry that takes no more uses.
 	retired int64 = math.MaxInt64
-	// nothing is no time at all.
-	nothing int64 = -1
+	// noConflict says that no write of an entry is in conflict with the status.
+	noConflict int64 = -1
 )
 
-// entry is what is known of the use of one key. Requests raise newest; all else belongs to the writer.
+// entry holds the uses of one APIKey that are not written yet. Requests change newest; every other field belongs to the writer.
 type entry struct {
-	subject Subject
-	// newest is the newest use; whole seconds, so that a busy key changes it once a second and only reads it otherwise.
+	uid, namespace, name string
+	// newest is the newest use, in whole seconds: a busy key changes it once a second and only reads it otherwise.
 	newest atomic.Int64
 
 	// stored is the newest use that the status is known to hold.
 	stored int64
-	// refused is what stored was when the API server refused a write because the status said something else; or nothing.
-	refused int64
-	// notBefore is when it is worth looking at this entry again.
+	// conflict is the value of stored at which the API server refused a write, because the status held another use; or noConflict.
+	conflict int64
+	// notBefore is the time before which the entry needs no write.
 	notBefore int64
 }
 
-func newEntry(subject Subject, at int64) *entry {
-	e := &entry{subject: subject, refused: nothing}
+func newEntry(subject *access.Subject, at int64) *entry {
+	e := &entry{uid: subject.UID, namespace: subject.Namespace, name: subject.Name, conflict: noConflict}
 	e.newest.Store(at)
 
 	return e
 }
 
-// raise notes a use. It returns false if the entry was retired, so that the use has to go to another one.
-func (e *entry) raise(at int64) bool {
+// advance records a use. It returns false if the entry is retired: the use then needs another entry.
+func (e *entry) advance(at int64) bool {
 	for {
 		seen := e.newest.Load()
 		if seen == retired {
@@ -53,17 +55,17 @@ func (e *entry) raise(at int64) bool {
 	}
 }
 
-// retire ends an entry unless there was a use since newest was looked at.
+// retire ends the entry, unless it was used after newest was read.
 func (e *entry) retire(newest int64) bool { return e.newest.CompareAndSwap(newest, retired) }
 
-// see notes what the watch shows of the status, which may be behind what was written.
-func (e *entry) see(lastUsedAt time.Time) {
-	if !lastUsedAt.IsZero() {
-		e.stored = max(e.stored, lastUsedAt.Unix())
+// seeStored records the use that the watch shows in the status, which may be older than the last write.
+func (e *entry) seeStored(lastUsedAt int64) {
+	if lastUsedAt != neverUsed {
+		e.stored = max(e.stored, lastUsedAt)
 	}
 }
 
-// rest leaves the entry alone for a while, and what is left of a second.
-func (e *entry) rest(now time.Time, d time.Duration) {
+// delay puts off the next write by d, rounded up to whole seconds.
+func (e *entry) delay(now time.Time, d time.Duration) {
 	e.notBefore = now.Add(d + time.Second - 1).Unix()
 }

@@ -3,11 +3,15 @@
 
 package usage
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/apikey-operator/apikey-operator/internal/access"
+)
 
 func TestEntryThatWasUsedMeanwhileIsNotRetired(t *testing.T) {
-	e := newEntry(Subject{UID: "a"}, 1)
-	if !e.raise(2) {
+	e := newEntry(&access.Subject{UID: "a"}, 1)
+	if !e.advance(2) {
 		t.Fatal("the use at 2 was not taken")
 	}
 	if e.retire(1) {
@@ -16,7 +20,7 @@ func TestEntryThatWasUsedMeanwhileIsNotRetired(t *testing.T) {
 	if !e.retire(2) {
 		t.Error("it was not retired, though there was no use since")
 	}
-	if e.raise(3) {
+	if e.advance(3) {
 		t.Error("a retired entry took a use, which is lost")
 	}
 }

@@ -6,21 +6,26 @@ package usage
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 )
 
-// Pass is what Run does once a second.
-func (r *Recorder) Pass(ctx context.Context) { r.pass(ctx) }
+// WriteDue does what Run does once a second.
+func (r *Recorder) WriteDue(ctx context.Context) { r.writeDue(ctx) }
 
-// Held is how many keys have state.
-func (r *Recorder) Held() int { return r.entries.Size() }
+// Entries returns the number of APIKeys with an entry.
+func (r *Recorder) Entries() int { return r.entries.Size() }
 
-// Newest is the newest use that is held of a key.
-func (r *Recorder) Newest(uid types.UID) int64 {
+// Newest returns the newest use in the entry of an APIKey; 0: there is no entry.
+func (r *Recorder) Newest(uid string) int64 {
 	e, ok := r.entries.Load(uid)
 	if !ok {
-		return never
+		return neverUsed
 	}
 
 	return e.newest.Load()
+}
+
+// NewStatusWriterOf makes a StatusWriter for another resource than APIKeys.
+func NewStatusWriterOf(client rest.Interface, resource string) StatusWriter {
+	return &restWriter{client: client, resource: resource}
 }

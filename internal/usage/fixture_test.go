@@ -24,6 +24,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/access"
+	"github.com/apikey-operator/apikey-operator/internal/keyindex"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/usage"
 )
@@ -58,7 +60,7 @@ func (f *fixture) create(name string) *v1alpha1.APIKey {
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 	}
 	Expect(admin.Create(f.ctx, key)).To(Succeed())
-	Eventually(func() bool { _, live := f.seen.Known(usage.Subject{UID: key.UID}); return live }).WithTimeout(patience).Should(BeTrue())
+	Eventually(func() bool { return f.seen.has(key) }).WithTimeout(patience).Should(BeTrue())
 
 	return key
 }
@@ -87,8 +89,7 @@ func (f *fixture) othersUse(key *v1alpha1.APIKey, at time.Time) {
 // awaitWatch waits until the watch shows what the API server has.
 func (f *fixture) awaitWatch(key *v1alpha1.APIKey) {
 	GinkgoHelper()
-	Eventually(func() time.Time { at, _ := f.seen.Known(usage.Subject{UID: key.UID}); return at }).
-		WithTimeout(patience).Should(BeTemporally("==", f.lastUsedAt(key)))
+	Eventually(func() time.Time { return f.seen.newest(key.UID) }).WithTimeout(patience).Should(BeTemporally("==", f.lastUsedAt(key)))
 }
 
 // replica is one verifier's Recorder with what it logs and measures, and its connection to the API server.
@@ -116,15 +117,14 @@ func (f *fixture) startAs(user *rest.Config, changes ...func(*usage.Options)) *r
 	}
 	cfg := r.wire.Attach(user)
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return &outage{away: r.away, next: next} })
-	cl, err := client.New(cfg, client.Options{Scheme: testkit.Scheme(), Mapper: admin.RESTMapper()})
-	Expect(err).NotTo(HaveOccurred())
 	opts := usage.Options{
-		Statuses: f.seen, Writer: cl.Status(), Clock: f.clock,
+		Subjects: f.seen, Writer: usage.NewStatusWriter(restClient(cfg)), Clock: f.clock,
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), Registerer: r.metrics,
 	}
 	for _, change := range changes {
 		change(&opts)
 	}
+	var err error
 	r.Recorder, err = usage.New(opts)
 	Expect(err).NotTo(HaveOccurred())
 
@@ -134,13 +134,22 @@ func (f *fixture) startAs(user *rest.Config, changes ...func(*usage.Options)) *r
 // use records that a key is used now.
 func (f *fixture) use(r *replica, key *v1alpha1.APIKey) time.Time {
 	at := f.clock.Now()
-	r.Record(subjectOf(key), at)
+	r.Used(subjectOf(key), at)
 
 	return at.UTC().Truncate(time.Second)
 }
 
-func subjectOf(key *v1alpha1.APIKey) usage.Subject {
-	return usage.Subject{UID: key.UID, Namespace: key.Namespace, Name: key.Name}
+func subjectOf(key *v1alpha1.APIKey) *access.Subject {
+	return &access.Subject{UID: string(key.UID), Namespace: key.Namespace, Name: key.Name}
+}
+
+// restClient makes a client for the API group of APIKeys.
+func restClient(cfg *rest.Config) rest.Interface {
+	GinkgoHelper()
+	cl, err := keyindex.NewClient(cfg)
+	Expect(err).NotTo(HaveOccurred())
+
+	return cl
 }
 
 // outage is a connection that can be away and come back.
@@ -229,16 +238,34 @@ func (w *watched) note(key *v1alpha1.APIKey, gone bool) {
 	}
 }
 
-// Known implements usage.Statuses.
-func (w *watched) Known(subject usage.Subject) (lastUsedAt time.Time, live bool) {
+// Subject implements usage.Subjects.
+func (w *watched) Subject(_, _, uid string) *access.Subject {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := w.history[subject.UID]
-	if len(all) == 0 || w.gone[subject.UID] {
-		return time.Time{}, false
+	all := w.history[types.UID(uid)]
+	if len(all) == 0 || w.gone[types.UID(uid)] {
+		return nil
+	}
+	subject := &access.Subject{UID: uid}
+	if at := all[len(all)-1]; !at.IsZero() {
+		subject.LastUsedAt = at.Unix()
 	}
 
-	return all[len(all)-1], true
+	return subject
+}
+
+// has returns whether the watch shows an APIKey.
+func (w *watched) has(key *v1alpha1.APIKey) bool { return w.Subject("", "", string(key.UID)) != nil }
+
+// newest returns the last value of lastUsedAt that the watch has shown; the zero time: none.
+func (w *watched) newest(uid types.UID) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if all := w.history[uid]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+
+	return time.Time{}
 }
 
 // values are all that lastUsedAt has ever been.

@@ -12,45 +12,45 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// flushWriters is how many writes Flush has under way at once, which is what bounds it instead of the budget.
+// flushWriters is the number of concurrent writes of Flush, which replaces the budget.
 const flushWriters = 8
 
-// flushBackoff is how long Flush waits for the watch to show another replica's write, or for an API server that is away.
-func flushBackoff() wait.Backoff {
+// newFlushBackoff returns the pauses of Flush: it waits for the watch to show another replica's write, or for the API server.
+func newFlushBackoff() wait.Backoff {
 	return wait.Backoff{Duration: 20 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 10, Cap: time.Second}
 }
 
-// Flush writes every use that is pending, for a clean end: without the budget, and without regard to Interval.
-// It returns how many keys are left when the context ends, plus those that it is not allowed to write.
+// Flush writes every pending use before the process ends, regardless of the budget and of Interval. It returns the number of APIKeys
+// that are left when the context ends, plus those that it may not write.
 //
-// Call it when no more uses are recorded, and while Statuses still follow the watch: where another replica
-// has written meanwhile, the watch tells whose use is newer.
+// Call it when no more uses are recorded, and while Subjects still follows the watch: if another replica has written meanwhile,
+// the watch shows which use is newer.
 func (r *Recorder) Flush(ctx context.Context) (left int) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	r.queue = nil
 	work := r.pending()
-	barred, backoff := 0, flushBackoff()
+	notAllowed, backoff := 0, newFlushBackoff()
 	for {
 		var again []*entry
-		for i, result := range r.writeAll(ctx, work) {
-			switch result {
+		for i, got := range r.writeAll(ctx, work) {
+			switch got {
 			case written, gone:
 			case forbidden:
-				barred++
+				notAllowed++
 			case refused, failed:
 				again = append(again, work[i])
 			}
 		}
-		work, left = again, len(again)+barred
+		work, left = again, len(again)+notAllowed
 		r.metrics.pending.Set(float64(left))
-		if len(work) == 0 || !r.pause(ctx, backoff.Step()) {
+		if len(work) == 0 || !r.sleep(ctx, backoff.Step()) {
 			return left
 		}
 	}
 }
 
-// pending are the entries with a use that is not known to be in the status.
+// pending returns the entries with a use that is not known to be in the status.
 func (r *Recorder) pending() []*entry {
 	var pending []*entry
 	for _, e := range r.entries.AllRelaxed() {
@@ -62,21 +62,21 @@ func (r *Recorder) pending() []*entry {
 	return pending
 }
 
-// writeAll writes entries, several at once, and returns what came of each. After a failure it begins no more.
-func (r *Recorder) writeAll(ctx context.Context, work []*entry) []outcome {
-	results := make([]outcome, len(work))
+// writeAll writes entries, several at once, and returns their results. After a failure it begins no other write.
+func (r *Recorder) writeAll(ctx context.Context, work []*entry) []result {
+	results := make([]result, len(work))
 	var taken atomic.Int64
-	var away atomic.Bool
+	var stop atomic.Bool
 	var writers sync.WaitGroup
 	for range min(flushWriters, len(work)) {
 		writers.Go(func() {
 			for i := taken.Add(1) - 1; i < int64(len(work)); i = taken.Add(1) - 1 {
-				if results[i] = failed; away.Load() {
+				if results[i] = failed; stop.Load() {
 					continue
 				}
 				results[i] = r.writeLast(ctx, work[i])
 				if results[i] == failed {
-					away.Store(true)
+					stop.Store(true)
 				}
 			}
 		})
@@ -86,22 +86,22 @@ func (r *Recorder) writeAll(ctx context.Context, work []*entry) []outcome {
 	return results
 }
 
-// writeLast writes one entry, if there is still something to write and the API server is not known to refuse it.
-func (r *Recorder) writeLast(ctx context.Context, e *entry) outcome {
+// writeLast writes one entry, if it has a pending use and no known conflict.
+func (r *Recorder) writeLast(ctx context.Context, e *entry) result {
 	switch {
 	case ctx.Err() != nil:
 		return failed
-	case !r.outstanding(e):
+	case !r.hasPending(e):
 		return written
-	case e.stored == e.refused: // the watch does not show yet what the API server refused it for
+	case e.stored == e.conflict: // the watch does not show the other use yet
 		return refused
 	default:
 		return r.write(ctx, e)
 	}
 }
 
-// pause waits, and returns false if the context ends before.
-func (r *Recorder) pause(ctx context.Context, d time.Duration) bool {
+// sleep waits. It returns false if the context ends first.
+func (r *Recorder) sleep(ctx context.Context, d time.Duration) bool {
 	timer := r.clock.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -34,7 +34,7 @@ var _ = Describe("Flush", func() {
 			keys = append(keys, f.create(fmt.Sprintf("key-%d", i)))
 			f.use(r, keys[i])
 		}
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		f.clock.Step(time.Second)
 		var last time.Time
 		for _, key := range keys {
@@ -91,7 +91,7 @@ var _ = Describe("Flush", func() {
 			for i, r := range replicas {
 				racing.Go(func() {
 					defer GinkgoRecover()
-					r.Record(subjectOf(key), uses[i])
+					r.Used(subjectOf(key), uses[i])
 					Expect(r.Flush(ctx)).To(BeZero())
 				})
 			}

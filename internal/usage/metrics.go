@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are those of this package; labels never grow with the number of keys.
+// metrics are the metrics of this package. Their labels do not depend on APIKeys.
 type metrics struct {
 	writes  *prometheus.CounterVec
 	pending prometheus.Gauge
@@ -23,11 +23,11 @@ func newMetrics() metrics {
 		}, []string{"result"}),
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "apikey_verifier_last_used_pending",
-			Help: "Keys whose newest use is not in their status yet, because of the 5 minutes between writes, the budget, or an error.",
+			Help: "APIKeys whose newest use is not in their status yet, because of the 5 minutes between writes, the budget, or an error.",
 		}),
 	}
-	for _, result := range []outcome{written, refused, gone, forbidden, failed} {
-		m.writes.WithLabelValues(string(result)) // so that a rate begins at 0
+	for _, result := range results() {
+		m.writes.WithLabelValues(string(result)) // a rate needs a series that begins at 0
 	}
 
 	return m

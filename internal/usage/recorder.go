@@ -4,7 +4,6 @@
 package usage
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -12,120 +11,105 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/puzpuzpuz/xsync/v4"
 	"golang.org/x/time/rate"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// Interval is how long status.lastUsedAt of a key is left alone after a write. Its documentation promises "about 5 minutes".
+// Interval is the least time between two writes of one status.lastUsedAt. The documentation of the field promises "about 5 minutes".
 const Interval = 5 * time.Minute
 
-// DefaultWritesPerSecond is the budget of status writes where Options say nothing. A write takes the API server some
-// milliseconds and wakes every watcher of APIKeys; ten a second keep 3000 busy keys at one write in Interval.
+// DefaultWritesPerSecond is the budget of status writes if Options have none. A write takes the API server some milliseconds and
+// wakes every watcher of APIKeys; 10 a second keep 3000 busy APIKeys at one write per Interval.
 const DefaultWritesPerSecond = 10
 
-// Subject is the APIKey whose key was used.
-type Subject struct {
-	// UID keeps a use from being written to a later APIKey of the same name.
-	UID types.UID
-	// Namespace and Name say where it is.
-	Namespace, Name string
-}
-
-// Statuses is what the watch of APIKeys shows.
-type Statuses interface {
-	// Known returns status.lastUsedAt of the APIKey with this name and uid, the zero time where there is none,
-	// and whether there is such an APIKey. It must be safe to call from several goroutines.
-	Known(subject Subject) (lastUsedAt time.Time, live bool)
-}
-
-// StatusWriter changes the status of objects: client.Client.Status() does. Patching apikeys/status is all that it must be allowed.
-type StatusWriter interface {
-	// Patch applies a patch to the status of an object.
-	Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error
+// Subjects shows the APIKeys that the watch has delivered. It must be safe for concurrent use.
+type Subjects interface {
+	// Subject returns the APIKey with this name and UID; nil: there is none.
+	Subject(namespace, name, uid string) *access.Subject
 }
 
 // Options of a Recorder. Those without a default are required.
 type Options struct {
-	// Statuses is what the watch of APIKeys shows.
-	Statuses Statuses
+	// Subjects shows the APIKeys that the watch has delivered.
+	Subjects Subjects
 	// Writer writes to the API server.
 	Writer StatusWriter
-	// WritesPerSecond is the budget of status writes, for all keys together; 0: DefaultWritesPerSecond.
+	// WritesPerSecond is the budget of status writes for all APIKeys together; 0: DefaultWritesPerSecond.
 	WritesPerSecond float64
-	// Clock tells the time, and wakes Run.
+	// Clock tells the time and wakes Run.
 	Clock clock.WithTicker
-	// Log takes what goes wrong. Keys are not in it: this package never sees one.
+	// Log takes failed writes. It never contains keys: this package has none.
 	Log *slog.Logger
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
 }
 
-// Recorder notes uses and writes them.
+// Recorder records uses and writes them.
 type Recorder struct {
-	statuses Statuses
+	subjects Subjects
 	writer   StatusWriter
 	clock    clock.WithTicker
 	log      *slog.Logger
 	metrics  metrics
-	// entries hold the keys that were used of late.
-	entries *xsync.Map[types.UID, *entry]
+	// entries has the APIKeys that were used in the last Interval, by UID.
+	entries *xsync.Map[string, *entry]
 
-	writing sync.Mutex // held by whoever writes; it guards the rest, and what the entries say of it
+	writing sync.Mutex // guards the fields below, and all fields of entries but newest
 	budget  *rate.Limiter
-	// complaints limit log lines about writes that are forbidden or fail: those tend to be all or none.
-	complaints map[outcome]*rate.Limiter
-	queue      []*entry
-	backoff    wait.Backoff
-	resumeAt   time.Time
+	// failureLogs limits the log lines about writes that are forbidden or fail: usually all writes do, or none.
+	failureLogs map[result]*rate.Limiter
+	queue       []*entry
+	backoff     wait.Backoff
+	resumeAt    time.Time // after a failed write: when the next one is tried
 }
 
-// New makes a Recorder and registers its metrics. It fails when there are metrics of those names already.
+// New makes a Recorder and registers its metrics. It returns an error if metrics of these names are registered already.
 func New(opts Options) (*Recorder, error) {
 	perSecond := opts.WritesPerSecond
 	if perSecond <= 0 {
 		perSecond = DefaultWritesPerSecond
 	}
 	r := &Recorder{
-		statuses: opts.Statuses, writer: opts.Writer, clock: opts.Clock, log: opts.Log,
+		subjects: opts.Subjects, writer: opts.Writer, clock: opts.Clock, log: opts.Log,
 		metrics: newMetrics(),
-		entries: xsync.NewMap[types.UID, *entry](),
-		// What is left of a second's budget does not add up: a burst is no more than what a second may write.
+		entries: xsync.NewMap[string, *entry](),
+		// The burst is the budget of one second, so that unused seconds do not add up.
 		budget: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond))),
-		complaints: map[outcome]*rate.Limiter{
+		failureLogs: map[result]*rate.Limiter{
 			forbidden: rate.NewLimiter(rate.Every(Interval), 1),
 			failed:    rate.NewLimiter(rate.Every(lastRetry), 1),
 		},
-		backoff: firstBackoff(),
+		backoff: newBackoff(),
 	}
 
 	return r, r.metrics.register(opts.Registerer)
 }
 
-// Record notes that a key was used. It never waits, and allocates only at the first use of a key in a while.
-// Call it only for keys that were accepted: each has state of about 200 bytes until it has been idle for Interval.
-func (r *Recorder) Record(subject Subject, now time.Time) {
+// Used records that a key of an APIKey was used. It never waits, and allocates only if the APIKey has no entry.
+// Call it for accepted keys only: an entry takes about 200 bytes until the APIKey has been idle for Interval.
+func (r *Recorder) Used(subject *access.Subject, now time.Time) {
 	at := now.Unix()
 	for {
 		e, ok := r.entries.Load(subject.UID)
 		if !ok {
 			e, ok = r.entries.LoadOrStore(subject.UID, newEntry(subject, at))
 		}
-		if !ok || e.raise(at) {
+		if !ok || e.advance(at) {
 			return
 		}
-		r.remove(e) // the writer is about to; help it, rather than wait for it
+		r.remove(e) // the writer is about to remove it too; waiting for that would hold up a request
 	}
 }
 
-// remove takes an entry that was retired out of the map. Another one for the same key stays.
+// remove removes a retired entry from the map, unless a new one for the same APIKey has taken its place.
 func (r *Recorder) remove(e *entry) {
-	r.entries.Compute(e.subject.UID, func(there *entry, loaded bool) (*entry, xsync.ComputeOp) {
-		if loaded && there == e {
+	r.entries.Compute(e.uid, func(current *entry, loaded bool) (*entry, xsync.ComputeOp) {
+		if loaded && current == e {
 			return nil, xsync.DeleteOp
 		}
 
-		return there, xsync.CancelOp
+		return current, xsync.CancelOp
 	})
 }

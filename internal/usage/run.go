@@ -10,21 +10,21 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// period is how often Run looks for uses to write: a first use shows in the status about that soon.
+// period is how often Run looks for uses to write. A first use shows in the status after about this time.
 const period = time.Second
 
-// Waits while the API server is away, doubling from the first to the last.
+// The pause after a failed write doubles from firstRetry to lastRetry.
 const (
 	firstRetry = time.Second
 	lastRetry  = time.Minute
 )
 
-// firstBackoff is the sequence of waits. The jitter keeps replicas apart that lost the API server at the same time.
-func firstBackoff() wait.Backoff {
+// newBackoff returns the sequence of pauses. The jitter separates replicas that lost the API server at the same time.
+func newBackoff() wait.Backoff {
 	return wait.Backoff{Duration: firstRetry, Factor: 2, Jitter: 0.2, Steps: 10, Cap: lastRetry}
 }
 
-// Run writes what is due, once a second, until the context ends. Flush then writes the rest.
+// Run writes the uses that are due, once a second, until the context ends. Flush then writes the rest.
 func (r *Recorder) Run(ctx context.Context) {
 	ticker := r.clock.NewTicker(period)
 	defer ticker.Stop()
@@ -33,13 +33,13 @@ func (r *Recorder) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C():
-			r.pass(ctx)
+			r.writeDue(ctx)
 		}
 	}
 }
 
-// pass writes what is due and within the budget.
-func (r *Recorder) pass(ctx context.Context) {
+// writeDue writes the uses that are due and within the budget. It stops at the first failed write.
+func (r *Recorder) writeDue(ctx context.Context) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	now := r.clock.Now()
@@ -49,23 +49,23 @@ func (r *Recorder) pass(ctx context.Context) {
 	}
 	for ; len(r.queue) > 0 && ctx.Err() == nil; r.queue = r.queue[1:] {
 		e := r.queue[0]
-		if !r.due(e, now) {
+		if !r.isDue(e, now) {
 			continue
 		}
 		if !r.budget.AllowN(now, 1) {
 			return
 		}
 		if r.write(ctx, e) == failed {
-			r.retreat(ctx, e, now)
+			r.backOff(ctx, e, now)
 
 			return
 		}
-		r.backoff, r.resumeAt = firstBackoff(), time.Time{}
+		r.backoff, r.resumeAt = newBackoff(), time.Time{}
 	}
 }
 
-// sweep counts what is pending, retires what is idle, and fills the queue once it is empty: so every key has its turn
-// before any has its second, however small the budget.
+// sweep counts pending entries, retires idle ones, and refills the queue once it is empty: every APIKey has its turn
+// before any has its second, however small the budget is.
 func (r *Recorder) sweep(now time.Time) {
 	pending, refill := 0, len(r.queue) == 0
 	for _, e := range r.entries.AllRelaxed() {
@@ -84,40 +84,40 @@ func (r *Recorder) sweep(now time.Time) {
 	r.metrics.pending.Set(float64(pending))
 }
 
-// due says whether an entry is to be written now. If it is too soon, it says in the entry when it will be time.
-func (r *Recorder) due(e *entry, now time.Time) bool {
-	if !r.outstanding(e) {
+// isDue returns whether an entry is to be written now. If it is too early, isDue sets notBefore.
+func (r *Recorder) isDue(e *entry, now time.Time) bool {
+	if !r.hasPending(e) {
 		return false
 	}
-	if next := time.Unix(e.stored, 0).Add(Interval); e.stored != never && now.Before(next) {
+	if next := time.Unix(e.stored, 0).Add(Interval); e.stored != neverUsed && now.Before(next) {
 		e.notBefore = next.Unix()
 	}
 
 	return now.Unix() >= e.notBefore
 }
 
-// outstanding says whether a use is newer than what the watch shows, and drops the entry of an APIKey that is gone.
-func (r *Recorder) outstanding(e *entry) bool {
-	lastUsedAt, live := r.statuses.Known(e.subject)
-	if !live {
+// hasPending returns whether the newest use is newer than the status in the watch. It drops the entry if the APIKey is gone.
+func (r *Recorder) hasPending(e *entry) bool {
+	subject := r.subjects.Subject(e.namespace, e.name, e.uid)
+	if subject == nil {
 		r.drop(e)
 
 		return false
 	}
-	e.see(lastUsedAt)
+	e.seeStored(subject.LastUsedAt)
 	newest := e.newest.Load()
 
 	return newest != retired && newest > e.stored
 }
 
-// retreat waits longer after each failure. The entry goes to the end of the line,
-// so that an APIKey that the API server chokes on does not hold up the others.
-func (r *Recorder) retreat(ctx context.Context, e *entry, now time.Time) {
+// backOff pauses all writes after a failure, longer each time. It takes the entry out of the queue, so that one APIKey
+// whose writes fail does not hold up the others.
+func (r *Recorder) backOff(ctx context.Context, e *entry, now time.Time) {
 	r.queue = r.queue[1:]
 	if ctx.Err() != nil {
-		return // it was cut short
+		return // the write failed because Run ends
 	}
 	pause := r.backoff.Step()
-	e.rest(now, pause)
+	e.delay(now, pause)
 	r.resumeAt = now.Add(pause)
 }

@@ -21,19 +21,19 @@ var _ = Describe("The writer", func() {
 		key := f.create("main-website")
 		r := f.start()
 		first := f.use(r, key)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(f.lastUsedAt(key)).To(Equal(first))
 
 		var newest time.Time
 		for f.clock.Since(first) < usage.Interval-time.Second {
 			f.clock.Step(time.Second)
 			newest = f.use(r, key)
-			r.Pass(ctx)
+			r.WriteDue(ctx)
 		}
 		Expect(r.wire.Calls()).To(HaveLen(1), "within the 5 minutes")
 		Expect(r.pending()).To(Equal(1.0))
 		f.clock.Step(time.Second)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.wire.Calls()).To(HaveLen(2), "after them")
 		Expect(f.lastUsedAt(key)).To(Equal(newest))
 	})
@@ -44,19 +44,19 @@ var _ = Describe("The writer", func() {
 		r := f.start()
 		f.use(r, key)
 		r.away.Store(true)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		r.away.Store(false)
 		f.clock.Step(usage.Interval - time.Second)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("written")).To(Equal(1.0))
 
 		f.clock.Step(time.Second)
 		at := f.use(r, key)
 		f.clock.Step(usage.Interval - 2*time.Second)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("written")).To(Equal(1.0), "within the 5 minutes")
 		f.clock.Step(time.Second)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(f.lastUsedAt(key)).To(Equal(at), "after them")
 	})
 
@@ -67,12 +67,12 @@ var _ = Describe("The writer", func() {
 		f.awaitWatch(key)
 		r := f.start()
 		at := f.use(r, key)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		f.clock.Step(4*time.Minute - time.Second)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.wire.Calls()).To(BeEmpty())
 		f.clock.Step(time.Second)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(f.lastUsedAt(key)).To(Equal(at))
 	})
 
@@ -87,7 +87,7 @@ var _ = Describe("The writer", func() {
 			for _, key := range keys {
 				f.use(r, key)
 			}
-			r.Pass(ctx)
+			r.WriteDue(ctx)
 			Expect(r.wire.Calls()).To(HaveLen(want), "in second %d", second)
 			f.clock.Step(time.Second)
 		}
@@ -105,7 +105,7 @@ var _ = Describe("The writer", func() {
 			for _, key := range keys {
 				f.use(r, key)
 			}
-			r.Pass(ctx)
+			r.WriteDue(ctx)
 			f.clock.Step(time.Second)
 		}
 		Expect(r.pending()).To(Equal(3.0))
@@ -116,7 +116,7 @@ var _ = Describe("The writer", func() {
 		last := f.clock.Now().Add(-time.Second)
 		f.clock.Step(75 * time.Second) // the longest wait, with its jitter
 		for range 3 {                  // the rest of the line, then those that failed, then to see that nothing is left
-			r.Pass(ctx)
+			r.WriteDue(ctx)
 		}
 		for _, key := range keys {
 			Expect(f.lastUsedAt(key)).To(Equal(last.UTC()))
@@ -129,12 +129,12 @@ var _ = Describe("The writer", func() {
 		key := f.create("main-website")
 		r := f.start(func(o *usage.Options) { o.Writer = f.writerOver(answerLost()) })
 		at := f.use(r, key)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("failed")).To(Equal(1.0))
 		f.awaitWatch(key)
 		f.clock.Step(time.Minute)
-		r.Pass(ctx)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
+		r.WriteDue(ctx)
 		Expect(f.seen.values(key.UID)).To(Equal([]time.Time{{}, at}))
 		Expect(r.pending()).To(BeZero())
 	})

@@ -10,102 +10,93 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// fieldManager is whose field lastUsedAt is in metadata.managedFields.
-const fieldManager = "apikey-verifier"
-
-// writeTimeout bounds one write, so that a connection that hangs does not hold up the others for good.
+// writeTimeout limits one write, so that a hanging connection does not hold up the other writes for good.
 const writeTimeout = 10 * time.Second
 
-// refusedRest is how long an entry rests after the API server said no: long enough for the watch to show why.
-const refusedRest = time.Minute
+// refusedDelay is the pause of an entry after the API server refused its write. The watch shows the reason within that time.
+const refusedDelay = time.Minute
 
-// outcome is how a write ended; also the label of a metric.
-type outcome string
+// result is how a write ended. It is also a label of a metric.
+type result string
 
 const (
-	written   outcome = "written"   // or nothing was left to write
-	refused   outcome = "refused"   // the status says something else than was thought, or it is another APIKey's
-	gone      outcome = "gone"      // there is no such APIKey any more
-	forbidden outcome = "forbidden" // the rights are missing, or a policy is against it
-	failed    outcome = "failed"    // the API server did not say yes or no
+	written   result = "written"   // or there was nothing to write
+	refused   result = "refused"   // the status holds another use than expected, or the name belongs to another APIKey
+	gone      result = "gone"      // there is no such APIKey
+	forbidden result = "forbidden" // rights are missing, or an admission policy refuses the write
+	failed    result = "failed"    // there is no definite answer
 )
 
-// write writes the newest use of an entry over what its status is known to hold.
-func (r *Recorder) write(ctx context.Context, e *entry) outcome {
-	use := e.newest.Load()
-	target := &metav1.PartialObjectMetadata{} // no more of the answer is of interest
-	target.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("APIKey"))
-	target.Namespace, target.Name = e.subject.Namespace, e.subject.Name
+// results lists all results.
+func results() []result { return []result{written, refused, gone, forbidden, failed} }
 
-	patch, err := patchOf(e.subject.UID, e.stored, use)
+// write writes the newest use of an entry if the status holds the stored one.
+func (r *Recorder) write(ctx context.Context, e *entry) result {
+	use := e.newest.Load()
+	patch, err := newPatch(e.uid, e.stored, use)
 	if err == nil {
 		limited, cancel := context.WithTimeout(ctx, writeTimeout)
 		defer cancel()
-		err = r.writer.Patch(limited, target, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(fieldManager))
+		err = r.writer.PatchStatus(limited, e.namespace, e.name, patch)
 	}
-	result := outcomeOf(err)
-	r.metrics.writes.WithLabelValues(string(result)).Inc()
-	r.conclude(e, use, result)
+	got := resultOf(err)
+	r.metrics.writes.WithLabelValues(string(got)).Inc()
+	r.applyResult(e, use, got)
 	if err != nil && ctx.Err() == nil {
-		r.complain(e, result, err)
+		r.logFailure(e, got, err)
 	}
 
-	return result
+	return got
 }
 
-// conclude notes what a write has come to.
-func (r *Recorder) conclude(e *entry, use int64, result outcome) {
+// applyResult updates an entry after a write.
+func (r *Recorder) applyResult(e *entry, use int64, got result) {
 	now := r.clock.Now()
-	switch result {
+	switch got {
 	case written:
-		e.stored, e.refused = use, nothing
-		e.rest(now, Interval)
+		e.stored, e.conflict = use, noConflict
+		e.delay(now, Interval)
 	case gone:
 		r.drop(e)
 	case refused:
-		// Most likely another replica was first, and the watch will say so. If not, what was thought to be stored was
-		// wrong, as after a restored backup: from here on only the watch counts.
-		e.refused, e.stored = e.stored, never
-		e.rest(now, refusedRest)
+		// Usually another replica has written, and the watch is about to show that. After a restore of a backup the stored use
+		// is wrong instead. In both cases only the watch says from here on what is stored.
+		e.conflict, e.stored = e.stored, neverUsed
+		e.delay(now, refusedDelay)
 	case forbidden:
-		e.rest(now, refusedRest)
-	case failed: // the caller decides when to go on
+		e.delay(now, refusedDelay)
+	case failed: // the caller decides when to retry
 	}
 }
 
-// complain logs why a write did not come about: what is all in a day's work for those who look for it,
-// what somebody has to mend for all, but for one key out of many.
-func (r *Recorder) complain(e *entry, result outcome, err error) {
-	log := r.log.With("namespace", e.subject.Namespace, "name", e.subject.Name, "error", err)
-	limit, limited := r.complaints[result]
+// logFailure logs why a write failed: at debug level if that is routine, else as a warning, limited in rate over all APIKeys.
+func (r *Recorder) logFailure(e *entry, got result, err error) {
+	log := r.log.With("namespace", e.namespace, "name", e.name, "error", err)
+	limit, limited := r.failureLogs[got]
 	switch {
 	case !limited:
-		log.Debug("The last use was not written", "result", result)
+		log.Debug("status.lastUsedAt was not written", "result", got)
 	case limit.AllowN(r.clock.Now(), 1):
-		log.Warn("Cannot write status.lastUsedAt. It is kept and tried again; other keys may have the same trouble", "result", result)
+		log.Warn("Cannot write status.lastUsedAt. The use is kept and written later; other APIKeys may be affected", "result", got)
 	}
 }
 
-// drop forgets an entry with what is pending: its APIKey is gone.
+// drop removes the entry of an APIKey that is gone, with its pending use.
 func (r *Recorder) drop(e *entry) {
 	e.newest.Store(retired)
 	r.remove(e)
 }
 
-// outcomeOf reads the API server's answer.
-func outcomeOf(err error) outcome {
+// resultOf returns the result that an answer of the API server stands for.
+func resultOf(err error) result {
 	switch {
 	case err == nil:
 		return written
 	case apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse):
-		return gone // not so where the API server knows no such resource: the CRD may come back, with all its objects
-	case apierrors.IsInvalid(err), apierrors.IsConflict(err), apierrors.IsBadRequest(err): // a test that fails is Invalid
+		return gone // an unknown resource has that cause: the CRD may come back with all its objects
+	case apierrors.IsInvalid(err), apierrors.IsConflict(err), apierrors.IsBadRequest(err): // a failed test is Invalid
 		return refused
 	case apierrors.IsForbidden(err):
 		return forbidden
@@ -114,29 +105,29 @@ func outcomeOf(err error) outcome {
 	}
 }
 
-// operation is one of a JSON patch (RFC 6902).
+// operation is one operation of a JSON patch (RFC 6902).
 type operation struct {
 	Op    string  `json:"op"`
 	Path  string  `json:"path"`
 	Value *string `json:"value"`
 }
 
-// patchOf sets status.lastUsedAt and nothing else, if this is the APIKey and the field says what it is thought to say.
-// On a write by the operator in between, the API server applies the patch to what that has left, without a conflict.
-// To the API server, a test for null holds where there is no such field.
-func patchOf(uid types.UID, stored, use int64) ([]byte, error) {
+// newPatch returns a JSON patch that sets status.lastUsedAt if the APIKey has this UID and the field holds the stored use.
+// The patch has no resourceVersion, so a write of the operator in between is no conflict. The API server takes a test for null as
+// passed if the field is absent.
+func newPatch(uid string, stored, use int64) ([]byte, error) {
 	const path = "/status/lastUsedAt"
 	var old *string
-	if stored != never {
+	if stored != neverUsed {
 		old = new(timestamp(stored))
 	}
 
 	return json.Marshal([]operation{
-		{Op: "test", Path: "/metadata/uid", Value: new(string(uid))},
+		{Op: "test", Path: "/metadata/uid", Value: &uid},
 		{Op: "test", Path: path, Value: old},
 		{Op: "add", Path: path, Value: new(timestamp(use))},
 	})
 }
 
-// timestamp is a time as metav1.Time writes it: the text is compared, not the time.
+// timestamp formats a time as metav1.Time does: a JSON patch compares the text.
 func timestamp(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }

@@ -10,12 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/usage"
 )
@@ -29,7 +29,7 @@ var _ = Describe("A write", func() {
 			r := f.start()
 			before := f.stored(key)
 			at := f.use(r, key)
-			r.Pass(ctx)
+			r.WriteDue(ctx)
 
 			after := f.stored(key)
 			Expect(cmp.Diff(withoutUse(before), withoutUse(after))).To(BeEmpty(), what)
@@ -44,21 +44,21 @@ var _ = Describe("A write", func() {
 
 	It("of the use of a deleted APIKey does not reach the one that has its name now", func(ctx context.Context) {
 		f := newFixture(ctx)
-		r, late := f.start(), f.start(func(o *usage.Options) { o.Statuses = alwaysLive{} })
+		r, late := f.start(), f.start(func(o *usage.Options) { o.Subjects = alwaysLive{} })
 		old := f.create("main-website")
 		Expect(admin.Delete(ctx, old)).To(Succeed())
 		heir := f.create("main-website")
-		Eventually(func() bool { _, live := f.seen.Known(usage.Subject{UID: old.UID}); return live }).WithTimeout(patience).Should(BeFalse())
+		Eventually(func() bool { return f.seen.has(old) }).WithTimeout(patience).Should(BeFalse())
 
 		By("dropping it, when the watch has told")
 		f.use(r, old)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.wire.Calls()).To(BeEmpty())
-		Expect(r.Held()).To(BeZero())
+		Expect(r.Entries()).To(BeZero())
 
 		By("being refused, when the watch has not told yet")
 		f.use(late, old)
-		late.Pass(ctx)
+		late.WriteDue(ctx)
 		Expect(late.wire.Calls()).To(HaveLen(1))
 		Expect(late.writes("refused")).To(Equal(1.0))
 		Expect(f.lastUsedAt(heir)).To(BeZero())
@@ -66,9 +66,9 @@ var _ = Describe("A write", func() {
 		By("being dropped, when there is none of that name")
 		Expect(admin.Delete(ctx, heir)).To(Succeed())
 		f.clock.Step(time.Minute)
-		late.Pass(ctx)
+		late.WriteDue(ctx)
 		Expect(late.writes("gone")).To(Equal(1.0))
-		Expect(late.Held()).To(BeZero())
+		Expect(late.Entries()).To(BeZero())
 	})
 
 	It("does not conflict with a write of the operator", func(ctx context.Context) {
@@ -77,7 +77,7 @@ var _ = Describe("A write", func() {
 		cut := testkit.Cut{Write: 1, Meanwhile: func() { f.fillStatus(key) }}
 		r := f.start(func(o *usage.Options) { o.Writer = f.writerOver(testkit.NewWire(cut)) })
 		at := f.use(r, key)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("written")).To(Equal(1.0))
 		Expect(f.lastUsedAt(key)).To(Equal(at))
 		phase, _, _ := unstructured.NestedString(f.stored(key).Object, "status", "phase")
@@ -91,15 +91,15 @@ var _ = Describe("A write", func() {
 		cut := testkit.Cut{Write: 1, Meanwhile: func() { f.othersUse(key, newer) }}
 		r := f.start(func(o *usage.Options) { o.Writer = f.writerOver(testkit.NewWire(cut)) })
 		f.use(r, key)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("refused")).To(Equal(1.0))
 		Expect(f.lastUsedAt(key)).To(Equal(newer))
 
 		By("finding that there is nothing left to write, once the watch has told")
 		f.awaitWatch(key)
 		f.clock.Step(time.Minute)
-		r.Pass(ctx)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
+		r.WriteDue(ctx)
 		Expect(r.pending()).To(BeZero())
 		Expect(r.writes("refused") + r.writes("written")).To(Equal(1.0))
 	})
@@ -109,32 +109,27 @@ var _ = Describe("A write", func() {
 		key := f.create("main-website")
 		r := f.start()
 		f.use(r, key)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		f.awaitWatch(key)
 		f.othersUse(key, f.clock.Now().Add(-time.Hour))
 		f.awaitWatch(key)
 
 		f.clock.Step(usage.Interval)
 		at := f.use(r, key)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("refused")).To(Equal(1.0))
 		f.clock.Step(time.Minute)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(f.lastUsedAt(key)).To(Equal(at))
 	})
 
 	It("is kept while the API server does not know the resource", func(ctx context.Context) {
 		f := newFixture(ctx)
-		unknown := v1alpha1.GroupVersion.WithResource("strangers")
-		mapper := meta.NewDefaultRESTMapper(nil)
-		mapper.AddSpecific(v1alpha1.GroupVersion.WithKind("APIKey"), unknown, unknown, meta.RESTScopeNamespace)
-		cl, err := client.New(plane.Config, client.Options{Scheme: testkit.Scheme(), Mapper: mapper})
-		Expect(err).NotTo(HaveOccurred())
-		r := f.start(func(o *usage.Options) { o.Writer = cl.Status() })
+		r := f.start(func(o *usage.Options) { o.Writer = usage.NewStatusWriterOf(restClient(plane.Config), "strangers") })
 		f.use(r, f.create("main-website"))
-		r.Pass(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("failed")).To(Equal(1.0))
-		Expect(r.Held()).To(Equal(1))
+		Expect(r.Entries()).To(Equal(1))
 	})
 
 	It("that is forbidden is said once, and done when it is allowed", func(ctx context.Context) {
@@ -147,34 +142,32 @@ var _ = Describe("A write", func() {
 		for _, key := range keys {
 			f.use(r, key)
 		}
-		r.Pass(ctx)
-		r.Pass(ctx)
+		r.WriteDue(ctx)
+		r.WriteDue(ctx)
 		Expect(r.writes("forbidden")).To(Equal(3.0))
 		Expect(r.log.String()).To(MatchRegexp(`^time=\S+ level=WARN [^\n]*result=forbidden\n$`), "one line")
 
 		Expect(admin.Create(ctx, bindingOf(user))).To(Succeed())
 		Eventually(func() float64 {
 			f.clock.Step(time.Minute)
-			r.Pass(ctx)
+			r.WriteDue(ctx)
 
 			return r.writes("written")
 		}).WithTimeout(patience).Should(Equal(3.0))
 	})
 })
 
-// alwaysLive are Statuses of a watch that is behind: every APIKey is there, and was never used.
+// alwaysLive are Subjects of a watch that is behind: every APIKey exists and was never used.
 type alwaysLive struct{}
 
-// Known implements usage.Statuses.
-func (alwaysLive) Known(usage.Subject) (lastUsedAt time.Time, live bool) { return time.Time{}, true }
+// Subject implements usage.Subjects.
+func (alwaysLive) Subject(_, _, uid string) *access.Subject { return &access.Subject{UID: uid} }
 
 // writerOver makes a writer of a verifier behind a wire.
 func (f *fixture) writerOver(wire *testkit.Wire) usage.StatusWriter {
 	GinkgoHelper()
-	cl, err := client.New(wire.Attach(verifier), client.Options{Scheme: testkit.Scheme(), Mapper: admin.RESTMapper()})
-	Expect(err).NotTo(HaveOccurred())
 
-	return cl.Status()
+	return usage.NewStatusWriter(restClient(wire.Attach(verifier)))
 }
 
 // fillStatus writes all fields of the status but lastUsedAt, as the operator would.

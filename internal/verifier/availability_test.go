@@ -175,9 +175,9 @@ func startInstance(t *testing.T, at *instance, more ...string) *instance {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- command.Run(ctx, append([]string{
+		ended <- command.RunCommand(ctx, append([]string{
 			"--grpc-bind-address=" + v.grpc, "--http-bind-address=" + v.http, "--health-probe-bind-address=" + v.probes,
-			"--metrics-bind-address=" + v.metrics, "--drain-delay=500ms",
+			"--metrics-bind-address=" + v.metrics, "--metrics-secure=false", "--drain-delay=500ms",
 		}, more...), v.log)
 	}()
 	v.stop = sync.OnceValue(func() error {

@@ -6,14 +6,16 @@ package verifier
 import (
 	"context"
 	"io"
+
+	"github.com/apikey-operator/apikey-operator/internal/program"
 )
 
-// Run runs the verifier with a command line, for tests that look at it from outside, as a gateway does.
-func Run(ctx context.Context, args []string, stdout io.Writer) error {
-	o, err := parse(args, io.Discard)
+// RunCommand runs the verifier with a command line, for tests that use it from outside, as a gateway does.
+func RunCommand(ctx context.Context, args []string, stdout io.Writer) error {
+	o, err := Parse(args, io.Discard)
 	if err != nil {
 		return err
 	}
 
-	return run(ctx, o, newLog(o, stdout))
+	return Run(ctx, o, program.NewLog(o.Level(), stdout))
 }

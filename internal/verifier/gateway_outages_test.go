@@ -33,7 +33,7 @@ func TestVerifierProcess(t *testing.T) {
 	}
 	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGTERM)
 	defer stop()
-	if err := command.Run(ctx, strings.Split(arguments, "\n"), os.Stdout); err != nil {
+	if err := command.RunCommand(ctx, strings.Split(arguments, "\n"), os.Stdout); err != nil {
 		t.Fatal(err)
 	}
 }

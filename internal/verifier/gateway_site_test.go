@@ -185,7 +185,9 @@ func (s *site) startVerifier(t *testing.T, plane *testkit.ControlPlane) {
 			t.Errorf("the verifier lacks a right:\n%s", text)
 		}
 	})
-	inBackground(t, func(ctx context.Context) error { return command.Run(ctx, s.arguments(s.address, s.grpc, probes), said) })
+	inBackground(t, func(ctx context.Context) error {
+		return command.RunCommand(ctx, s.arguments(s.address, s.grpc, probes), said)
+	})
 	s.waitReady(t, probes, said)
 }
 

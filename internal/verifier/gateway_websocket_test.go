@@ -162,7 +162,7 @@ func sendBack(conn net.Conn, reader *bufio.Reader) error {
 		masked[4+i] ^= masked[i%4]
 	}
 	if string(masked[4:]) == later {
-		time.Sleep(idleTime) // the time in which nothing comes is what is tested
+		time.Sleep(idleTime) //nolint:forbidigo // the time in which nothing comes is what is tested
 	}
 	frame := binary.BigEndian.AppendUint64([]byte{head[0], 127}, length)
 	if length < 126 { // the shortest form is required

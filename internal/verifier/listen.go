@@ -17,10 +17,10 @@ import (
 // unixPrefix begins the address of a Unix socket.
 const unixPrefix = "unix:"
 
-// socketMode lets the owner and the group of a Unix socket ask: a gateway beside the verifier runs in its group.
+// socketMode lets the owner and the group of a Unix socket connect. A gateway in the same pod runs in that group.
 const socketMode = 0o660
 
-// unixPath is the path of a Unix socket; empty: the address is none.
+// unixPath returns the path in the address of a Unix socket; empty: it is another kind of address.
 func unixPath(address string) string {
 	path, _ := strings.CutPrefix(address, unixPrefix)
 	if path == address {
@@ -33,18 +33,18 @@ func unixPath(address string) string {
 	return path
 }
 
-// isUnix says whether an address is that of a Unix socket.
+// isUnix returns whether an address is that of a Unix socket.
 func isUnix(address string) bool { return strings.HasPrefix(address, unixPrefix) }
 
-// checkUnix says what is wrong with the address of a Unix socket.
+// checkUnix returns an error if the address of a Unix socket has no usable path.
 func checkUnix(name, address string) error {
 	path := unixPath(address)
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/" {
 		return fmt.Errorf("%s=%s: must be unix: and an absolute path, such as unix:/run/apikey/verify.sock", name, address)
 	}
-	const longest = len(syscall.RawSockaddrUnix{}.Path) - 1
-	if len(path) > longest {
-		return fmt.Errorf("%s=%s: the path of a Unix socket has at most %d bytes", name, address, longest)
+	const maxPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+	if len(path) > maxPath {
+		return fmt.Errorf("%s=%s: the path of a Unix socket has at most %d bytes", name, address, maxPath)
 	}
 
 	return nil
@@ -66,7 +66,7 @@ func listenOn(ctx context.Context, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The mode that it was bound with is at most this one; the umask may have taken the group's away.
+	// The umask may have removed bits of the mode that the socket was bound with.
 	if err := os.Chmod(path, socketMode); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -74,7 +74,8 @@ func listenOn(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// listenUnix binds a socket that others cannot connect to, not even before its mode is set: on Linux the file gets the mode of the socket.
+// listenUnix binds a socket with socketMode from the start, so that no other user can connect before Chmod: on Linux the file inherits
+// the mode of the socket.
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var failed error
@@ -86,25 +87,25 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	return config.Listen(ctx, "unix", path)
 }
 
-// removeStale removes the socket of a verifier that has ended without doing so. It removes nothing else: neither a file that
-// is no socket, nor a socket that a process listens on.
+// removeStale removes the socket that a killed verifier has left. It returns an error and removes nothing if the path is another
+// kind of file, or if a process listens on the socket.
 func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) { // its owner has just removed it
+	if errors.Is(err, os.ErrNotExist) { // the process that had it has just removed it
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%s exists and is no socket: remove it, or choose another path", path)
+		return fmt.Errorf("%s exists and is no socket: remove it or choose another path", path)
 	}
 	connection, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err == nil {
 		return errors.Join(fmt.Errorf("another process listens on %s: end it, or choose another path", path), connection.Close())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%s exists, and whether a process listens on it cannot be found out: %w", path, err)
+		return fmt.Errorf("%s exists, and connecting to it failed, so a process may listen on it: %w", path, err)
 	}
 
 	return os.Remove(path)

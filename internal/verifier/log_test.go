@@ -25,6 +25,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/apikey-operator/apikey-operator/internal/connlimit"
+	"github.com/apikey-operator/apikey-operator/internal/program"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -85,12 +86,19 @@ func TestLibrariesLogNoKeys(t *testing.T) {
 	} {
 		for _, text := range hide(key) {
 			var log lines
-			setGlobals(newLog(options{}, &log))
+			setLogs(&log)
 			write(text)
 			expectScrubbed(t, &log, name, key)
 		}
 	}
-	setGlobals(newLog(options{}, io.Discard))
+	setLogs(io.Discard)
+}
+
+// setLogs makes every library log as in Run.
+func setLogs(to io.Writer) {
+	log := program.NewLog(slog.LevelInfo, to)
+	program.SetLibraryLogs(log)
+	setGRPCLog(log)
 }
 
 // A call that panics ends with an error, and the verifier lives on.
@@ -98,8 +106,8 @@ func TestPanicsOverGRPC(t *testing.T) {
 	key := testkit.ForeignKey()
 	for _, text := range hide(key) {
 		var log lines
-		p := &parts{log: newLog(options{}, &log)}
-		answer, err := p.recoverPanics(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/a/b"}, func(context.Context, any) (any, error) { panic(text) })
+		c := &components{log: program.NewLog(slog.LevelInfo, &log)}
+		answer, err := c.recoverPanics(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/a/b"}, func(context.Context, any) (any, error) { panic(text) })
 		if answer != nil || status.Code(err) != codes.Internal || strings.Contains(err.Error(), text) {
 			t.Errorf("answered %v, %v", answer, err)
 		}
@@ -112,12 +120,12 @@ func TestHTTPServerLogsNoKeys(t *testing.T) {
 	key := testkit.ForeignKey()
 	for _, text := range hide(key) {
 		var log lines
-		p := &parts{log: newLog(options{}, &log), verifier: testkit.PanickingVerifier(t, text)}
+		c := &components{log: program.NewLog(slog.LevelInfo, &log), core: testkit.PanickingVerifier(t, text)}
 		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := p.overHTTP(connlimit.Listen(listener, connlimit.Options{
+		server := c.newHTTPServer(connlimit.Listen(listener, connlimit.Options{
 			Connections: 10, Clock: clock.RealClock{}, Evicted: prometheus.NewCounter(prometheus.CounterOpts{Name: "evicted"}),
 		}), nil)
 		served := make(chan error, 1)

@@ -4,11 +4,7 @@
 package verifier
 
 import (
-	"bytes"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -19,46 +15,27 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// manifest is the one object of a kind in config/verifier, as kustomize renders it.
+// manifest returns the object of a kind in config/verifier. There must be one.
 func manifest[T any](t *testing.T, kind string) *T {
 	t.Helper()
-	root, err := testkit.Root()
-	if err != nil {
-		t.Fatal(err)
+	found := testkit.Manifests[T](t, "config/verifier", kind)
+	if len(found) != 1 {
+		t.Fatalf("config/verifier has %d objects of kind %s", len(found), kind)
 	}
-	kubectl := filepath.Join(root, "bin", "k8s", "kubectl")
-	if _, err := os.Stat(kubectl); err != nil {
-		t.Fatalf("%v: run `make kube` first", err)
-	}
-	out, err := exec.CommandContext(t.Context(), kubectl, "kustomize", filepath.Join(root, "config", "verifier")).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found *T
-	for document := range bytes.SplitSeq(out, []byte("\n---\n")) {
-		var meta metav1.TypeMeta
-		if err := yaml.Unmarshal(document, &meta); err != nil {
-			t.Fatal(err)
-		}
-		if meta.Kind != kind {
-			continue
-		}
-		if found != nil {
-			t.Fatalf("config/verifier has more than one %s", kind)
-		}
-		found = new(T)
-		if err := yaml.UnmarshalStrict(document, found); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if found == nil {
-		t.Fatalf("config/verifier has no %s", kind)
+
+	return &found[0]
+}
+
+// services returns the Services of config/verifier by name.
+func services(t *testing.T) map[string]corev1.Service {
+	t.Helper()
+	found := map[string]corev1.Service{}
+	for _, service := range testkit.Manifests[corev1.Service](t, "config/verifier", "Service") {
+		found[service.Name] = service
 	}
 
 	return found
@@ -70,7 +47,7 @@ func TestDeployment(t *testing.T) {
 	deployment := manifest[appsv1.Deployment](t, "Deployment")
 	pod := deployment.Spec.Template.Spec
 	container := pod.Containers[0]
-	o, err := parse(container.Args, io.Discard)
+	o, err := Parse(container.Args, io.Discard)
 	if err != nil {
 		t.Fatalf("the verifier refuses the flags of its own Deployment: %v", err)
 	}
@@ -83,6 +60,7 @@ func TestDeployment(t *testing.T) {
 		"an update takes none away before it adds one":  update.MaxUnavailable.IntValue() == 0 && update.MaxSurge.IntValue() == 1,
 		"it serves with the mounted certificate":        o.certDir == container.VolumeMounts[0].MountPath && o.selfSigned,
 		"it starts without the Secret":                  *pod.Volumes[0].Secret.Optional && pod.Volumes[0].Secret.SecretName == "apikey-operator-verifier-tls",
+		"its metrics are secured":                       o.Metrics.Secure,
 		"it has time to drain":                          grace > o.drainDelay+o.drainTimeout,
 		"no limit holds up its answers":                 !hasCPULimit,
 		"its memory is limited, as TestFloods takes it": container.Resources.Limits.Memory().Value() == 512<<20,
@@ -101,7 +79,7 @@ func TestDeployment(t *testing.T) {
 			t.Errorf("not so: %s", what)
 		}
 	}
-	listens := map[string]string{"grpc": o.grpcAddress, "http": o.httpAddress, "metrics": o.metricsAddress, "probes": o.probeAddress}
+	listens := map[string]string{"grpc": o.grpcAddress, "http": o.httpAddress, "metrics": o.Metrics.Address, "probes": o.ProbeAddress}
 	for name, number := range containerPorts(deployment) {
 		if address := ":" + strconv.Itoa(int(number)); listens[name] != address {
 			t.Errorf("port %s is %d, the flags say %q", name, number, listens[name])
@@ -125,6 +103,8 @@ func TestRights(t *testing.T) {
 	want := []rbacv1.PolicyRule{
 		{APIGroups: []string{"apikey-operator.io"}, Resources: []string{"apikeys", "apikeyroles"}, Verbs: []string{"list", "watch"}},
 		{APIGroups: []string{"apikey-operator.io"}, Resources: []string{"apikeys/status"}, Verbs: []string{"patch"}},
+		{APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"tokenreviews"}, Verbs: []string{"create"}},
+		{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
 	}
 	if diff := cmp.Diff(want, role.Rules); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
@@ -144,7 +124,8 @@ func TestSelectors(t *testing.T) {
 		"spread":              deployment.Spec.Template.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels,
 		"PodDisruptionBudget": manifest[policyv1.PodDisruptionBudget](t, "PodDisruptionBudget").Spec.Selector.MatchLabels,
 		"NetworkPolicy":       manifest[networkingv1.NetworkPolicy](t, "NetworkPolicy").Spec.PodSelector.MatchLabels,
-		"Service":             manifest[corev1.Service](t, "Service").Spec.Selector,
+		"Service":             services(t)["verifier"].Spec.Selector,
+		"metrics Service":     services(t)["verifier-metrics"].Spec.Selector,
 	} {
 		if diff := cmp.Diff(labels, selector); diff != "" {
 			t.Errorf("%s selects other pods (-labels +selector):\n%s", what, diff)
@@ -155,10 +136,17 @@ func TestSelectors(t *testing.T) {
 // TestPorts checks that gateways get to the ports that the verifier listens on, and scrapers to theirs.
 func TestPorts(t *testing.T) {
 	ports := containerPorts(manifest[appsv1.Deployment](t, "Deployment"))
-	for _, port := range manifest[corev1.Service](t, "Service").Spec.Ports {
-		if number, ok := ports[port.TargetPort.StrVal]; !ok || number != port.Port {
-			t.Errorf("port %s of the Service leads to %s", port.Name, port.TargetPort.String())
+	reached := map[string][]string{}
+	for name, service := range services(t) {
+		for _, port := range service.Spec.Ports {
+			if number, ok := ports[port.TargetPort.StrVal]; !ok || number != port.Port {
+				t.Errorf("port %s of the Service %s leads to %s", port.Name, name, port.TargetPort.String())
+			}
+			reached[name] = append(reached[name], port.TargetPort.StrVal)
 		}
+	}
+	if diff := cmp.Diff(map[string][]string{"verifier": {"grpc", "http"}, "verifier-metrics": {"metrics"}}, reached); diff != "" {
+		t.Errorf("what Services lead to (-want +got):\n%s", diff)
 	}
 	policy := manifest[networkingv1.NetworkPolicy](t, "NetworkPolicy").Spec
 	open := map[string]int{}

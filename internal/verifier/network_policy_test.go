@@ -4,10 +4,7 @@
 package verifier
 
 import (
-	"bytes"
 	"maps"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,43 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
-
-// rendered are the Deployments and NetworkPolicies of config/default.
-func rendered(t *testing.T) (deployments []appsv1.Deployment, policies []networkingv1.NetworkPolicy) {
-	t.Helper()
-	root, err := testkit.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "k8s", "kubectl"), "kustomize", filepath.Join(root, "config", "default")).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for document := range bytes.SplitSeq(out, []byte("\n---\n")) {
-		var meta metav1.TypeMeta
-		if err := yaml.Unmarshal(document, &meta); err != nil {
-			t.Fatal(err)
-		}
-		switch meta.Kind {
-		case "Deployment":
-			deployments = append(deployments, appsv1.Deployment{})
-			err = yaml.UnmarshalStrict(document, &deployments[len(deployments)-1])
-		case "NetworkPolicy":
-			policies = append(policies, networkingv1.NetworkPolicy{})
-			err = yaml.UnmarshalStrict(document, &policies[len(policies)-1])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	return deployments, policies
-}
 
 // peers says who a rule is about, as labels of namespaces and pods, and addresses; "anywhere" where it does not say.
 func peers(to []networkingv1.NetworkPolicyPeer) string {
@@ -95,7 +58,8 @@ func ports(of []networkingv1.NetworkPolicyPort) string {
 // TestNetworkPolicies pins who may talk to the pods of each Deployment, and to whom these may: nothing else is open.
 func TestNetworkPolicies(t *testing.T) {
 	const dns = "k8s-app=kube-dns+kubernetes.io/metadata.name=kube-system or 169.254.20.10/32"
-	deployments, policies := rendered(t)
+	deployments := testkit.Manifests[appsv1.Deployment](t, "config/default", "Deployment")
+	policies := testkit.Manifests[networkingv1.NetworkPolicy](t, "config/default", "NetworkPolicy")
 	got := map[string]map[string]string{}
 	for _, d := range deployments {
 		component := d.Spec.Template.Labels["app.kubernetes.io/component"]

@@ -8,14 +8,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
 	"time"
 
-	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // adds --kubeconfig to flag.CommandLine
-
+	"github.com/apikey-operator/apikey-operator/internal/program"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
@@ -23,65 +21,76 @@ import (
 // memoryStore is the value of --rate-limit-store that keeps limits in the memory of each replica.
 const memoryStore = "memory"
 
-// options are the command line.
-type options struct {
-	grpcAddress, httpAddress     string
-	metricsAddress, probeAddress string
-	certDir, clientCAFile        string
-	selfSigned                   bool
-	rateLimitStore               string
-	rateLimitStoreTimeout        time.Duration
-	credentialHeaders            string
-	lastUsedWrites               float64
-	logAllowed, logRefused       uint64
-	logLevel                     slog.Level
-	drainDelay, drainTimeout     time.Duration
-	maxConnections               int
+// Options are the command line of the verifier.
+type Options struct {
+	program.Common
+
+	grpcAddress, httpAddress string
+	certDir, clientCAFile    string
+	selfSigned               bool
+	rateLimitStore           string
+	rateLimitStoreTimeout    time.Duration
+	credentialHeaders        string
+	lastUsedWrites           float64
+	logAllowed, logRefused   uint64
+	drainDelay, drainTimeout time.Duration
+	maxConnections           int
 }
 
-// flagSet is the command line that fills in options.
-func flagSet(o *options) *flag.FlagSet {
+// newFlagSet returns the flags that fill in options.
+func newFlagSet(o *Options) *flag.FlagSet {
 	fs := flag.NewFlagSet("verifier", flag.ContinueOnError)
-	fs.StringVar(&o.grpcAddress, "grpc-bind-address", "127.0.0.1:9001", "Address for Envoy's external authorization over gRPC: host:port, or unix:/path for a socket of mode 0660, which is never TLS; 0 turns it off. Other than on loopback a port needs --tls-cert-dir.")
-	fs.StringVar(&o.httpAddress, "http-bind-address", "127.0.0.1:9002", "Address for forward authentication over HTTP/1.1 and HTTP/2: host:port, or unix:/path for a socket of mode 0660, which is never TLS; 0 turns it off. Other than on loopback a port needs --tls-cert-dir.")
-	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "Address of /metrics, over plain HTTP; 0 turns it off.")
-	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
-	fs.StringVar(&o.certDir, "tls-cert-dir", "", "Folder with tls.crt and tls.key for gRPC and HTTP, taken over when they change; empty: no TLS, which only loopback addresses are allowed to go without.")
-	fs.BoolVar(&o.selfSigned, "tls-self-signed", false, "Use a self-signed certificate for as long as --tls-cert-dir has none.")
-	fs.StringVar(&o.clientCAFile, "client-ca-file", "", "PEM file of authorities: gateways must show a certificate of one of them. Needs --tls-cert-dir.")
-	fs.StringVar(&o.rateLimitStore, "rate-limit-store", memoryStore, "Where rate limits are kept: memory, for each replica by itself, or a Valkey or Redis that replicas share: redis://, rediss:// (TLS) or unix:// for one server, redis+cluster:// or rediss+cluster:// for a cluster, redis+sentinel:// or rediss+sentinel:// for sentinels. It can also come from RATE_LIMIT_STORE, so that a password need not be on the command line.")
-	fs.DurationVar(&o.rateLimitStoreTimeout, "rate-limit-store-timeout", ratelimit.DefaultTimeout, "How long a request waits for the store of rate limits at most, from 1ms to 5s: more than twice the way there and back. Without an answer the replica decides by itself.")
-	fs.StringVar(&o.credentialHeaders, "credential-headers", "", "Headers that may carry a key beside Authorization and X-API-Key, with commas between them, such as api-key,x-goog-api-key. Gateways that are asked over HTTP must take them off requests.")
-	fs.Float64Var(&o.lastUsedWrites, "last-used-writes", 10, "How many status.lastUsedAt are written a second at most, from 0.1 to 1000.")
-	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one in this many allowed requests; 1: all, 0: none.")
-	fs.Uint64Var(&o.logRefused, "log-refused", 20, "Log so many refused requests of each reason in a second, and the number of the others in one line; 0: log all.")
-	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "Least level that is logged: DEBUG, INFO, WARN or ERROR. Above INFO there is no access log.")
-	fs.DurationVar(&o.drainDelay, "drain-delay", 5*time.Second, "How long requests are still taken after the order to stop, while /readyz says no: gateways need that long to notice.")
-	fs.DurationVar(&o.drainTimeout, "drain-timeout", 15*time.Second, "How long requests that have begun, and the last writes, may then take.")
-	fs.IntVar(&o.maxConnections, "max-connections", 1000, "How many connections each of the two ports keeps at most, from 10 to 100000. Beyond that one on which nothing was ever answered is closed, or else the one whose last answer is the longest ago.")
-	if kubeconfig := flag.Lookup("kubeconfig"); kubeconfig != nil { // controller-runtime reads it where it has put it
-		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
-	}
+	o.Bind(fs)
+	o.bindGateways(fs)
+	o.bindRateLimits(fs)
+	fs.Float64Var(&o.lastUsedWrites, "last-used-writes", 10, "Writes of status.lastUsedAt per second at most, from 0.1 to 1000.")
+	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one of this many allowed requests, at level INFO; 1: all, 0: none.")
+	fs.Uint64Var(&o.logRefused, "log-refused", 20,
+		"Log this many refused requests per reason and second, at level INFO, and the number of the others in one line; 0: all.")
+	fs.DurationVar(&o.drainDelay, "drain-delay", 5*time.Second,
+		"After SIGTERM: how long requests are still taken while /readyz fails. Gateways need that long to notice.")
+	fs.DurationVar(&o.drainTimeout, "drain-timeout", 15*time.Second,
+		"After --drain-delay: how long requests that have begun, and the last writes, may take.")
 
 	return fs
 }
 
-// parse reads the command line and says what is wrong with it. It answers --help itself.
-func parse(args []string, help io.Writer) (options, error) {
-	var o options
-	fs := flagSet(&o)
-	fs.SetOutput(io.Discard) // the caller says what is wrong, once and without all the flags
-	err := fs.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		_, _ = fmt.Fprint(help, "Answers gateways whether a request with an API key may pass.\n\nFlags:\n")
-		fs.SetOutput(help)
-		fs.PrintDefaults()
-	}
-	if err != nil {
+// bindGateways defines the flags about the connections of gateways.
+func (o *Options) bindGateways(fs *flag.FlagSet) {
+	const address = ": host:port, or unix:/path for a socket of mode 0660, which never uses TLS; 0 turns it off. " +
+		"A port that is not on loopback needs --tls-cert-dir."
+	fs.StringVar(&o.grpcAddress, "grpc-bind-address", "127.0.0.1:9001", "Address for Envoy's external authorization over gRPC"+address)
+	fs.StringVar(&o.httpAddress, "http-bind-address", "127.0.0.1:9002", "Address for forward authentication over HTTP/1.1 and HTTP/2"+address)
+	fs.StringVar(&o.certDir, "tls-cert-dir", "",
+		"Folder with tls.crt and tls.key for gRPC and HTTP, reloaded when they change; empty: no TLS, which is allowed on loopback only.")
+	fs.BoolVar(&o.selfSigned, "tls-self-signed", false, "Use a self-signed certificate for as long as --tls-cert-dir has none.")
+	fs.StringVar(&o.clientCAFile, "client-ca-file", "",
+		"PEM file of authorities: gateways must show a client certificate of one of them. Needs --tls-cert-dir.")
+	fs.IntVar(&o.maxConnections, "max-connections", 1000,
+		"Connections that each of the two ports keeps at most, from 10 to 100000. Beyond that the oldest connection without an answer "+
+			"is closed, or else the connection whose last answer is the oldest.")
+	fs.StringVar(&o.credentialHeaders, "credential-headers", "",
+		"Headers that may carry a key besides Authorization and X-API-Key, separated by commas, such as api-key,x-goog-api-key. "+
+			"Gateways that ask over HTTP must remove them from requests.")
+}
+
+// bindRateLimits defines the flags about the store of rate limits.
+func (o *Options) bindRateLimits(fs *flag.FlagSet) {
+	fs.StringVar(&o.rateLimitStore, "rate-limit-store", memoryStore,
+		"Where rate limits are kept: memory, for each replica by itself, or the URL of a Valkey or Redis that replicas share: "+
+			"redis://, rediss:// (TLS) or unix:// for one server, redis+cluster:// or rediss+cluster:// for a cluster, "+
+			"redis+sentinel:// or rediss+sentinel:// for sentinels. RATE_LIMIT_STORE in the environment sets it too, "+
+			"so that a password need not be on the command line.")
+	fs.DurationVar(&o.rateLimitStoreTimeout, "rate-limit-store-timeout", ratelimit.DefaultTimeout,
+		"How long a request waits for the store of rate limits at most, from 1ms to 5s. Set it to more than two round trips. "+
+			"Without an answer the replica decides by itself.")
+}
+
+// Parse reads the command line. It answers --help itself and returns flag.ErrHelp then.
+func Parse(args []string, help io.Writer) (Options, error) {
+	var o Options
+	if err := program.Parse(newFlagSet(&o), "Answers gateways whether a request with an API key may pass.", args, help); err != nil {
 		return o, err
-	}
-	if fs.NArg() > 0 {
-		return o, fmt.Errorf("argument %q: there are only flags, see --help", fs.Arg(0))
 	}
 
 	return o, errors.Join(
@@ -91,7 +100,7 @@ func parse(args []string, help io.Writer) (options, error) {
 		o.check())
 }
 
-// checkStoreTimeout refuses a time-out that no store can keep to, and one that no gateway waits for.
+// checkStoreTimeout refuses a timeout that no store meets, and one that is longer than gateways wait.
 func checkStoreTimeout(timeout time.Duration) error {
 	if timeout < time.Millisecond || timeout > 5*time.Second {
 		return fmt.Errorf("--rate-limit-store-timeout=%s: must be from 1ms to 5s", timeout)
@@ -100,18 +109,18 @@ func checkStoreTimeout(timeout time.Duration) error {
 	return nil
 }
 
-// check returns what does not fit together.
-func (o *options) check() error {
+// check returns an error if options contradict each other or are out of range.
+func (o *Options) check() error {
 	if err := o.checkRanges(); err != nil {
 		return err
 	}
 	switch {
-	case o.grpcAddress == off && o.httpAddress == off:
+	case o.grpcAddress == program.Off && o.httpAddress == program.Off:
 		return errors.New("--grpc-bind-address and --http-bind-address are both 0: then no gateway can ask")
 	case o.clientCAFile != "" && o.certDir == "":
 		return errors.New("--client-ca-file needs --tls-cert-dir: without TLS clients show no certificates")
 	case o.selfSigned && o.certDir == "":
-		return errors.New("--tls-self-signed needs --tls-cert-dir: the folder where a real certificate is going to be")
+		return errors.New("--tls-self-signed needs --tls-cert-dir: the folder where a real certificate will be")
 	default:
 		_, err := o.credentials()
 
@@ -120,9 +129,9 @@ func (o *options) check() error {
 }
 
 // checkRanges returns the first number or time that is out of its range.
-func (o *options) checkRanges() error {
+func (o *Options) checkRanges() error {
 	switch {
-	case !(o.lastUsedWrites >= 0.1 && o.lastUsedWrites <= 1000): // also what is no number
+	case !(o.lastUsedWrites >= 0.1 && o.lastUsedWrites <= 1000): // true for NaN
 		return fmt.Errorf("--last-used-writes=%g: must be from 0.1 to 1000", o.lastUsedWrites)
 	case o.drainDelay < 0 || o.drainTimeout <= 0:
 		return fmt.Errorf("--drain-delay=%s --drain-timeout=%s: must not be negative, and the latter not 0", o.drainDelay, o.drainTimeout)
@@ -133,29 +142,26 @@ func (o *options) checkRanges() error {
 	}
 }
 
-// credentials are the headers that may carry a key.
-func (o *options) credentials() (*server.CredentialHeaders, error) {
+// credentials returns the headers that may carry a key.
+func (o *Options) credentials() (*server.CredentialHeaders, error) {
 	var more []string
 	if o.credentialHeaders != "" {
 		more = strings.Split(o.credentialHeaders, ",")
 	}
-	known, err := server.NewCredentialHeaders(more...)
+	headers, err := server.NewCredentialHeaders(more...)
 	if err != nil {
 		return nil, fmt.Errorf("--credential-headers: %w", err)
 	}
 
-	return known, nil
+	return headers, nil
 }
-
-// off is the address that turns a server off.
-const off = "0"
 
 // plaintextOnlyOnLoopback refuses an address at which keys would cross a network in plaintext.
 func plaintextOnlyOnLoopback(name, address, certDir string) error {
 	switch {
-	case address == off:
+	case address == program.Off:
 		return nil
-	case isUnix(address): // what is sent there crosses no network
+	case isUnix(address):
 		return checkUnix(name, address)
 	}
 	host, _, err := net.SplitHostPort(address)
@@ -166,5 +172,6 @@ func plaintextOnlyOnLoopback(name, address, certDir string) error {
 		return nil
 	}
 
-	return fmt.Errorf("%s=%s: API keys would cross the network in plaintext; set --tls-cert-dir, or listen on a loopback address such as 127.0.0.1", name, address)
+	return fmt.Errorf("%s=%s: API keys would cross the network in plaintext; set --tls-cert-dir, or listen on a loopback address such as 127.0.0.1",
+		name, address)
 }

@@ -46,7 +46,7 @@ func TestParseRefuses(t *testing.T) {
 		"a sample below none":                {[]string{"--log-allowed=-1"}, "log-allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := parse(c.args, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Parse(c.args, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one that says %q", err, c.want)
 			}
 		})
@@ -68,7 +68,7 @@ func TestParseAccepts(t *testing.T) {
 		"every allowed request noted": {"--log-allowed=1", "--log-level=DEBUG"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := parse(args, io.Discard); err != nil {
+			if _, err := Parse(args, io.Discard); err != nil {
 				t.Error(err)
 			}
 		})
@@ -77,11 +77,11 @@ func TestParseAccepts(t *testing.T) {
 
 func TestHelpNamesEveryFlag(t *testing.T) {
 	var help bytes.Buffer
-	if _, err := parse([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) {
+	if _, err := Parse([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) {
 		t.Fatal(err)
 	}
-	var o options
-	flagSet(&o).VisitAll(func(f *flag.Flag) {
+	var o Options
+	newFlagSet(&o).VisitAll(func(f *flag.Flag) {
 		if !strings.Contains(help.String(), "-"+f.Name) || f.Usage == "" {
 			t.Errorf("--help does not explain --%s", f.Name)
 		}

@@ -18,7 +18,6 @@ import (
 // TestRoleIsEnoughAndNoMore runs a verifier with the role of its manifests. By the audit log, none of its requests is refused, and
 // each right of the role is used.
 func TestRoleIsEnoughAndNoMore(t *testing.T) {
-	const user = "system:serviceaccount:system:verifier" // in config/verifier, before config/default renames it
 	audit, err := testkit.NewAudit(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -30,15 +29,17 @@ func TestRoleIsEnoughAndNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig, err := plane.Kubeconfig(user, "system:serviceaccounts", "system:serviceaccounts:system")
+	kubeconfig, err := plane.Kubeconfig(verifierUser, "system:serviceaccounts", "system:serviceaccounts:system")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", kubeconfig)
-	v := startInstance(t, nil)
+	v := startInstance(t, nil, "--metrics-secure=true")
 	eventually(t, "ready", v.ready)
 	key, text := mintKey(t, admin, "used")
 	eventually(t, "an allowed request", func(ctx context.Context) bool { return v.overHTTP(ctx, text) == http.StatusOK })
+	maySeeMetrics(t, admin, "scraper")
+	v.expectScrape(t, http.StatusOK, bearer(tokenOf(t, admin, "scraper")))
 	revoke(t, admin, key)
 	eventually(t, "a refused request", func(ctx context.Context) bool { return v.overHTTP(ctx, text) == http.StatusUnauthorized })
 	if err := v.stop(); err != nil { // writes the use
@@ -48,7 +49,7 @@ func TestRoleIsEnoughAndNoMore(t *testing.T) {
 		t.Errorf("no use was written: %v", err)
 	}
 
-	requests, err := audit.Requests(user)
+	requests, err := audit.Requests(verifierUser)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	for name, store := range map[string]string{"limits in memory": memoryStore, "shared limits": "redis://127.0.0.1:1"} {
 		t.Run(name, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
-			p, err := newParts(options{rateLimitStore: store}, slog.New(slog.DiscardHandler), registry)
+			p, err := newComponents(Options{rateLimitStore: store}, slog.New(slog.DiscardHandler), registry)
 			if err != nil {
 				t.Fatal(err)
 			}

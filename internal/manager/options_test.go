@@ -1,20 +1,17 @@
 // Copyright The apikey-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package manager
 
 import (
 	"bytes"
 	"errors"
 	"flag"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
@@ -24,15 +21,15 @@ func TestParseRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an unknown flag":          {[]string{"--no-such-flag"}, "not defined: -no-such-flag"},
-		"an argument":              {[]string{"start"}, `argument "start": there are only flags`},
-		"a prefix out of shape":    {[]string{"--key-prefix=AK_"}, "--key-prefix: key prefix \"AK_\": must be 1 to 10"},
-		"no concurrency":           {[]string{"--concurrent-reconciles=0"}, "must be from 1 to 1000"},
-		"too much concurrency":     {[]string{"--concurrent-reconciles=1001"}, "must be from 1 to 1000"},
-		"a verbosity that is none": {[]string{"--zap-log-level=loud"}, "invalid log level"},
+		"an unknown flag":       {[]string{"--no-such-flag"}, "not defined: -no-such-flag"},
+		"an argument":           {[]string{"start"}, `argument "start": there are only flags`},
+		"a prefix out of shape": {[]string{"--key-prefix=AK_"}, "--key-prefix: key prefix \"AK_\": must be 1 to 10"},
+		"no concurrency":        {[]string{"--concurrent-reconciles=0"}, "must be from 1 to 1000"},
+		"too much concurrency":  {[]string{"--concurrent-reconciles=1001"}, "must be from 1 to 1000"},
+		"a level that is none":  {[]string{"--log-level=loud"}, "log-level"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := parse(c.args, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Parse(c.args, io.Discard); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one that says %q", err, c.want)
 			}
 		})
@@ -41,49 +38,22 @@ func TestParseRefuses(t *testing.T) {
 
 func TestHelpNamesEveryFlag(t *testing.T) {
 	var help bytes.Buffer
-	if _, err := parse([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) {
+	if _, err := Parse([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) {
 		t.Fatal(err)
 	}
-	for _, name := range []string{
-		"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "leader-elect", "key-prefix", "concurrent-reconciles", "require-guardrails", "kubeconfig", "zap-log-level",
-	} {
-		if !strings.Contains(help.String(), "-"+name) {
-			t.Errorf("--help does not name --%s", name)
+	var o Options
+	newFlagSet(&o).VisitAll(func(f *flag.Flag) {
+		if !strings.Contains(help.String(), "-"+f.Name) || f.Usage == "" {
+			t.Errorf("--help does not explain --%s", f.Name)
 		}
-	}
-}
-
-// render is what `kubectl apply -k config/default` would apply.
-func render(t *testing.T) []byte {
-	t.Helper()
-	root, err := testkit.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubectl := root + "/bin/k8s/kubectl"
-	if _, err := os.Stat(kubectl); err != nil {
-		t.Fatalf("%v: run `make kube` first", err)
-	}
-	out, err := exec.CommandContext(t.Context(), kubectl, "kustomize", root+"/config/default").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return out
+	})
 }
 
 // TestDeployment checks what of the manifests no API server checks: that the program takes the flags, and that it is
 // as unprivileged as the README says.
 func TestDeployment(t *testing.T) {
 	var deployment *appsv1.Deployment
-	for document := range bytes.SplitSeq(render(t), []byte("\n---\n")) {
-		if !bytes.Contains(document, []byte("kind: Deployment")) {
-			continue
-		}
-		var found appsv1.Deployment
-		if err := yaml.UnmarshalStrict(document, &found); err != nil {
-			t.Fatal(err)
-		}
+	for _, found := range testkit.Manifests[appsv1.Deployment](t, "config/default", "Deployment") {
 		if found.Name == "apikey-operator-controller-manager" {
 			deployment = &found
 		}
@@ -93,7 +63,7 @@ func TestDeployment(t *testing.T) {
 	}
 	pod := deployment.Spec.Template.Spec
 	container := pod.Containers[0]
-	o, err := parse(container.Args, io.Discard)
+	o, err := Parse(container.Args, io.Discard)
 	if err != nil {
 		t.Fatalf("the manager refuses the flags of its own Deployment: %v", err)
 	}
@@ -101,7 +71,7 @@ func TestDeployment(t *testing.T) {
 	for what, ok := range map[string]bool{
 		"leader election is on":           o.leaderElect,
 		"guardrails are required":         o.requireGuardrails,
-		"metrics are secured":             o.metricsSecure,
+		"metrics are secured":             o.Metrics.Secure,
 		"it does not run as root":         *pod.SecurityContext.RunAsNonRoot,
 		"its filesystem is read-only":     *security.ReadOnlyRootFilesystem,
 		"it cannot gain privileges":       !*security.AllowPrivilegeEscalation,

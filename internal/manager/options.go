@@ -1,0 +1,66 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/program"
+)
+
+// Options are the command line of the operator.
+type Options struct {
+	program.Common
+
+	leaderElect             bool
+	leaderElectionNamespace string
+	keyPrefix               string
+	concurrentReconciles    int
+	startTimeout            time.Duration
+	requireGuardrails       bool
+}
+
+// newFlagSet returns the flags that fill in options.
+func newFlagSet(o *Options) *flag.FlagSet {
+	fs := flag.NewFlagSet("manager", flag.ContinueOnError)
+	o.Bind(fs)
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Let one replica work at a time. Several at once are safe, but do the same work.")
+	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
+		"Namespace of the Lease for --leader-elect; empty: the namespace of the pod.")
+	fs.StringVar(&o.keyPrefix, "key-prefix", keys.DefaultPrefix,
+		"Prefix of new keys: 1 to 10 lower-case letters and digits, beginning with a letter. Keys with another prefix stay valid.")
+	fs.IntVar(&o.concurrentReconciles, "concurrent-reconciles", 16, "APIKeys that are reconciled at the same time, from 1 to 1000.")
+	fs.DurationVar(&o.startTimeout, "start-timeout", 2*time.Minute,
+		"How long the first lists of all watched resources may take. After that the operator ends with an error that names the resources "+
+			"that it cannot list.")
+	fs.BoolVar(&o.requireGuardrails, "require-guardrails", true,
+		"Mint keys only while the policies of config/policy are in force at the API server: without them, every user who may create "+
+			"an APIKey can give it any permission. --require-guardrails=false is for clusters where other software decides that.")
+
+	return fs
+}
+
+// Parse reads the command line. It answers --help itself and returns flag.ErrHelp then.
+func Parse(args []string, help io.Writer) (Options, error) {
+	var o Options
+	purpose := "Runs the operator: it mints, rotates and ends the API keys that APIKey objects declare."
+	if err := program.Parse(newFlagSet(&o), purpose, args, help); err != nil {
+		return o, err
+	}
+	if err := keys.CheckPrefix(o.keyPrefix); err != nil {
+		return o, fmt.Errorf("--key-prefix: %w", err)
+	}
+	if o.startTimeout <= 0 {
+		return o, fmt.Errorf("--start-timeout=%s: must be more than 0", o.startTimeout)
+	}
+	if o.concurrentReconciles < 1 || o.concurrentReconciles > 1000 {
+		return o, fmt.Errorf("--concurrent-reconciles=%d: must be from 1 to 1000", o.concurrentReconciles)
+	}
+
+	return o, nil
+}

@@ -1,0 +1,42 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package verifier wires the verifier together: its command line, the components, the servers for gateways, and the order in which
+// they start and end.
+package verifier
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"google.golang.org/grpc/grpclog"
+)
+
+// Run runs the verifier until the context ends, and then until the requests and writes that have begun are finished.
+func Run(ctx context.Context, o Options, log *slog.Logger) error {
+	defer runtime.KeepAlive(setCollector())
+	setGRPCLog(log)
+	registry := prometheus.NewRegistry()
+	if err := errors.Join(
+		registry.Register(collectors.NewGoCollector()),
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+		registry.Register(collectors.NewBuildInfoCollector())); err != nil {
+		return err
+	}
+	c, err := newComponents(o, log, registry) //nolint:contextcheck // what it starts ends with Close, later than this context
+	if err != nil {
+		return err
+	}
+
+	return c.run(ctx)
+}
+
+// setGRPCLog makes gRPC write its errors to this log, without anything that may be a key: they may quote what a client has sent.
+func setGRPCLog(log *slog.Logger) {
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, slog.NewLogLogger(log.Handler(), slog.LevelError).Writer()))
+}
