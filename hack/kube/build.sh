@@ -7,32 +7,15 @@
 #   1. the folder $KUBEBUILDER_ASSETS, if set: whatever version is there;
 #   2. setup-envtest, if it reaches its index: the pinned version (it never has kube-controller-manager);
 #   3. the source of the pinned version, through the Go module proxy.
-# go.mod in this folder pins the versions, and nothing else does. `make kube` calls it.
-set -euo pipefail
+# go.mod in this folder pins the versions, and nothing else does. `make kube` calls this script.
+name=k8s
+# shellcheck source=../build.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../build.sh"
 
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly root=$PWD
-readonly target=$root/bin/k8s
-readonly stamp=$target/.stamp
 readonly programs=(etcd kube-apiserver kube-controller-manager kubectl)
 
-say() { printf 'kube: %s\n' "$*"; }
-
-die() {
-  printf 'kube: %s\n' "$*" >&2
-  exit 1
-}
-
-# pinned MODULE: its version in go.mod.
-pinned() {
-  local version
-  version=$(awk -v module="$1" '$1 == module && $2 ~ /^v/ { print $2; exit }' hack/kube/go.mod)
-  [[ -n $version ]] || die "hack/kube/go.mod does not require $1: add it there, that is where its version is pinned"
-  printf '%s' "$version"
-}
-
-kubernetes=$(pinned k8s.io/kubernetes)
-etcd=$(pinned go.etcd.io/etcd/server/v3)
+kubernetes=$(pinned hack/kube/go.mod k8s.io/kubernetes)
+etcd=$(pinned hack/kube/go.mod go.etcd.io/etcd/server/v3)
 readonly kubernetes etcd
 
 # bin/k8s itself is no source: someone may have exported it for `go test`.
@@ -47,28 +30,8 @@ fi
 readonly assets
 readonly wanted="kubernetes $kubernetes, etcd $etcd${assets:+, from $assets}"
 
-# complete: every program is there and of the wanted version.
-complete() {
-  local program
-  [[ -f $stamp && $(<"$stamp") == "$wanted" ]] || return 1
-  for program in "${programs[@]}"; do
-    [[ -x $target/$program ]] || return 1
-  done
-}
-
-if complete; then
-  say "bin/k8s has $wanted."
-  exit 0
-fi
-
-mkdir -p "$target"
-rm -f "$stamp"
-# Programs are built here and then moved, so that an interrupted build leaves no half of one.
-work=$(mktemp -d "$target/.build.XXXXXX")
-readonly work
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+exit_if_complete "$wanted" "${programs[@]}"
+begin
 
 missing=()
 
@@ -189,8 +152,4 @@ if [[ ${#missing[@]} -gt 0 ]]; then
   from_source
 fi
 
-for program in "${programs[@]}"; do
-  mv -f "$work/$program" "$target/$program"
-done
-printf '%s' "$wanted" >"$stamp"
-say "bin/k8s is ready after $SECONDS s: $wanted."
+finish "$wanted" "${programs[@]}"
