@@ -41,6 +41,7 @@ SETUP_ENVTEST := bin/setup-envtest
 ACTIONLINT := bin/actionlint
 CRD_REF_DOCS := bin/crd-ref-docs
 GOVULNCHECK := bin/govulncheck
+BENCHSTAT := bin/benchstat
 
 # `make test` and `make cover` fail if the tests cover less than this percentage of the statements of a pure package.
 PURE := internal/access internal/guardrails internal/keys internal/lifecycle internal/policy
@@ -148,8 +149,13 @@ vulncheck: $(GOVULNCHECK) ## Report known vulnerabilities in code that the progr
 bench-mint: kube build bin/bench ## Measure minting against a raw loop of the same calls. BENCH_JSON=file writes the figures.
 	@$(WITH_K8S) exec bin/bench mint
 
+.PHONY: bench-core
+bench-core: $(BENCHSTAT) ## Measure decisions with 1,000, 100,000 and 1,000,000 keys: medians, allocations, and ratios to the smallest.
+	@mkdir -p bin && go test -run '^$$' -bench '^BenchmarkCore$$' -count 6 -timeout $(TEST_TIMEOUT) ./internal/keyindex | tee bin/bench-core.txt
+	@$(BENCHSTAT) -col /keys bin/bench-core.txt
+
 .PHONY: bench-verify
-bench-verify: kube build bin/bench ## Measure the verifier: decisions, gRPC, HTTP, memory, propagation. BENCH_JSON=file writes the figures.
+bench-verify: kube build bin/bench bench-core ## Measure decisions, and the verifier: gRPC, HTTP, memory, propagation. BENCH_JSON=file writes the figures of the verifier.
 	@$(WITH_K8S) exec bin/bench verify
 
 .PHONY: bench-gateway
@@ -233,6 +239,9 @@ $(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
 # hack/kube/build.sh asks for it when bin/k8s is not complete.
 $(SETUP_ENVTEST): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,sigs.k8s.io/controller-runtime/tools/setup-envtest)
+
+$(BENCHSTAT): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,$@,golang.org/x/perf/cmd/benchstat)
 
 $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter, (golangci-lint with kube-api-linter: about 4 minutes on 2 cores the first time))

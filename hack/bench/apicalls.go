@@ -7,10 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -23,20 +21,20 @@ import (
 const (
 	// quietFor is how long no request may have come for the operator to count as done.
 	quietFor = 2 * time.Second
-	// quietPoll is how often the API server is asked for its counters meanwhile.
+	// quietPoll is how often the counters of the API server are read meanwhile.
 	quietPoll = 500 * time.Millisecond
 )
 
-// A call is a kind of request, as the API server counts it.
+// A call is a kind of request by the labels of the API server's counter.
 type call struct{ verb, group, resource, subresource string }
 
-// calls is how many requests of each kind there were.
+// calls are counts of requests by kind.
 type calls map[call]int
 
 // A filter picks kinds of requests.
 type filter func(call) bool
 
-// onKeys picks the resources that hold keys: APIKeys and Secrets.
+// onKeys picks the resources of an APIKey: the object and its Secret.
 func onKeys(c call) bool {
 	return c.group == v1alpha1.GroupName && c.resource == "apikeys" || c.group == "" && c.resource == "secrets"
 }
@@ -59,35 +57,27 @@ func isWrite(c call) bool { return !isGet(c) && !isListOrWatch(c) }
 // isSingle picks requests for one object.
 func isSingle(c call) bool { return !isListOrWatch(c) }
 
-// count adds up the requests that pass all filters.
+// count returns the number of requests that pass all filters.
 func (c calls) count(filters ...filter) int {
 	n := 0
-	for kind, count := range c {
-		if passes(kind, filters) {
-			n += count
-		}
+	for _, count := range c.only(filters...) {
+		n += count
 	}
 
 	return n
 }
 
-// only keeps the kinds of requests that pass all filters.
+// only returns the kinds of requests that pass all filters.
 func (c calls) only(filters ...filter) calls {
-	kept := calls{}
-	for kind, count := range c {
-		if passes(kind, filters) {
-			kept[kind] = count
-		}
-	}
+	kept := maps.Clone(c)
+	maps.DeleteFunc(kept, func(kind call, _ int) bool {
+		return slices.ContainsFunc(filters, func(f filter) bool { return !f(kind) })
+	})
 
 	return kept
 }
 
-func passes(kind call, filters []filter) bool {
-	return !slices.ContainsFunc(filters, func(f filter) bool { return !f(kind) })
-}
-
-// since is what came on top of an earlier count.
+// since returns the difference from an earlier count.
 func (c calls) since(before calls) calls {
 	delta := calls{}
 	for kind, count := range c {
@@ -99,10 +89,9 @@ func (c calls) since(before calls) calls {
 	return delta
 }
 
-// plus is the sum of two counts.
+// plus returns the sum of two counts.
 func (c calls) plus(other calls) calls {
-	sum := calls{}
-	maps.Copy(sum, c)
+	sum := maps.Clone(c)
 	for kind, count := range other {
 		sum[kind] += count
 	}
@@ -125,23 +114,18 @@ func (c calls) String() string {
 	return strings.Join(lines, ", ")
 }
 
-// requests is what an API server tells of the work that it has had.
+// requests is the work of an API server so far.
 type requests struct {
 	calls calls
-	// cpu is the processor time that it has taken.
+	// cpu is its processor time.
 	cpu time.Duration
 }
 
-// parseRequests reads the metrics of an API server.
+// requestsIn reads the metrics of an API server.
 //
-// A watch is counted when it begins: the API server itself adds it to its counter when it ends, so the ones
-// that are open come on top.
-func parseRequests(metrics io.Reader) (requests, error) {
-	families, err := parseMetrics(metrics)
-	if err != nil {
-		return requests{}, err
-	}
-	counted := families["apiserver_request_total"]
+// The API server adds a watch to its counter when the watch ends. Those that are open are added here.
+func requestsIn(found families) (requests, error) {
+	counted := found["apiserver_request_total"]
 	if counted == nil {
 		return requests{}, errors.New("the API server's metrics hold no apiserver_request_total")
 	}
@@ -149,49 +133,35 @@ func parseRequests(metrics io.Reader) (requests, error) {
 	for _, m := range counted.GetMetric() {
 		c[callOf(m)] += int(m.GetCounter().GetValue())
 	}
-	for _, m := range families["apiserver_longrunning_requests"].GetMetric() {
+	for _, m := range found["apiserver_longrunning_requests"].GetMetric() {
 		if kind := callOf(m); isWatch(kind) {
 			c[kind] += int(m.GetGauge().GetValue())
 		}
 	}
 
-	return requests{calls: c, cpu: cpuTime(families)}, nil
+	return requests{calls: c, cpu: found.cpu()}, nil
 }
 
 func callOf(m *dto.Metric) call {
-	var c call
+	labels := map[string]string{}
 	for _, label := range m.GetLabel() {
-		switch label.GetName() {
-		case "verb":
-			c.verb = label.GetValue()
-		case "group":
-			c.group = label.GetValue()
-		case "resource":
-			c.resource = label.GetValue()
-		case "subresource":
-			c.subresource = label.GetValue()
-		}
+		labels[label.GetName()] = label.GetValue()
 	}
 
-	return c
+	return call{verb: labels["verb"], group: labels["group"], resource: labels["resource"], subresource: labels["subresource"]}
 }
 
-// requests asks the API server how many requests it has had so far.
+// requests reads how many requests the API server has had so far.
 func (c *cluster) requests(ctx context.Context) (requests, error) {
-	page, err := url.JoinPath(c.plane.Config.Host, "metrics")
-	if err != nil {
-		return requests{}, err
-	}
-	body, err := get(ctx, c.http, page)
+	found, err := scrape(ctx, c.http, c.plane.Config.Host+"/metrics")
 	if err != nil {
 		return requests{}, fmt.Errorf("count API calls: %w", err)
 	}
-	defer func() { _ = body.Close() }()
 
-	return parseRequests(body)
+	return requestsIn(found)
 }
 
-// quietRequests is how many requests there were once no more come for APIKeys, Secrets and Events.
+// quietRequests waits until no more requests come for APIKeys, Secrets and Events, and returns how many there were.
 func (c *cluster) quietRequests(ctx context.Context) (requests, error) {
 	last, err := c.requests(ctx)
 	if err != nil {

@@ -24,13 +24,22 @@ var (
 	otherKeys    = call{verb: "GET", group: "example.com", resource: "apikeys"}
 )
 
-func TestParseRequests(t *testing.T) {
-	metrics, err := os.Open("testdata/apiserver.metrics")
+// requestsOf reads a page of metrics.
+func requestsOf(page string) (requests, error) {
+	found, err := parseMetrics(strings.NewReader(page))
+	if err != nil {
+		return requests{}, err
+	}
+
+	return requestsIn(found)
+}
+
+func TestRequestsIn(t *testing.T) {
+	metrics, err := os.ReadFile("testdata/apiserver.metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = metrics.Close() }()
-	got, err := parseRequests(metrics)
+	got, err := requestsOf(string(metrics))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +60,7 @@ func TestParseRequests(t *testing.T) {
 	}
 }
 
-func TestParseRequestsRefuses(t *testing.T) {
+func TestRequestsInRefuses(t *testing.T) {
 	for name, metrics := range map[string]string{
 		"what is no metrics":                  "<html>",
 		"metrics of something else":           "# TYPE up gauge\nup 1\n",
@@ -59,7 +68,7 @@ func TestParseRequestsRefuses(t *testing.T) {
 		"a counter that is cut in the middle": "# TYPE apiserver_request_total counter\napiserver_request_total{verb=\"GE",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, err := parseRequests(strings.NewReader(metrics)); err == nil {
+			if got, err := requestsOf(metrics); err == nil {
 				t.Errorf("got %v, want an error", got)
 			}
 		})
@@ -67,10 +76,10 @@ func TestParseRequestsRefuses(t *testing.T) {
 }
 
 func TestCallsCount(t *testing.T) {
-	c := calls{
+	all := calls{
 		getSecret: 1, createSecret: 2, watchSecrets: 4, writeStatus: 8, watchKeys: 16, createEvent: 32, renewLease: 64, otherKeys: 128,
 	}
-	for name, c2 := range map[string]struct {
+	for name, c := range map[string]struct {
 		filters []filter
 		want    int
 	}{
@@ -83,11 +92,11 @@ func TestCallsCount(t *testing.T) {
 		"Leases":                             {[]filter{onLeases}, 64},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := c.count(c2.filters...); got != c2.want {
-				t.Errorf("count: got %d, want %d", got, c2.want)
+			if got := all.count(c.filters...); got != c.want {
+				t.Errorf("count: got %d, want %d", got, c.want)
 			}
-			if got := c.only(c2.filters...).count(); got != c2.want {
-				t.Errorf("only: got %d, want %d", got, c2.want)
+			if got := all.only(c.filters...).count(); got != c.want {
+				t.Errorf("only: got %d, want %d", got, c.want)
 			}
 		})
 	}

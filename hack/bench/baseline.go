@@ -43,7 +43,7 @@ func runBaseline(ctx context.Context, _ <-chan struct{}, args []string, stdout, 
 	flags.StringVar(&o.metrics, "metrics-bind-address", "127.0.0.1:8080", "`address` of /metrics")
 	flags.StringVar(&o.probes, "health-probe-bind-address", "127.0.0.1:8081", "`address` of /readyz")
 	flags.StringVar(&o.certificates, "tls-cert-dir", "", "`folder` with tls.crt and tls.key for the address that answers 200; empty: no TLS")
-	if err := parseFlags(flags, args, stdout, stderr); err != nil {
+	if err := parseFlags(flags, args, stdout, stderr, nil); err != nil {
 		return err
 	}
 	listeners, err := listenAll(ctx, o.grpc, o.http, o.metrics, o.probes)

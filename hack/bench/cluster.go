@@ -9,14 +9,24 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
-	"sync/atomic"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
+)
+
+const (
+	// startTimeout is how long a program may take until it is ready, also with many keys.
+	startTimeout = 2 * time.Minute
+	// stopGrace is how long a program may take to end before it is killed.
+	stopGrace = 20 * time.Second
 )
 
 // cluster is the control plane that a benchmark runs against.
@@ -25,33 +35,24 @@ type cluster struct {
 	client client.WithWatch
 	http   *http.Client
 	log    *progress
-	hurry  <-chan struct{} // once it is closed, programs are killed and not asked to end
+	hurry  <-chan struct{} // when it is closed, programs are killed
 }
 
-// startCluster starts a control plane of the benchmark's own. The caller stops it.
-func startCluster(ctx context.Context, hurry <-chan struct{}, log *progress) (*cluster, error) {
+// startCluster starts a control plane. The caller stops it. One connection carries all requests, as in the operator.
+func startCluster(ctx context.Context, hurry <-chan struct{}, log *progress) (c *cluster, err error) {
 	log.printf("starting etcd and kube-apiserver")
-	plane, err := testkit.StartContext(ctx, testkit.Options{})
-	if err != nil {
+	c = &cluster{log: log, hurry: hurry}
+	if c.plane, err = testkit.StartContext(ctx, testkit.Options{}); err != nil {
 		return nil, err
 	}
-	c := &cluster{plane: plane, log: log, hurry: hurry}
-	if err := c.connect(); err != nil {
+	if c.http, err = rest.HTTPClientFor(c.plane.Config); err == nil {
+		c.client, err = client.NewWithWatch(c.plane.Config, client.Options{Scheme: testkit.Scheme(), HTTPClient: c.http})
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
 
 	return c, nil
-}
-
-// connect makes the clients. One connection carries them all, as in the operator.
-func (c *cluster) connect() error {
-	var err error
-	if c.http, err = rest.HTTPClientFor(c.plane.Config); err != nil {
-		return err
-	}
-	c.client, err = client.NewWithWatch(c.plane.Config, client.Options{Scheme: testkit.Scheme(), HTTPClient: c.http})
-
-	return err
 }
 
 // stop ends the control plane and removes its files.
@@ -61,7 +62,84 @@ func (c *cluster) stop() error {
 	return c.plane.StopHurried(c.hurry)
 }
 
-// progress prints what the benchmark is doing and for how long it has been at it.
+// invocation is how a program under test is started.
+type invocation struct {
+	// name is what messages call the program.
+	name string
+	// path is the file of the program, and target the make target that builds it.
+	path, target string
+	// addresses are where the program listens, beside its metrics and probes. An empty one becomes a free address on loopback.
+	addresses []string
+	// args returns its arguments, given those addresses.
+	args func(addresses []string) []string
+	// environment has more variables.
+	environment []string
+}
+
+// program is a program under test. Each has /metrics, and /readyz.
+type program struct {
+	*process.Program
+
+	metrics string
+	ready   string
+	// addresses are those of the invocation.
+	addresses []string
+}
+
+// withProgram starts a program, waits until it is ready, calls do and stops the program. The context of do ends when the program does.
+func (c *cluster) withProgram(ctx context.Context, how invocation, do func(context.Context, *program) error) error {
+	addresses, err := c.fill(append([]string{"", ""}, how.addresses...))
+	if err != nil {
+		return err
+	}
+	metrics, probes := addresses[0], addresses[1]
+	p := &program{metrics: "http://" + metrics + "/metrics", ready: "http://" + probes + "/readyz", addresses: addresses[2:]}
+	args := how.args
+	how.args = func(own []string) []string {
+		return append(args(own), "--metrics-bind-address="+metrics, "--health-probe-bind-address="+probes)
+	}
+	ready := func(ctx context.Context) error { return testkit.Get(ctx, http.DefaultClient, p.ready) }
+
+	return c.run(ctx, p, how, ready, do)
+}
+
+// fill replaces empty addresses.
+func (c *cluster) fill(addresses []string) (filled []string, err error) {
+	for _, address := range addresses {
+		if address == "" {
+			if address, err = c.plane.FreeAddress(); err != nil {
+				return nil, err
+			}
+		}
+		filled = append(filled, address)
+	}
+
+	return filled, nil
+}
+
+// run starts the process of a program, waits until it is ready, calls do and stops it. An error shows the end of the program's log.
+func (c *cluster) run(
+	ctx context.Context, p *program, how invocation, ready func(context.Context) error, do func(context.Context, *program) error,
+) (err error) {
+	cmd := exec.Command(how.path, how.args(p.addresses)...) //nolint:noctx // Stop ends it with a grace period; a context would kill it.
+	cmd.Env = append(os.Environ(), how.environment...)
+	if p.Program, err = process.StartProgram(how.name, filepath.Join(c.plane.Folder(), how.name+".log"), cmd); err != nil {
+		return fmt.Errorf("%w (run `make %s`, which builds it)", err, how.target)
+	}
+	defer p.Stop(c.hurry, stopGrace)
+	ctx, cancel := p.WhileRunning(ctx)
+	defer cancel()
+	if err = p.AwaitReady(ctx, startTimeout, ready); err == nil {
+		err = do(ctx, p)
+	}
+	if err != nil {
+		return p.Explain(err)
+	}
+
+	return nil
+}
+
+// progress prints what the benchmark is doing, and the time since its start.
 type progress struct {
 	out     io.Writer
 	started time.Time
@@ -74,27 +152,27 @@ func (p *progress) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.out, "[%6s] %s\n", elapsed, fmt.Sprintf(format, args...))
 }
 
-// inParallel calls do for 0 to n-1 with so many at once. The first error cancels the rest and is returned.
+// inParallel calls do for 0 to n-1, at most workers at once. It returns the first error, which cancels the rest.
 func inParallel(ctx context.Context, workers, n int, do func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				if err := do(ctx, i); err != nil {
-					cancel(err)
-				}
+	group, running := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for i := 0; i < n && running.Err() == nil; i++ {
+		group.Go(func() error {
+			if running.Err() != nil { // ended while Go waited for a worker
+				return context.Cause(running)
 			}
+
+			return do(running, i)
 		})
 	}
-	group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
 
 	return context.Cause(ctx)
 }
 
-// pause waits, unless the context ends, whose cause it then returns.
+// pause waits. It returns the cause of the context if that ends first.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -104,4 +182,9 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// withTimeout bounds a step and names it in the error.
+func withTimeout(ctx context.Context, d time.Duration, step string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%s took longer than %s", step, d))
 }

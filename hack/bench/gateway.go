@@ -9,91 +9,81 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"k8s.io/client-go/util/cert"
 
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// runGateway measures gateways that ask the verifier.
-func runGateway(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error {
-	options, err := parseGatewayFlags(args, stdout, stderr)
-	if err != nil {
-		return err
-	}
-	b := &gatewayBench{verifyBench: &verifyBench{options: options, report: newReport("gateway")}}
-	err = b.run(ctx, hurry, newProgress(stderr))
-	if ctx.Err() != nil {
-		err = context.Cause(ctx) // what failed is only the consequence
-	}
-
-	return b.report.conclude(stdout, err)
-}
-
 // gatewayBench is one run of bench gateway: the servers, keys and load of bench verify, through gateways.
 type gatewayBench struct {
 	*verifyBench
 
-	// traefik says whether the cluster has what Traefik needs.
-	traefik bool
+	// traefikInstalled reports whether the cluster has the CRDs of Traefik.
+	traefikInstalled bool
 }
 
-func parseGatewayFlags(args []string, stdout, stderr io.Writer) (verifyOptions, error) {
+// runGateway measures gateways that ask the verifier.
+func runGateway(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error {
 	o := verifyOptions{connections: 1}
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
-	flags.StringVar(&o.program, "verifier", "", "`path` of the verifier (default bin/verifier of this checkout)")
-	flags.IntVar(&o.keys, "keys", 1000, "how many keys the cluster has, at least 1")
-	flags.IntVar(&o.rounds, "rounds", 5, "how many rounds of each measurement")
-	flags.IntVar(&o.seconds, "seconds", 2, "how long a round of load is, in seconds, at least 1")
-	flags.IntVar(&o.concurrency, "concurrency", 16, "how many requests are under way at once, each over a connection of its own")
-	if err := parseFlags(flags, args, stdout, stderr); err != nil {
-		return verifyOptions{}, err
-	}
-	complaint := o.complaint()
-	if o.keys < 1 || o.seconds < 1 {
-		complaint = "--keys and --seconds must be at least 1"
-	}
-	if complaint != "" {
-		_, _ = fmt.Fprintf(stderr, "bench gateway: %s\n", complaint)
+	o.addFlags(flags, verifyOptions{keys: 1000, seconds: 2, concurrency: 16})
+	err := parseFlags(flags, args, stdout, stderr, func() string {
+		if o.seconds < 1 {
+			return "--seconds must be at least 1"
+		}
 
-		return verifyOptions{}, errUsage
+		return o.complaint()
+	})
+	if err != nil {
+		return err
 	}
-	if o.program != "" {
-		return o, nil
-	}
-	root, err := testkit.Root()
-	o.program = filepath.Join(root, "bin", "verifier")
+	b := &gatewayBench{verifyBench: &verifyBench{options: o, report: newReport("gateway")}}
 
-	return o, err
+	return b.run(ctx, hurry, stdout, stderr, b.measure)
 }
 
-// run measures every gateway that is installed.
-func (b *gatewayBench) run(ctx context.Context, hurry <-chan struct{}, log *progress) error {
+// measure measures every gateway that is installed.
+func (b *gatewayBench) measure(ctx context.Context) (err error) {
 	root, err := testkit.Root()
 	if err != nil {
 		return err
 	}
-	if b.cluster, err = startCluster(ctx, hurry, log); err != nil {
+	if b.certificates, err = makeCertificate(b.plane.Folder()); err != nil {
 		return err
 	}
-	err = func() error {
-		if b.certificates, err = makeCertificate(b.plane.Folder()); err != nil {
-			return err
-		}
-		if err := b.stockCluster(ctx); err != nil {
-			return fmt.Errorf("give the cluster keys: %w", err)
-		}
+	if b.keys, err = b.stock(ctx, b.options.keys); err != nil {
+		return fmt.Errorf("give the cluster keys: %w", err)
+	}
 
-		return b.withVerifier(ctx, func(ctx context.Context, verifier *program) error {
-			return b.withBaseline(ctx, func(ctx context.Context, baseline *program) error {
-				return b.measureGateways(ctx, root, verifier, baseline)
-			})
+	return b.withVerifier(ctx, func(ctx context.Context, verifier *program) error {
+		return b.withBaseline(ctx, func(ctx context.Context, baseline *program) error {
+			return b.measureGateways(ctx, root, verifier, baseline)
 		})
-	}()
+	})
+}
 
-	return errors.Join(err, b.stop())
+// makeCertificate writes a certificate for the name of the verifier, and its authority, into a folder of its own.
+func makeCertificate(parent string) (folder string, err error) {
+	folder = filepath.Join(parent, "certificates")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return "", err
+	}
+	certificate, key, err := cert.GenerateSelfSignedCertKey(verifierName, nil, nil)
+	if err != nil {
+		return "", err
+	}
+
+	return folder, errors.Join(
+		os.WriteFile(filepath.Join(folder, "tls.crt"), certificate, 0o600), os.WriteFile(filepath.Join(folder, "tls.key"), key, 0o600),
+	)
 }
 
 func (b *gatewayBench) measureGateways(ctx context.Context, root string, verifier, baseline *program) error {
@@ -146,29 +136,86 @@ func (b *gatewayBench) measureGateway(ctx context.Context, g gatewaySample, veri
 
 // compareGateways puts two gateways under load in turns. The processor time is that of the server which each asks.
 func (b *gatewayBench) compareGateways(ctx context.Context, g gatewaySample, says string, ours, theirs [2]*program) error {
-	v, err := b.overURL(ours[1], customers(ours[0]), "")
+	of := func(p [2]*program) func() (*contender, error) {
+		return b.overURL(p[1], "http://"+p[0].addresses[0]+"/customers/7", "")
+	}
+
+	return b.compare(ctx, comparison{g.name + ", yes with " + says, of(ours), of(theirs), func(_ string, v, yes *contender) {
+		key := "gateway." + strings.ToLower(g.name) + map[bool]string{true: ".headers"}[says == "the same headers"]
+		b.report.add(
+			ratioFigure(key+".rate_ratio", g.name+" requests/s, verifier / yes with "+says, v, yes, volley.rate, &aim{atLeast, 0.95}),
+			figure{Key: key + ".rate", Name: "  asking the verifier", Value: median(v.each(volley.rate)), Unit: "1/s"},
+			figure{Key: key + ".baseline_rate", Name: "  asking the other", Value: median(yes.each(volley.rate)), Unit: "1/s"},
+		)
+	}})
+}
+
+// withGateway runs a gateway from its sample for as long as do takes.
+func (b *gatewayBench) withGateway(ctx context.Context, g gatewaySample, to upstreams, do func(context.Context, *program) error) (err error) {
+	addresses, err := b.fill([]string{"", ""})
 	if err != nil {
 		return err
 	}
-	defer v.close()
-	yes, err := b.overURL(theirs[1], customers(theirs[0]), "")
+	_, port, err := net.SplitHostPort(addresses[0])
 	if err != nil {
 		return err
 	}
-	defer yes.close()
-	if err := b.compete(ctx, g.name+", yes with "+says, v, yes); err != nil {
+	folder, err := os.MkdirTemp(b.plane.Folder(), g.name)
+	if err != nil {
 		return err
 	}
-	key := "gateway." + strings.ToLower(g.name) + map[bool]string{true: ".headers"}[says == "the same headers"]
-	rates := ratios(v.each(volley.rate), yes.each(volley.rate))
-	b.report.add(figure{
-		Key: key + ".rate_ratio", Name: g.name + " requests/s, verifier / yes with " + says, Value: median(rates), Aim: &aim{atLeast, 0.95}, Note: "rounds " + spread(rates),
-	})
-	b.report.add(figure{Key: key + ".rate", Name: "  asking the verifier", Value: median(v.each(volley.rate)), Unit: "1/s"})
-	b.report.add(figure{Key: key + ".baseline_rate", Name: "  asking the other", Value: median(yes.each(volley.rate)), Unit: "1/s"})
+	ca, err := os.ReadFile(filepath.Join(b.certificates, "tls.crt"))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(folder, "tls.crt"), ca, 0o600), writeSample(g, folder, g.edits(folder, port, addresses[1], to))); err != nil {
+		return err
+	}
+	args, environment := g.args(folder, port), []string{"HOME=" + folder, "GOMAXPROCS=1"}
+	if g.inCluster {
+		deployed, err := b.deploy(ctx, g, testkit.TraefikSample{
+			Manifest: filepath.Join(folder, g.files[0]), Namespace: "on-" + port + "-", Verifier: to.verifier, API: to.api, CA: ca,
+		})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, deployed.Remove(context.WithoutCancel(ctx))) }()
+		args, environment = append(args, deployed.Arguments...), append(environment, deployed.Environment...)
+	}
+	how := invocation{
+		name: g.name + "-" + port, path: g.program, target: "gateways", environment: environment, args: func([]string) []string { return args },
+	}
+	asks := func(ctx context.Context) error { return answersRequests(ctx, "http://"+addresses[0]+"/customers") }
+
+	return b.cluster.run(ctx, &program{addresses: addresses}, how, asks, do)
+}
+
+// answersRequests returns nil if a gateway passes on an answer: a request without a key is refused, and the baseline lets it through.
+func answersRequests(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized && response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, response.Status)
+	}
 
 	return nil
 }
 
-// customers is what clients ask a gateway for.
-func customers(gateway *program) string { return "http://" + gateway.addresses[0] + "/customers/7" }
+// deploy creates the objects of Traefik's sample, and before the first ones what Traefik itself needs.
+func (b *gatewayBench) deploy(ctx context.Context, g gatewaySample, s testkit.TraefikSample) (*testkit.Traefik, error) {
+	if !b.traefikInstalled {
+		if err := b.plane.InstallTraefik(ctx, filepath.Dir(g.program)); err != nil {
+			return nil, err
+		}
+		b.traefikInstalled = true
+	}
+
+	return b.plane.DeployTraefik(ctx, s)
+}

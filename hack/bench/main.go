@@ -44,7 +44,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{name: "mint", summary: "minting, API calls, memory and expiry of the operator", run: runMint},
-		{name: "verify", summary: "decisions, gRPC, HTTP, memory and propagation of the verifier", run: runVerify},
+		{name: "verify", summary: "gRPC, HTTP, Unix sockets, memory and propagation of the verifier", run: runVerify},
 		{name: "gateway", summary: "gateways that ask the verifier, beside the same ones asking a server that always says yes", run: runGateway},
 		{name: baselineCommand, summary: "servers that let every request pass", run: runBaseline, hidden: true},
 	}
@@ -114,13 +114,16 @@ func printUsage(w io.Writer) {
 		"BENCH_JSON=file writes the figures into that file as JSON too.\n")
 }
 
-// parseFlags parses the arguments of a benchmark, which are flags and nothing else.
-// It returns flag.ErrHelp when help was asked for and given, and errUsage when the arguments make no sense.
-func parseFlags(flags *flag.FlagSet, args []string, stdout, stderr io.Writer) error {
-	flags.SetOutput(io.Discard) // so that help goes to stdout and mistakes go to stderr
+// parseFlags parses the arguments of a benchmark, which are flags and nothing else. complaint returns what is wrong with their values; it may
+// be nil. parseFlags returns flag.ErrHelp after printing the help that was asked for, and errUsage after printing what is wrong.
+func parseFlags(flags *flag.FlagSet, args []string, stdout, stderr io.Writer, complaint func() string) error {
+	flags.SetOutput(io.Discard) // help goes to stdout, and mistakes to stderr
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err == nil && complaint != nil && complaint() != "" {
+		err = errors.New(complaint())
 	}
 	out := stderr
 	switch {

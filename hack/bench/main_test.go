@@ -29,18 +29,15 @@ func TestDispatch(t *testing.T) {
 		"fewer keys than none":               {[]string{"mint", "--keys=-1"}, exitUsage, "", "--keys"},
 		"one key, of which there is no rate": {[]string{"mint", "--keys=1"}, exitUsage, "", "--keys"},
 		"nobody to work":                     {[]string{"mint", "--workers=0"}, exitUsage, "", "--workers"},
-		"help of another benchmark":          {[]string{"verify", "--help"}, exitOK, "-core-keys", ""},
+		"help of another benchmark":          {[]string{"verify", "--help"}, exitOK, "-revocations", ""},
 		"no round":                           {[]string{"verify", "--rounds=0"}, exitUsage, "", "--rounds"},
 		"less than no load":                  {[]string{"verify", "--seconds=-1"}, exitUsage, "", "--seconds"},
 		"more revocations than keys":         {[]string{"verify", "--keys=5", "--revocations=5"}, exitUsage, "", "--revocations"},
-		"sizes that do not grow":             {[]string{"verify", "--core-keys=10,10"}, exitUsage, "", "larger than the one before"},
-		"a size of nothing":                  {[]string{"verify", "--core-keys=0"}, exitUsage, "", "positive"},
-		"sizes that are no numbers":          {[]string{"verify", "--core-keys=10,many"}, exitUsage, "", "must be numbers"},
 		"help of a third benchmark":          {[]string{"gateway", "--help"}, exitOK, "-concurrency", ""},
 		"no key to ask with":                 {[]string{"gateway", "--keys=0"}, exitUsage, "", "--keys"},
 		"no load for a gateway":              {[]string{"gateway", "--seconds=0"}, exitUsage, "", "--seconds"},
 		"no round for a gateway":             {[]string{"gateway", "--rounds=0"}, exitUsage, "", "--rounds"},
-		"nothing to measure is no mistake":   {[]string{"verify", "--core-keys=", "--keys=0", "--revocations=0"}, exitOK, "FIGURE", ""},
+		"no key to verify":                   {[]string{"verify", "--keys=0"}, exitUsage, "", "--keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -114,7 +111,7 @@ func TestInParallelReturnsTheCauseOfACancelledContext(t *testing.T) {
 }
 
 func TestParseStatus(t *testing.T) {
-	got, err := parseStatus(strings.NewReader("Name:\tmanager\nVmPeak:\t 1300000 kB\nVmHWM:\t   61000 kB\nVmRSS:\t   52000 kB\nThreads:\t9\n"))
+	got, err := parseStatus("Name:\tmanager\nVmPeak:\t 1300000 kB\nVmHWM:\t   61000 kB\nVmRSS:\t   52000 kB\nThreads:\t9\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +122,7 @@ func TestParseStatus(t *testing.T) {
 		"a kernel thread, which has no memory": "Name:\tkthreadd\n",
 		"a size that is no number":             "VmRSS:\tmuch kB\n",
 	} {
-		if got, err := parseStatus(strings.NewReader(status)); err == nil {
+		if got, err := parseStatus(status); err == nil {
 			t.Errorf("%s: got %+v, want an error", name, got)
 		}
 	}

@@ -9,18 +9,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
+	"strconv"
 	"time"
-
-	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // mintOptions are the flags of bench mint.
 type mintOptions struct {
-	launch
-
-	keys, rounds, settled, expiring, crowd int
-	rest                                   time.Duration
+	program                                         string // the path of bin/manager
+	workers, keys, rounds, settled, expiring, crowd int
+	rest                                            time.Duration
 }
 
 // mintBench is one run of bench mint.
@@ -31,27 +28,8 @@ type mintBench struct {
 	report  *report
 }
 
-// runMint measures what the operator does with APIKeys from first to last.
-func runMint(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error {
-	options, err := parseMintFlags(args, stdout, stderr)
-	if err != nil {
-		return err
-	}
-	c, err := startCluster(ctx, hurry, newProgress(stderr))
-	if err != nil {
-		return err
-	}
-	b := &mintBench{cluster: c, options: options, report: newReport("mint")}
-	err = b.run(ctx)
-	if ctx.Err() != nil {
-		err = context.Cause(ctx) // what failed is only the consequence
-	}
-	err = errors.Join(err, c.stop())
-
-	return b.report.conclude(stdout, err)
-}
-
-func parseMintFlags(args []string, stdout, stderr io.Writer) (mintOptions, error) {
+// runMint measures the operator from minting to expiry.
+func runMint(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) (err error) {
 	var o mintOptions
 	flags := flag.NewFlagSet("mint", flag.ContinueOnError)
 	flags.StringVar(&o.program, "manager", "", "`path` of the operator (default bin/manager of this checkout)")
@@ -62,26 +40,34 @@ func parseMintFlags(args []string, stdout, stderr io.Writer) (mintOptions, error
 	flags.IntVar(&o.expiring, "expiring", 500, "how many keys to let expire in the same second; 0 skips expiry")
 	flags.IntVar(&o.crowd, "crowd", 3000, "how many keys one namespace creates at once while another waits for its own; 0 skips fairness")
 	flags.IntVar(&o.settled, "settled", 20000, "how many keys to measure memory with; 0 skips memory")
-	if err := parseFlags(flags, args, stdout, stderr); err != nil {
-		return mintOptions{}, err
+	if err := parseFlags(flags, args, stdout, stderr, o.complaint); err != nil {
+		return err
 	}
-	if o.keys < 0 || o.keys == 1 || o.expiring < 0 || o.settled < 0 || o.crowd < 0 || o.rounds < 1 || o.workers < 1 {
-		_, _ = fmt.Fprintln(stderr, "bench mint: numbers of keys must not be negative (nor --keys 1: there is no rate of one), "+
-			"--rounds and --workers at least 1")
+	if o.program, err = builtProgram(o.program, "manager"); err != nil {
+		return err
+	}
+	b := &mintBench{options: o, report: newReport("mint")}
+	if b.cluster, err = startCluster(ctx, hurry, newProgress(stderr)); err == nil {
+		err = errors.Join(b.measure(ctx), b.stop())
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // what failed is only the consequence
+	}
 
-		return mintOptions{}, errUsage
-	}
-	if o.program != "" {
-		return o, nil
-	}
-	root, err := testkit.Root()
-	o.program = filepath.Join(root, "bin", "manager")
-
-	return o, err
+	return b.report.conclude(stdout, err)
 }
 
-// run measures what the options ask for. The empty operator comes first: later the API server holds history.
-func (b *mintBench) run(ctx context.Context) error {
+// complaint returns what makes no sense in the options; empty: nothing.
+func (o *mintOptions) complaint() string {
+	if o.keys < 0 || o.keys == 1 || o.expiring < 0 || o.settled < 0 || o.crowd < 0 || o.rounds < 1 || o.workers < 1 {
+		return "numbers of keys must not be negative (nor --keys 1: there is no rate of one), --rounds and --workers at least 1"
+	}
+
+	return ""
+}
+
+// measure measures what the options ask for. The operator without keys comes first: later the API server holds history.
+func (b *mintBench) measure(ctx context.Context) error {
 	var empty memory
 	if b.options.settled > 0 {
 		var err error
@@ -89,34 +75,44 @@ func (b *mintBench) run(ctx context.Context) error {
 			return fmt.Errorf("measure the memory of an operator without keys: %w", err)
 		}
 	}
-	if b.options.keys > 0 {
-		if err := b.measureMint(ctx); err != nil {
-			return fmt.Errorf("measure minting: %w", err)
+	for _, part := range []struct {
+		keys    int
+		name    string
+		measure func(context.Context) error
+	}{
+		{b.options.keys, "minting", b.measureMint},
+		{b.options.expiring, "expiry", b.measureExpiry},
+		{b.options.crowd, "fairness", b.measureFairness},
+		{b.options.settled, "memory", func(ctx context.Context) error { return b.measureMemory(ctx, empty) }},
+	} {
+		if part.keys == 0 {
+			continue
 		}
-	}
-	if b.options.expiring > 0 {
-		if err := b.measureExpiry(ctx); err != nil {
-			return fmt.Errorf("measure expiry: %w", err)
-		}
-	}
-	if b.options.crowd > 0 {
-		if err := b.measureFairness(ctx); err != nil {
-			return fmt.Errorf("measure fairness: %w", err)
-		}
-	}
-	if b.options.settled > 0 {
-		if err := b.measureMemory(ctx, empty); err != nil {
-			return fmt.Errorf("measure memory: %w", err)
+		if err := part.measure(ctx); err != nil {
+			return fmt.Errorf("measure %s: %w", part.name, err)
 		}
 	}
 
 	return nil
 }
 
-// mintTimeout is how long minting so many keys may take: far longer than on a slow machine.
-func mintTimeout(n int) time.Duration { return time.Minute + time.Duration(n)*50*time.Millisecond }
+// withOperator runs the operator for as long as do takes. It runs as an administrator and without guardrails, which are not measured here.
+func (b *mintBench) withOperator(ctx context.Context, do func(context.Context, *program) error) error {
+	kubeconfig, err := b.plane.Kubeconfig("bench", "system:masters")
+	if err != nil {
+		return err
+	}
 
-// withTimeout bounds a step and names it in the error.
-func withTimeout(ctx context.Context, d time.Duration, step string) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%s took longer than %s", step, d))
+	return b.withProgram(ctx, invocation{
+		name: "operator", path: b.options.program, target: "bench-mint",
+		args: func([]string) []string {
+			return []string{
+				"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--concurrent-reconciles=" + strconv.Itoa(b.options.workers),
+				"--metrics-secure=false", "--require-guardrails=false",
+			}
+		},
+	}, do)
 }
+
+// mintTimeout returns how long minting n keys may take: far longer than on a slow machine.
+func mintTimeout(n int) time.Duration { return time.Minute + time.Duration(n)*50*time.Millisecond }

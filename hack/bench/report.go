@@ -14,29 +14,32 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
-	"unicode/utf8"
+
+	"github.com/montanaflynn/stats"
 )
 
 // jsonVariable names the environment variable that names the file for the figures as JSON.
 const jsonVariable = "BENCH_JSON"
 
-// A report is what a benchmark found. Its JSON form is read by programs: keys are never renamed.
+// A report is the result of a benchmark. Programs read its JSON form: keys are never renamed.
 type report struct {
 	Benchmark string   `json:"benchmark"`
 	Machine   machine  `json:"machine"`
 	Figures   []figure `json:"figures"`
-	// Methods say how the figures came about, where that takes more than a note.
+	// Methods say how figures were measured, where that takes more than a note.
 	Methods []string `json:"methods"`
 }
 
-// machine is where and of what a report was made.
+// machine says where and from which commit a report was made.
 type machine struct {
 	Cores int `json:"cores"`
-	// Load is the load average over a minute before the start: what else the machine had to do. 0 when unknown.
-	Load     float64   `json:"load"`
-	Platform string    `json:"platform"`
-	Go       string    `json:"go"`
+	// Load is the load average of the minute before the start; 0: unknown.
+	Load     float64 `json:"load"`
+	Platform string  `json:"platform"`
+	Go       string  `json:"go"`
+	// Revision is the commit that this program was built from, with "-dirty" behind it if files had changed; empty: unknown.
 	Revision string    `json:"revision,omitempty"`
 	Date     time.Time `json:"date"`
 }
@@ -45,16 +48,15 @@ type machine struct {
 type figure struct {
 	// Key names the figure for programs, such as "mint.ratio".
 	Key string `json:"key"`
-	// Name names the figure for people.
-	Name string `json:"name"`
-	// Value is in Unit.
+	// Name names the figure in the table.
+	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
-	// Aim is what the project wants the value to be; nil: the figure is for information.
+	// Aim is the value that the project wants; nil: the figure is for information.
 	Aim *aim `json:"aim,omitempty"`
-	// Met says whether the value is as Aim wants it; true without an aim.
+	// Met reports whether the value reaches Aim; true without an aim.
 	Met bool `json:"met"`
-	// Note says what the value is made of.
+	// Note says how the value is made up.
 	Note string `json:"note,omitempty"`
 }
 
@@ -73,7 +75,7 @@ const (
 	exactly relation = "="
 )
 
-// met says whether a value is as the aim wants it.
+// met reports whether a value reaches the aim.
 func (a *aim) met(value float64) bool {
 	switch {
 	case a == nil:
@@ -87,77 +89,47 @@ func (a *aim) met(value float64) bool {
 	}
 }
 
-// newReport is an empty report of a benchmark on this machine.
+// newReport returns an empty report of a benchmark on this machine.
 func newReport(benchmark string) *report {
-	return &report{
-		Benchmark: benchmark,
-		Figures:   []figure{},
-		Methods:   []string{},
-		Machine: machine{
-			Cores:    runtime.NumCPU(),
-			Load:     loadAverage(),
-			Platform: runtime.GOOS + "/" + runtime.GOARCH,
-			Go:       runtime.Version(),
-			Revision: revision(),
-			Date:     time.Now().UTC().Truncate(time.Second),
-		},
-	}
-}
-
-// revision is the commit that this program was built from, with "-dirty" behind it where files had changed; empty when unknown.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	var commit, suffix string
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			commit = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			suffix = "-dirty"
+	r := &report{Benchmark: benchmark, Figures: []figure{}, Methods: []string{}, Machine: machine{
+		Cores: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Date: time.Now().UTC().Truncate(time.Second),
+	}}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		settings := map[string]string{}
+		for _, s := range info.Settings {
+			settings[s.Key] = s.Value
+		}
+		r.Machine.Revision = settings["vcs.revision"]
+		if settings["vcs.modified"] == "true" {
+			r.Machine.Revision += "-dirty"
 		}
 	}
-	if commit == "" {
-		return ""
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil { // there is none but on Linux
+		_, _ = fmt.Sscan(string(load), &r.Machine.Load)
 	}
 
-	return commit + suffix
+	return r
 }
 
-// loadAverage is Linux's load average over a minute; 0 when unknown.
-func loadAverage() float64 {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0
+// add appends figures and settles whether their aims are met.
+func (r *report) add(figures ...figure) {
+	for _, f := range figures {
+		f.Met = f.Aim.met(f.Value)
+		r.Figures = append(r.Figures, f)
 	}
-	minute, _, _ := strings.Cut(string(data), " ")
-	load, err := strconv.ParseFloat(minute, 64)
-	if err != nil {
-		return 0
-	}
-
-	return load
 }
 
-// add puts a figure into the report and settles whether its aim is met.
-func (r *report) add(f figure) {
-	f.Met = f.Aim.met(f.Value)
-	r.Figures = append(r.Figures, f)
-}
-
-// explain says how figures came about.
+// explain says how figures were measured.
 func (r *report) explain(format string, args ...any) {
 	r.Methods = append(r.Methods, fmt.Sprintf(format, args...))
 }
 
-// conclude ends a run: with the report, or with why there is none and with the figures so far.
+// conclude prints the report. After an error it prints the figures so far, which may have taken minutes, and returns the error.
 func (r *report) conclude(stdout io.Writer, err error) error {
 	if err == nil {
 		return r.finish(stdout)
 	}
-	if len(r.Figures) > 0 { // they may have taken minutes, and may tell why it went wrong
+	if len(r.Figures) > 0 {
 		err = errors.Join(err, r.writeTable(stdout))
 	}
 
@@ -177,7 +149,7 @@ func (r *report) finish(stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	if err := os.WriteFile(path, append(data, '\n'), 0o600); err != nil { //nolint:gosec // whoever runs this names the file
+	if err := os.WriteFile(path, append(data, '\n'), 0o600); err != nil { //nolint:gosec // G703: the user of this program names the file
 		return fmt.Errorf("write the report, which %s asks for: %w", jsonVariable, err)
 	}
 
@@ -185,52 +157,40 @@ func (r *report) finish(stdout io.Writer) error {
 }
 
 // legend says what the columns are.
-const legend = `FIGURE is what was measured, VALUE the result in UNIT, and AIM what the project wants it to be; MISSED follows an aim that was
-not reached. NOTE is what the value is made of: for ratios, the smallest and the largest of the rounds.`
+const legend = `FIGURE is what was measured, VALUE the result in UNIT, and AIM the value that the project wants; MISSED follows an aim that
+was not reached. NOTE says how the value is made up: for ratios, the smallest and the largest of the rounds.`
 
-// writeTable prints the figures as aligned columns. An aim that was missed says so.
+// writeTable prints the figures in aligned columns.
 func (r *report) writeTable(w io.Writer) error {
-	rows := make([][]string, 0, 1+len(r.Figures))
-	rows = append(rows, []string{"FIGURE", "VALUE", "UNIT", "AIM", "NOTE"})
-	for _, f := range r.Figures {
-		rows = append(rows, []string{f.Name, formatValue(f.Value), f.Unit, formatAim(f), f.Note})
-	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
 	var out strings.Builder
 	heading := fmt.Sprintf("bench %s: %s, %d cores, load %.1f, %s, %s %s", r.Benchmark, r.Machine.Platform, r.Machine.Cores,
 		r.Machine.Load, r.Machine.Go, r.Machine.Date.Format(time.RFC3339), r.Machine.Revision)
 	out.WriteString(strings.TrimSpace(heading) + "\n\n")
-	for _, row := range rows {
-		line := fmt.Sprintf("%-*s  %*s  %-*s  %-*s  %s",
-			widths[0], row[0], widths[1], row[1], widths[2], row[2], widths[3], row[3], row[4])
-		out.WriteString(strings.TrimRight(line, " ") + "\n")
+	var rows strings.Builder
+	table := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "FIGURE\tVALUE\tUNIT\tAIM\tNOTE") // writes into memory do not fail
+	for _, f := range r.Figures {
+		aimed := ""
+		if f.Aim != nil {
+			aimed = fmt.Sprintf("%s %s", f.Aim.Relation, formatValue(f.Aim.Value)) + map[bool]string{false: " MISSED"}[f.Met]
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", f.Name, formatValue(f.Value), f.Unit, aimed, f.Note)
 	}
-	out.WriteString("\n" + legend + "\n")
-	for _, method := range r.Methods {
-		out.WriteString("\n" + method + "\n")
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(rows.String()) {
+		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	for _, text := range append([]string{legend}, r.Methods...) {
+		out.WriteString("\n" + text + "\n")
 	}
 	_, err := io.WriteString(w, out.String())
 
 	return err
 }
 
-func formatAim(f figure) string {
-	switch {
-	case f.Aim == nil:
-		return ""
-	case f.Met:
-		return fmt.Sprintf("%s %s", f.Aim.Relation, formatValue(f.Aim.Value))
-	default:
-		return fmt.Sprintf("%s %s MISSED", f.Aim.Relation, formatValue(f.Aim.Value))
-	}
-}
-
-// formatValue is a value with at most three decimals, fewer where it is large.
+// formatValue prints a value with at most three decimals, fewer where it is large.
 func formatValue(v float64) string {
 	decimals := 3
 	switch a := math.Abs(v); {
@@ -243,4 +203,36 @@ func formatValue(v float64) string {
 	}
 
 	return strconv.FormatFloat(v, 'f', decimals, 64)
+}
+
+// percentile returns the smallest of the values that at least p per cent of them do not exceed; 0 for no values.
+func percentile(values []float64, p float64) float64 {
+	return orZero(stats.PercentileNearestRank(values, p))
+}
+
+// median returns the middle value, or the mean of the two in the middle; 0 for no values.
+func median(values []float64) float64 { return orZero(stats.Median(values)) }
+
+// orZero stands for the statistics of no values, which JSON has no number for.
+func orZero(value float64, err error) float64 {
+	if err != nil {
+		return 0
+	}
+
+	return value
+}
+
+// ratios divides values by others, one by one. Both were measured in turns, so a slow stretch of the machine slows both.
+func ratios(values, others []float64) []float64 {
+	each := make([]float64, min(len(values), len(others)))
+	for i := range each {
+		each[i] = values[i] / others[i]
+	}
+
+	return each
+}
+
+// spread is the note that names the smallest and the largest of the rounds.
+func spread(values []float64) string {
+	return fmt.Sprintf("rounds %s to %s", formatValue(percentile(values, 0)), formatValue(percentile(values, 100)))
 }

@@ -6,20 +6,27 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/internal/server"
 	"github.com/apikey-operator/apikey-operator/internal/server/extauthz"
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // errEnded is that an asker has asked often enough.
@@ -28,55 +35,83 @@ var errEnded = errors.New("ended")
 // overBoth makes askers of both kinds, which ask the servers at these addresses with one key.
 func overBoth(t *testing.T, addresses []string, key string) map[string]asker {
 	t.Helper()
-	b := &verifyBench{keys: &keyset{texts: []string{key}}, options: verifyOptions{connections: 1, concurrency: 1}}
-	p := &program{addresses: addresses}
-	overGRPC, err := b.overGRPC(p)
-	if err != nil {
-		t.Fatal(err)
+	b := &verifyBench{keys: []string{key}, options: verifyOptions{connections: 1, concurrency: 1}}
+	p, askers := &program{addresses: addresses}, map[string]asker{}
+	for over, connect := range map[string]func() (*contender, error){"gRPC": b.overGRPC(p), "HTTP": b.overHTTP(p, verifyTarget(forwardauth.Path))} {
+		c, err := connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.close)
+		askers[over] = c.askers[0]
 	}
-	t.Cleanup(overGRPC.close)
-	overHTTP, err := b.overHTTP(p, verifyTarget(forwardauth.Path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(overHTTP.close)
 
-	return map[string]asker{"gRPC": overGRPC.askers[0], "HTTP": overHTTP.askers[0]}
+	return askers
+}
+
+// startBaseline runs the baseline in this process, and returns its addresses for gRPC and HTTP, and itself. It must end in order.
+func startBaseline(t *testing.T, more ...string) (addresses []string, p *program) {
+	t.Helper()
+	addresses = []string{testkit.FreeAddress(t), testkit.FreeAddress(t)}
+	metrics, probes := testkit.FreeAddress(t), testkit.FreeAddress(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan int)
+	go func() {
+		done <- dispatch(ctx, nil, append([]string{
+			baselineCommand, "--grpc-bind-address=" + addresses[grpcAddress], "--http-bind-address=" + addresses[httpAddress],
+			"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes,
+		}, more...), &bytes.Buffer{}, &bytes.Buffer{})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if code := <-done; code != exitOK {
+			t.Errorf("it ended with %d", code)
+		}
+	})
+	err := wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, startTimeout, true, func(ctx context.Context) (bool, error) {
+		return testkit.Get(ctx, http.DefaultClient, "http://"+probes) == nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return addresses, &program{Program: &process.Program{Name: "baseline"}, metrics: "http://" + metrics}
 }
 
 func TestTheBaselineLetsEverythingPass(t *testing.T) {
-	addresses, err := freePorts(t.Context(), 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan int)
-	go func() {
-		done <- dispatch(ctx, nil, []string{
-			baselineCommand, "--grpc-bind-address=" + addresses[0], "--http-bind-address=" + addresses[1],
-			"--metrics-bind-address=" + addresses[2], "--health-probe-bind-address=" + addresses[3],
-		}, &bytes.Buffer{}, &bytes.Buffer{})
-	}()
-	p := &program{name: "baseline", ready: "http://" + addresses[3], metrics: "http://" + addresses[2]}
-	if err := p.awaitReady(ctx); err != nil {
-		t.Fatal(err)
-	}
+	addresses, p := startBaseline(t)
 	for over, ask := range overBoth(t, addresses, testkit.ForeignKey()) {
-		if err := ask(ctx, 0); err != nil {
+		if err := ask(t.Context(), 0); err != nil {
 			t.Errorf("%s: %v", over, err)
 		}
 	}
-	if cpu, err := p.cpu(ctx); err != nil || cpu <= 0 {
+	if cpu, err := p.cpu(t.Context()); err != nil || cpu <= 0 {
 		t.Errorf("it has taken %s of processor time, %v", cpu, err)
 	}
 	for path, headers := range map[string]int{forwardauth.Path: 0, headersPath: server.IdentityHeaders} {
-		if got := identityHeaders(t, "http://"+addresses[1]+path); got != headers {
+		if got := identityHeaders(t, "http://"+addresses[httpAddress]+path); got != headers {
 			t.Errorf("%s answers with %d headers of the verifier, want %d", path, got, headers)
 		}
 	}
-	cancel()
-	if code := <-done; code != exitOK {
-		t.Errorf("it ended with %d", code)
+}
+
+// Gateways check the certificate of the verifier, so the baseline needs the same one.
+func TestTheBaselineShowsACertificate(t *testing.T) {
+	folder, err := makeCertificate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := os.ReadFile(filepath.Join(folder, "tls.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	addresses, _ := startBaseline(t, "--tls-cert-dir="+folder)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: verifierName, MinVersion: tls.VersionTLS12}}}
+	defer client.CloseIdleConnections()
+	if err := testkit.Get(t.Context(), client, "https://"+addresses[httpAddress]+forwardauth.Path); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -201,7 +236,26 @@ func TestVolleysAreComparedForEachRequest(t *testing.T) {
 	if got := median(c.each(volley.rate)); got != 75 {
 		t.Errorf("median rate: %v requests/s, want 75", got)
 	}
-	if got := c.perRequest(func(v volley) time.Duration { return v.cpu }); got != 100 {
+	if got := c.perRequest(volley.serverTime); got != 100 {
 		t.Errorf("CPU: %v µs a request, want 100", got)
+	}
+}
+
+func TestMemoryLimitIsThatOfTheDeployment(t *testing.T) {
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := os.ReadFile(filepath.Join(root, "config", "verifier", "verifier.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`limits:\s+memory: (\S+)`).FindSubmatch(manifest)
+	if found == nil {
+		t.Fatal("the manifest has no memory limit")
+	}
+	limit, err := resource.ParseQuantity(string(found[1]))
+	if err != nil || limit.Value() != memoryLimit {
+		t.Errorf("the limit in the manifest is %s, %v; want %d", found[1], err, memoryLimit)
 	}
 }

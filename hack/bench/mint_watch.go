@@ -12,15 +12,17 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// progressEvery is how often a long wait says how far it is.
+// progressEvery is how often a long wait prints how far it is.
 const progressEvery = 5 * time.Second
 
-// A phaseWatch sees APIKeys enter a phase, from outside of whatever writes it.
+// A phaseWatch sees APIKeys enter a phase, independently of the program that writes it.
 type phaseWatch struct {
 	population *population
 	phase      v1alpha1.Phase
@@ -33,7 +35,7 @@ type phaseWatch struct {
 }
 
 // watchPhase begins to wait until so many APIKeys have entered a phase. Changes before now do not count.
-// each is called with every state of every APIKey; nil: not.
+// each is called with every state of every APIKey; it may be nil.
 func (p *population) watchPhase(
 	ctx context.Context, phase v1alpha1.Phase, want int, each func(*v1alpha1.APIKey),
 ) (*phaseWatch, error) {
@@ -42,54 +44,40 @@ func (p *population) watchPhase(
 		return nil, fmt.Errorf("find where to begin a watch: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	stream, err := p.watch(ctx, now.ResourceVersion)
+	// The API server ends a watch once when the CRD has just been installed.
+	stream, err := watchtools.NewRetryWatcherWithContext(ctx, now.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, from metav1.ListOptions) (watch.Interface, error) {
+			return p.cluster.client.Watch(ctx, &v1alpha1.APIKeyList{}, client.InNamespace(p.namespace), &client.ListOptions{Raw: &from})
+		},
+	})
 	if err != nil {
 		cancel()
 
-		return nil, err
+		return nil, fmt.Errorf("watch APIKeys: %w", err)
 	}
 	w := &phaseWatch{population: p, phase: phase, want: want, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
-		w.err = w.read(ctx, stream, now.ResourceVersion, each)
+		defer stream.Stop()
+		w.err = w.read(ctx, stream.ResultChan(), each)
 	}()
 
 	return w, nil
 }
 
-// watch opens a watch that begins after a resourceVersion.
-func (p *population) watch(ctx context.Context, resourceVersion string) (watch.Interface, error) {
-	stream, err := p.cluster.client.Watch(ctx, &v1alpha1.APIKeyList{}, client.InNamespace(p.namespace),
-		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: resourceVersion}})
-	if err != nil {
-		return nil, fmt.Errorf("watch APIKeys: %w", err)
-	}
-
-	return stream, nil
-}
-
-// read takes events from the watch until all APIKeys have been seen. It opens the watch anew where the API server ends it,
-// as it does once when the CRD has just been installed.
-func (w *phaseWatch) read(ctx context.Context, stream watch.Interface, version string, each func(*v1alpha1.APIKey)) error {
-	defer func() { stream.Stop() }() // whichever is the last
+// read takes events until all APIKeys have been seen.
+func (w *phaseWatch) read(ctx context.Context, events <-chan watch.Event, each func(*v1alpha1.APIKey)) error {
 	seen := make(map[string]bool, w.want)
 	for len(seen) < w.want {
-		event, open := <-stream.ResultChan() // closed when the context ends
+		event, open := <-events // closed when the context ends
 		now := time.Now()
 		if !open {
-			next, err := w.population.watch(ctx, version)
-			if err != nil {
-				return err
-			}
-			stream = next
-
-			continue
+			return context.Cause(ctx)
 		}
 		key, isKey := event.Object.(*v1alpha1.APIKey)
 		if !isKey {
 			return fmt.Errorf("watch APIKeys: %w", apierrors.FromObject(event.Object))
 		}
-		version = key.ResourceVersion
 		if each != nil {
 			each(key)
 		}
@@ -116,6 +104,16 @@ func (w *phaseWatch) wait(ctx context.Context) ([]time.Time, error) {
 		case <-tick.C:
 			w.population.cluster.log.printf("  %d of %d keys %s", w.seen.Load(), w.want, w.phase)
 		}
+	}
+}
+
+// over reports whether all APIKeys have entered the phase.
+func (w *phaseWatch) over() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -4,12 +4,9 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,44 +81,6 @@ func gateways(root string) []gatewaySample {
 // upstreams are what a gateway asks, with which path, and where the API is.
 type upstreams struct{ verifier, path, api string }
 
-// withGateway runs a gateway from its sample for as long as do takes.
-func (b *gatewayBench) withGateway(ctx context.Context, g gatewaySample, to upstreams, do func(context.Context, *program) error) (err error) {
-	addresses, err := freePorts(ctx, 2)
-	if err != nil {
-		return err
-	}
-	_, port, _ := net.SplitHostPort(addresses[0])
-	folder, err := os.MkdirTemp(b.plane.Folder(), g.name)
-	if err != nil {
-		return err
-	}
-	ca, err := copyFile(filepath.Join(b.certificates, "tls.crt"), folder)
-	if err != nil {
-		return err
-	}
-	if err := writeSample(g, folder, g.edits(folder, port, addresses[1], to)); err != nil {
-		return err
-	}
-	args, environment := g.args(folder, port), []string{"HOME=" + folder, "GOMAXPROCS=1"}
-	if g.inCluster {
-		sample := testkit.TraefikSample{
-			Manifest: filepath.Join(folder, g.files[0]), Namespace: "on-" + port + "-", Verifier: to.verifier, API: to.api, CA: ca,
-		}
-		deployed, err := b.deploy(ctx, g, sample)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, deployed.Remove(context.WithoutCancel(ctx))) }()
-		args, environment = append(args, deployed.Arguments...), append(environment, deployed.Environment...)
-	}
-	p := &program{name: g.name + "-" + port, addresses: addresses, ready: "http://" + addresses[0] + "/customers"}
-	if err := b.launch(p, g.program, "gateways", args, environment); err != nil {
-		return err
-	}
-
-	return b.during(ctx, p, p.awaitRefusal, do)
-}
-
 // edits are what to replace in a sample with what. Traefik asks itself at the address loop.
 func (g gatewaySample) edits(folder, port, loop string, to upstreams) map[string]string {
 	edits := map[string]string{"customers:read": string(neededPermission), forwardauth.Path + "?": to.path + "?"}
@@ -135,40 +94,6 @@ func (g gatewaySample) edits(folder, port, loop string, to upstreams) map[string
 	maps.Copy(edits, g.changes(folder, port))
 
 	return edits
-}
-
-// deploy creates the objects of Traefik's sample, and before the first ones what Traefik itself needs.
-func (b *gatewayBench) deploy(ctx context.Context, g gatewaySample, s testkit.TraefikSample) (*testkit.Traefik, error) {
-	if !b.traefik {
-		if err := b.plane.InstallTraefik(ctx, filepath.Dir(g.program)); err != nil {
-			return nil, err
-		}
-		b.traefik = true
-	}
-
-	return b.plane.DeployTraefik(ctx, s)
-}
-
-// awaitRefusal waits until a gateway answers as one that asks: a request without a key is refused, or let through by the baseline.
-func (p *program) awaitRefusal(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not ready after %s", startTimeout))
-	defer cancel()
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.ready, http.NoBody)
-		if err != nil {
-			return err
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		if err := pause(ctx, readyPoll); err != nil {
-			return fmt.Errorf("start %s: %w", p.name, err)
-		}
-	}
 }
 
 // writeSample writes the files of a sample into a folder, changed. What is to be replaced has to be there.
@@ -198,14 +123,4 @@ func writeSample(g gatewaySample, folder string, edits map[string]string) error 
 	}
 
 	return nil
-}
-
-// copyFile copies a file into a folder and returns what is in it.
-func copyFile(path, folder string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-
-	return data, os.WriteFile(filepath.Join(folder, filepath.Base(path)), data, 0o600) //nolint:gosec // G703: a folder of this program
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	xrate "golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -76,11 +77,11 @@ func (b *verifyBench) measurePropagation(ctx context.Context, verifier *program,
 // load asks at a rate until it is done, with the keys that are not revoked, and returns how many answers there were.
 func (b *verifyBench) load(ctx context.Context, connections []*grpc.ClientConn, rate float64, done func() bool) (int64, error) {
 	var answered atomic.Int64
-	pace, living := newPacer(time.Now(), rate), len(b.keys.texts)-b.options.revoke
+	pace, living := xrate.NewLimiter(xrate.Limit(rate), b.options.concurrency), len(b.keys)-b.options.revoke
 	err := inParallel(ctx, b.options.concurrency, b.options.concurrency, func(ctx context.Context, worker int) error {
 		ask := mustPass(b.newChecker(connections[worker%len(connections)]))
 		for !done() {
-			if err := pause(ctx, time.Until(pace.next())); err != nil {
+			if err := pace.Wait(ctx); err != nil {
 				return err
 			}
 			i := b.options.revoke + int(answered.Add(1))%living

@@ -1,0 +1,202 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
+)
+
+// contender is a server under load.
+type contender struct {
+	program *program
+	// askers are as many as requests are under way at once. Each is used by one goroutine.
+	askers []asker
+	// close ends its connections.
+	close func()
+	// next counts requests: each comes with another key, until all have been used.
+	next    atomic.Int64
+	volleys []volley
+}
+
+// volley is one measured stretch of load.
+type volley struct {
+	requests int
+	took     time.Duration
+	// p99 is the time within which 99 of 100 answers came, in ms.
+	p99 float64
+	// cpu is the processor time of the server, clientCPU that of this program.
+	cpu, clientCPU time.Duration
+}
+
+// Properties of a volley.
+func (v volley) rate() float64             { return float64(v.requests) / v.took.Seconds() }
+func (v volley) tail() float64             { return v.p99 }
+func (v volley) serverTime() time.Duration { return v.cpu }
+func (v volley) clientTime() time.Duration { return v.clientCPU }
+
+// comparison is two servers under load in turns.
+type comparison struct {
+	over          string
+	first, second func() (*contender, error)
+	report        func(over string, first, second *contender)
+}
+
+// measureAnswers measures how fast the verifier answers, and how soon it knows of changes.
+func (b *verifyBench) measureAnswers(ctx context.Context, verifier *program) error {
+	target := verifyTarget(forwardauth.Path)
+	var capacity float64
+	err := b.withBaseline(ctx, func(ctx context.Context, baseline *program) error {
+		return b.compareAll(ctx, []comparison{
+			{"gRPC", b.overGRPC(verifier), b.overGRPC(baseline), func(over string, first, second *contender) {
+				b.reportLoad(over, first, second)
+				capacity = median(first.each(volley.rate))
+			}},
+			{"HTTP", b.overHTTP(verifier, target), b.overHTTP(baseline, target), b.reportLoad},
+			{"HTTP with headers", b.overHTTP(verifier, target), b.overHTTP(baseline, verifyTarget(headersPath)), b.reportHeaders},
+			{
+				"HTTP with identity=id", b.overHTTP(verifier, verifyTarget(forwardauth.Path, "id")), b.overHTTP(baseline, target),
+				b.reportOneHeader,
+			},
+		})
+	})
+	if err != nil {
+		return err
+	}
+	err = b.withSocketVerifier(ctx, func(ctx context.Context, socket *program) error {
+		return b.compareAll(ctx, []comparison{
+			{"HTTP on a Unix socket", b.overHTTP(socket, target), b.overHTTP(verifier, target), b.reportSocket},
+			{"gRPC on a Unix socket", b.overGRPC(socket), b.overGRPC(verifier), b.reportSocket},
+		})
+	})
+	if err != nil {
+		return err
+	}
+	b.explainLoad()
+	if b.options.revoke == 0 {
+		return nil
+	}
+	if err := b.measurePropagation(ctx, verifier, capacity); err != nil {
+		return fmt.Errorf("measure propagation: %w", err)
+	}
+
+	return nil
+}
+
+func (b *verifyBench) compareAll(ctx context.Context, all []comparison) error {
+	for _, c := range all {
+		if err := b.compare(ctx, c); err != nil {
+			return fmt.Errorf("measure %s: %w", c.over, err)
+		}
+	}
+
+	return nil
+}
+
+// compare puts two servers under load in turns, after a round that does not count. They change places from round to round, so that
+// neither profits from a drift of the machine. Each round of one has a round of the other next to it, and ratios are of such pairs.
+func (b *verifyBench) compare(ctx context.Context, c comparison) error {
+	first, err := c.first()
+	if err != nil {
+		return err
+	}
+	defer first.close()
+	second, err := c.second()
+	if err != nil {
+		return err
+	}
+	defer second.close()
+	b.log.printf("%s: warm-up", c.over)
+	for _, each := range []*contender{second, first} {
+		if _, err := b.fire(ctx, each); err != nil {
+			return err
+		}
+	}
+	for round := range b.options.rounds {
+		order := []*contender{first, second}
+		if round%2 == 1 {
+			order = []*contender{second, first}
+		}
+		for _, each := range order {
+			v, err := b.fire(ctx, each)
+			if err != nil {
+				return err
+			}
+			each.volleys = append(each.volleys, v)
+		}
+		b.log.printf("%s: round %d of %d: %s %.0f requests/s, %s %.0f requests/s", c.over, round+1, b.options.rounds,
+			first.program.Name, first.volleys[round].rate(), second.program.Name, second.volleys[round].rate())
+	}
+	c.report(c.over, first, second)
+
+	return nil
+}
+
+// fire asks as fast as answers come, for as long as a round is.
+func (b *verifyBench) fire(ctx context.Context, c *contender) (volley, error) {
+	cpu, err := c.program.cpu(ctx)
+	if err != nil {
+		return volley{}, err
+	}
+	own, begun := ownCPU(), time.Now()
+	latencies := make([][]float64, len(c.askers))
+	err = inParallel(ctx, len(c.askers), len(c.askers), func(ctx context.Context, worker int) (err error) {
+		latencies[worker], err = c.askUntil(ctx, c.askers[worker], begun.Add(b.options.loadTime()), len(b.keys))
+
+		return err
+	})
+	took, clientCPU := time.Since(begun), ownCPU()-own
+	if err != nil {
+		return volley{}, fmt.Errorf("ask the %s: %w", c.program.Name, err)
+	}
+	after, err := c.program.cpu(ctx)
+	all := slices.Concat(latencies...)
+
+	return volley{requests: len(all), took: took, p99: percentile(all, 99), cpu: after - cpu, clientCPU: clientCPU}, err
+}
+
+// askUntil asks one question after the other until the time has come, and returns how long each took in ms.
+func (c *contender) askUntil(ctx context.Context, ask asker, end time.Time, keys int) ([]float64, error) {
+	var latencies []float64
+	for begun := time.Now(); begun.Before(end); {
+		i := int(c.next.Add(1)) % keys
+		if err := ask(ctx, i); err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		latencies = append(latencies, milliseconds(now.Sub(begun)))
+		begun = now
+	}
+
+	return latencies, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// each returns a property of every volley.
+func (c *contender) each(property func(volley) float64) []float64 {
+	values := make([]float64, 0, len(c.volleys))
+	for _, v := range c.volleys {
+		values = append(values, property(v))
+	}
+
+	return values
+}
+
+// perRequest returns a processor time for each request, over all volleys, in µs.
+func (c *contender) perRequest(cpu func(volley) time.Duration) float64 {
+	var sum time.Duration
+	requests := 0
+	for _, v := range c.volleys {
+		sum += cpu(v)
+		requests += v.requests
+	}
+
+	return float64(sum) / float64(time.Microsecond) / float64(requests)
+}
