@@ -178,7 +178,7 @@ func TestSentinelsWithoutAnAnswer(t *testing.T) {
 		"another password of server": {"open", "closed", "WRONGPASS"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newReplica(t, strings.Replace(sentinelURL(sentinels), c.old, c.new, 1), bound/4)
+			r := newReplica(t, strings.Replace(sentinelURL(sentinels), c.old, c.new, 1), patient)
 			eventually(t, "logged", func() bool { return len(r.log.lines()) > 0 })
 			r.wantLog(t, "WARN "+c.want)
 			r.wantLocal(t, "a")
@@ -200,7 +200,7 @@ func TestServerThatLoadsIsNoOutageForLong(t *testing.T) {
 		n.start()
 	}()
 	eventually(t, "loading", func() bool { return redis.HasErrorPrefix(n.admin.Ping(t.Context()).Err(), "LOADING") })
-	r := newReplica(t, (&url.URL{Scheme: "redis", User: url.UserPassword("", password), Host: n.address}).String(), bound/4)
+	r := newReplica(t, (&url.URL{Scheme: "redis", User: url.UserPassword("", password), Host: n.address}).String(), patient)
 	eventually(t, "logged", func() bool { return len(r.log.lines()) > 0 })
 	r.wantLog(t, "WARN LOADING")
 	r.wantLocal(t, "b")
