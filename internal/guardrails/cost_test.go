@@ -22,10 +22,10 @@ const maxAnnotations = 256 << 10
 // largestFromBefore are APIKeys with all annotations that the API server allows, in one or in many, from before there was a limit.
 func largestFromBefore(namespace string) []*v1alpha1.APIKey {
 	return []*v1alpha1.APIKey{
-		newKey(namespace, named("annotated-once"), func(key *v1alpha1.APIKey) {
-			key.Annotations = map[string]string{"a": strings.Repeat("_prod_", maxAnnotations/6)[1:]}
+		newAPIKey(namespace, named("annotated-once"), func(apikey *v1alpha1.APIKey) {
+			apikey.Annotations = map[string]string{"a": strings.Repeat("_prod_", maxAnnotations/6)[1:]}
 		}),
-		newKey(namespace, named("annotated-often"), func(key *v1alpha1.APIKey) { key.Annotations = manyAnnotations(maxAnnotations) }),
+		newAPIKey(namespace, named("annotated-often"), func(apikey *v1alpha1.APIKey) { apikey.Annotations = manyAnnotations(maxAnnotations) }),
 	}
 }
 
@@ -46,8 +46,8 @@ func full(letter string) func(*v1alpha1.APIKey) {
 		return fmt.Sprintf("%02d", i) + strings.Repeat(letter, length-2)
 	}
 
-	return func(key *v1alpha1.APIKey) {
-		spec := &key.Spec
+	return func(apikey *v1alpha1.APIKey) {
+		spec := &apikey.Spec
 		spec.Permissions, spec.Roles, spec.Customers = nil, nil, nil
 		for i := range 16 {
 			spec.Permissions = append(spec.Permissions, v1alpha1.Permission(longest(i, 64)))
@@ -99,38 +99,38 @@ var _ = Describe("The costs of the guardrails", func() {
 
 	It("stay below the limit for the largest APIKey, when everything in it is asked for", func(ctx SpecContext) {
 		user := asMaster(everybody)
-		key := newKey(newNamespace(ctx), full("a"))
-		key.Spec.Suspend = true
-		key.Spec.ValidFor = "000001h0000000m000000000s"
-		key.Spec.Rotation = &v1alpha1.Rotation{Every: "000002h0000000m000000000s", Overlap: "000000h0000000m000000001s"}
-		key.Spec.Secret = largestTemplate("l", "a")
-		annotated(largestRequest("q"))(key)
-		Expect(user.Create(ctx, key)).To(Succeed())
-		key.Status = fullStatus()
-		Expect(asMaster(operatorUser).Status().Update(ctx, key)).To(Succeed())
+		apikey := newAPIKey(newNamespace(ctx), full("a"))
+		apikey.Spec.Suspend = true
+		apikey.Spec.ValidFor = "000001h0000000m000000000s"
+		apikey.Spec.Rotation = &v1alpha1.Rotation{Every: "000002h0000000m000000000s", Overlap: "000000h0000000m000000001s"}
+		apikey.Spec.Secret = largestTemplate("l", "a")
+		annotated(largestRequest("q"))(apikey)
+		Expect(user.Create(ctx, apikey)).To(Succeed())
+		apikey.Status = fullStatus()
+		Expect(asMaster(operatorUser).Status().Update(ctx, apikey)).To(Succeed())
 
-		full("b")(key)
-		key.Spec.Suspend = false
-		key.Spec.ValidFor = ""
-		expiring("2899-12-31T23:59:59Z")(key)
-		key.Spec.Rotation.Every = "000001h0000000m000000000s"
-		key.Spec.Rotation.Overlap = "000000h0000059m000000059s"
-		key.Spec.Secret = largestTemplate("l", "b")
-		key.Annotations = manyAnnotations(mostBytes - 2048)
-		delete(key.Annotations, fmt.Sprintf("%050d", 0))
-		key.Annotations[v1alpha1.RotateAnnotation] = largestRequest("r")
-		Expect(user.Update(ctx, key)).To(Succeed())
+		full("b")(apikey)
+		apikey.Spec.Suspend = false
+		apikey.Spec.ValidFor = ""
+		expiring("2899-12-31T23:59:59Z")(apikey)
+		apikey.Spec.Rotation.Every = "000001h0000000m000000000s"
+		apikey.Spec.Rotation.Overlap = "000000h0000059m000000059s"
+		apikey.Spec.Secret = largestTemplate("l", "b")
+		apikey.Annotations = manyAnnotations(mostBytes - 2048)
+		delete(apikey.Annotations, fmt.Sprintf("%050d", 0))
+		apikey.Annotations[v1alpha1.RotateAnnotation] = largestRequest("r")
+		Expect(user.Update(ctx, apikey)).To(Succeed())
 	})
 
 	It("stay below the limit for the largest APIKey, when all of it is refused to a user with a long name", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		name := strings.Repeat("n", 253)
 		allow(ctx, name, namespace, mayEdit)
-		key := newKey(namespace, full("a"))
-		Expect(admin.Create(ctx, key)).To(Succeed())
-		Expect(refusalOf(as(name).Create(ctx, newKey(namespace, full("a"))))).To(HavePrefix(name + " may not put permission"))
-		full("b")(key)
-		Expect(refusalOf(as(name).Update(ctx, key))).To(HavePrefix(name + " may not put permission"))
+		apikey := newAPIKey(namespace, full("a"))
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
+		Expect(refusalOf(as(name).Create(ctx, newAPIKey(namespace, full("a"))))).To(HavePrefix(name + " may not put permission"))
+		full("b")(apikey)
+		Expect(refusalOf(as(name).Update(ctx, apikey))).To(HavePrefix(name + " may not put permission"))
 	})
 
 	It("stay below the limit for all annotations that an APIKey may have, in one or in many, and take a short time", func(ctx SpecContext) {
@@ -138,14 +138,14 @@ var _ = Describe("The costs of the guardrails", func() {
 		for what, values := range map[string]map[string]string{
 			"one": {"a": strings.Repeat("_prod_", mostBytes/6)[1:]}, "many": manyAnnotations(mostBytes),
 		} {
-			key := newKey(namespace)
-			key.Annotations = values
-			Expect(admin.Create(ctx, key)).To(Succeed(), what)
-			key.Annotations = map[string]string{"a": "b"}
-			Expect(admin.Update(ctx, key)).To(Succeed(), what)
-			key.Annotations = values
+			apikey := newAPIKey(namespace)
+			apikey.Annotations = values
+			Expect(admin.Create(ctx, apikey)).To(Succeed(), what)
+			apikey.Annotations = map[string]string{"a": "b"}
+			Expect(admin.Update(ctx, apikey)).To(Succeed(), what)
+			apikey.Annotations = values
 			started := time.Now()
-			Expect(admin.Update(ctx, key)).To(Succeed(), what)
+			Expect(admin.Update(ctx, apikey)).To(Succeed(), what)
 			AddReportEntry(fmt.Sprintf("%s: %s", what, time.Since(started)))
 			Expect(time.Since(started)).To(BeNumerically("<", 5*time.Second), what)
 		}
@@ -153,23 +153,23 @@ var _ = Describe("The costs of the guardrails", func() {
 
 	It("stay below the limit for an APIKey that had as many annotations as the API server allows", func(ctx SpecContext) {
 		for _, before := range largestFromBefore(upgraded.namespace) {
-			key := readBack(ctx, before)
-			key.Annotations["b"] = ""
-			Expect(refusalOf(admin.Update(ctx, key.DeepCopy()))).To(Or(ContainSubstring("1000 labels"), ContainSubstring("65536 bytes")))
-			key.Annotations = map[string]string{}
-			Expect(admin.Update(ctx, key)).To(Succeed())
+			apikey := readBack(ctx, before)
+			apikey.Annotations["b"] = ""
+			Expect(refusalOf(admin.Update(ctx, apikey.DeepCopy()))).To(Or(ContainSubstring("1000 labels"), ContainSubstring("65536 bytes")))
+			apikey.Annotations = map[string]string{}
+			Expect(admin.Update(ctx, apikey)).To(Succeed())
 		}
 	})
 
 	It("stay below the limit for the largest Secrets, of an APIKey and of others", func(ctx SpecContext) {
-		key := newKey(newNamespace(ctx))
-		Expect(admin.Create(ctx, key)).To(Succeed())
+		apikey := newAPIKey(newNamespace(ctx))
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 		for _, kind := range []corev1.SecretType{v1alpha1.SecretType, corev1.SecretTypeOpaque} {
-			writer, owners := asMaster(operatorUser), []metav1.OwnerReference{controllerRef(key)}
+			writer, owners := asMaster(operatorUser), []metav1.OwnerReference{controllerRef(apikey)}
 			if kind != v1alpha1.SecretType {
 				writer, owners = admin, nil
 			}
-			secret := secretOf(key.Namespace, "large", kind, owners...)
+			secret := secretOf(apikey.Namespace, "large", kind, owners...)
 			secret.Data["a"] = make([]byte, 1<<20-1024)
 			Expect(writer.Create(ctx, secret)).To(Succeed())
 			secret.Finalizers = nil

@@ -41,50 +41,50 @@ func fullStatus() v1alpha1.APIKeyStatus {
 }
 
 var _ = Describe("The status of an APIKey", func() {
-	var key *v1alpha1.APIKey
+	var apikey *v1alpha1.APIKey
 
 	BeforeEach(func(ctx SpecContext) {
-		key = newKey(newNamespace(ctx))
-		Expect(admin.Create(ctx, key)).To(Succeed())
+		apikey = newAPIKey(newNamespace(ctx))
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 	})
 
 	It("is not for a user with every right there is, in whatever way", func(ctx SpecContext) {
-		forged := key.DeepCopy()
+		forged := apikey.DeepCopy()
 		forged.Status = fullStatus()
 		for _, c := range []client.Client{admin, asMaster("root"), asMaster("system:serviceaccount:elsewhere:apikey-operator-controller-manager"), asMaster("system:serviceaccount:kube-system:default")} {
 			Expect(refusalOf(c.Status().Update(ctx, forged.DeepCopy()))).To(MatchRegexp(
-				`^\S+ may not write the status of an APIKey in namespace "` + key.Namespace + `": verifiers believe the digests that stand there, so only ` +
+				`^\S+ may not write the status of an APIKey in namespace "` + apikey.Namespace + `": verifiers believe the digests that stand there, so only ` +
 					operatorUser + ` and, for lastUsedAt, ` + verifierUser + ` may\.$`))
-			Expect(refusalOf(c.Status().Patch(ctx, forged.DeepCopy(), client.MergeFrom(key)))).To(ContainSubstring("may not write the status"))
-			Expect(refusalOf(c.Status().Patch(ctx, key.DeepCopy(), client.RawPatch(types.JSONPatchType, []byte(`[{"op":"add","path":"/status/phase","value":"Active"}]`))))).
+			Expect(refusalOf(c.Status().Patch(ctx, forged.DeepCopy(), client.MergeFrom(apikey)))).To(ContainSubstring("may not write the status"))
+			Expect(refusalOf(c.Status().Patch(ctx, apikey.DeepCopy(), client.RawPatch(types.JSONPatchType, []byte(`[{"op":"add","path":"/status/phase","value":"Active"}]`))))).
 				To(ContainSubstring("may not write the status"))
 		}
 	})
 
 	It("does not come with a new object, nor with a change of the rest", func(ctx SpecContext) {
-		restored := newKey(key.Namespace, func(key *v1alpha1.APIKey) { key.Status = fullStatus() })
+		restored := newAPIKey(apikey.Namespace, func(apikey *v1alpha1.APIKey) { apikey.Status = fullStatus() })
 		Expect(admin.Create(ctx, restored)).To(Succeed())
 		Expect(restored.Status.Keys).To(BeEmpty())
-		key.Status = fullStatus()
-		Expect(admin.Update(ctx, key)).To(Succeed())
-		Expect(key.Status.Keys).To(BeEmpty())
+		apikey.Status = fullStatus()
+		Expect(admin.Update(ctx, apikey)).To(Succeed())
+		Expect(apikey.Status.Keys).To(BeEmpty())
 	})
 
 	It("does not carry labels, annotations or a spec past the other guardrails", func(ctx SpecContext) {
-		key.Status.Phase = v1alpha1.PhaseActive
-		key.Labels, key.Annotations = map[string]string{"a": leaked}, map[string]string{v1alpha1.RotateAnnotation: "1"}
-		key.Spec.Permissions = []v1alpha1.Permission{"a"}
-		Expect(asMaster(operatorUser).Status().Update(ctx, key)).To(Succeed())
-		Expect(key.Labels).To(BeEmpty())
-		Expect(key.Annotations).To(BeEmpty())
-		Expect(key.Spec.Permissions).To(BeEmpty())
-		Expect(key.Status.Phase).To(Equal(v1alpha1.PhaseActive))
+		apikey.Status.Phase = v1alpha1.PhaseActive
+		apikey.Labels, apikey.Annotations = map[string]string{"a": leaked}, map[string]string{v1alpha1.RotateAnnotation: "1"}
+		apikey.Spec.Permissions = []v1alpha1.Permission{"a"}
+		Expect(asMaster(operatorUser).Status().Update(ctx, apikey)).To(Succeed())
+		Expect(apikey.Labels).To(BeEmpty())
+		Expect(apikey.Annotations).To(BeEmpty())
+		Expect(apikey.Spec.Permissions).To(BeEmpty())
+		Expect(apikey.Status.Phase).To(Equal(v1alpha1.PhaseActive))
 	})
 
 	It("is for the operator, all of it", func(ctx SpecContext) {
-		key.Status = fullStatus()
-		Expect(as(operatorUser).Status().Update(ctx, key)).To(Succeed())
-		Expect(key.Status).To(Equal(readBack(ctx, key).Status))
+		apikey.Status = fullStatus()
+		Expect(as(operatorUser).Status().Update(ctx, apikey)).To(Succeed())
+		Expect(apikey.Status).To(Equal(readBack(ctx, apikey).Status))
 	})
 
 	It("is for the verifier, of all fields lastUsedAt", func(ctx SpecContext) {
@@ -92,9 +92,9 @@ var _ = Describe("The status of an APIKey", func() {
 		for i := range full.NumField() {
 			name := full.Type().Field(i).Name
 			Expect(full.Field(i).IsZero()).To(BeFalse(), "fullStatus lacks %s", name)
-			changed := key.DeepCopy()
+			changed := apikey.DeepCopy()
 			reflect.ValueOf(&changed.Status).Elem().Field(i).Set(full.Field(i))
-			err := as(verifierUser).Status().Patch(ctx, changed, client.MergeFrom(key), client.DryRunAll)
+			err := as(verifierUser).Status().Patch(ctx, changed, client.MergeFrom(apikey), client.DryRunAll)
 			if name == "LastUsedAt" {
 				Expect(err).NotTo(HaveOccurred(), name)
 			} else {
@@ -104,12 +104,12 @@ var _ = Describe("The status of an APIKey", func() {
 	})
 
 	It("loses no field to the verifier", func(ctx SpecContext) {
-		key.Status = fullStatus()
-		Expect(as(operatorUser).Status().Update(ctx, key)).To(Succeed())
+		apikey.Status = fullStatus()
+		Expect(as(operatorUser).Status().Update(ctx, apikey)).To(Succeed())
 		for field := range reflect.TypeFor[v1alpha1.APIKeyStatus]().Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			removal := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status":{%q:null}}`, name))
-			err := as(verifierUser).Status().Patch(ctx, key.DeepCopy(), removal, client.DryRunAll)
+			err := as(verifierUser).Status().Patch(ctx, apikey.DeepCopy(), removal, client.DryRunAll)
 			if name == "lastUsedAt" {
 				Expect(err).NotTo(HaveOccurred(), name)
 			} else {
@@ -119,29 +119,29 @@ var _ = Describe("The status of an APIKey", func() {
 	})
 })
 
-func readBack(ctx context.Context, key *v1alpha1.APIKey) *v1alpha1.APIKey {
+func readBack(ctx context.Context, apikey *v1alpha1.APIKey) *v1alpha1.APIKey {
 	GinkgoHelper()
 	var read v1alpha1.APIKey
-	Expect(admin.Get(ctx, client.ObjectKeyFromObject(key), &read)).To(Succeed())
+	Expect(admin.Get(ctx, client.ObjectKeyFromObject(apikey), &read)).To(Succeed())
 
 	return &read
 }
 
 var _ = Describe("The Secret of an APIKey", func() {
-	var key *v1alpha1.APIKey
+	var apikey *v1alpha1.APIKey
 
 	BeforeEach(func(ctx SpecContext) {
-		key = newKey(newNamespace(ctx), named("main-website"))
-		Expect(admin.Create(ctx, key)).To(Succeed())
+		apikey = newAPIKey(newNamespace(ctx), named("main-website"))
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 	})
 	itsSecret := func() *corev1.Secret {
-		return secretOf(key.Namespace, key.Name, v1alpha1.SecretType, controllerRef(key))
+		return secretOf(apikey.Namespace, apikey.Name, v1alpha1.SecretType, controllerRef(apikey))
 	}
 
 	It("is not made by a user with every right there is", func(ctx SpecContext) {
-		for _, c := range []client.Client{admin, asMaster(verifierUser), asMaster("system:serviceaccount:" + key.Namespace + ":apikey-operator-controller-manager")} {
+		for _, c := range []client.Client{admin, asMaster(verifierUser), asMaster("system:serviceaccount:" + apikey.Namespace + ":apikey-operator-controller-manager")} {
 			Expect(refusalOf(c.Create(ctx, itsSecret()))).To(MatchRegexp(
-				`^\S+ may not make or change a Secret of an APIKey in namespace "` + key.Namespace + `": only ` + operatorUser +
+				`^\S+ may not make or change a Secret of an APIKey in namespace "` + apikey.Namespace + `": only ` + operatorUser +
 					` may\. To put labels or annotations on it, set spec\.secret\.labels or spec\.secret\.annotations of its APIKey\.` +
 					` To replace the key, delete the Secret or set the annotation apikey-operator.io/rotate on its APIKey\. A copy elsewhere is allowed without owner references\.$`))
 		}
@@ -202,16 +202,16 @@ var _ = Describe("The Secret of an APIKey", func() {
 	It("is copied elsewhere, and the copy is never that of an APIKey", func(ctx SpecContext) {
 		mirror := as(probeEditor)
 		elsewhere := newNamespace(ctx)
-		clone := secretOf(elsewhere, key.Name, v1alpha1.SecretType)
+		clone := secretOf(elsewhere, apikey.Name, v1alpha1.SecretType)
 		clone.Finalizers = nil
-		clone.Annotations = map[string]string{"reflector.v1.k8s.emberstack.com/reflects": key.Namespace + "/" + key.Name}
+		clone.Annotations = map[string]string{"reflector.v1.k8s.emberstack.com/reflects": apikey.Namespace + "/" + apikey.Name}
 		clone.Labels = map[string]string{v1alpha1.SecretManagedByLabel: v1alpha1.SecretManagedByValue}
 		Expect(mirror.Create(ctx, clone)).To(Succeed())
 		clone.Data["api-key"] = []byte("after a rotation")
 		Expect(mirror.Update(ctx, clone)).To(Succeed())
 
 		By("adopting the copy for an APIKey that is there, by update, patch and apply")
-		waiting := newKey(elsewhere, named(key.Name))
+		waiting := newAPIKey(elsewhere, named(apikey.Name))
 		Expect(admin.Create(ctx, waiting)).To(Succeed())
 		adopted := clone.DeepCopy()
 		adopted.OwnerReferences = []metav1.OwnerReference{controllerRef(waiting)}

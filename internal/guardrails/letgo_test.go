@@ -21,22 +21,22 @@ import (
 // minted stores an APIKey with everything that needs a grant, as the operator leaves it once it has handed the key out.
 func minted(ctx context.Context, namespace string, changes ...func(*v1alpha1.APIKey)) (*v1alpha1.APIKey, *corev1.Secret) {
 	GinkgoHelper()
-	key := newKey(namespace, append([]func(*v1alpha1.APIKey){largest()}, changes...)...)
-	Expect(admin.Create(ctx, key)).To(Succeed())
-	secret := secretOf(namespace, key.Name, v1alpha1.SecretType, controllerRef(key))
+	apikey := newAPIKey(namespace, append([]func(*v1alpha1.APIKey){largest()}, changes...)...)
+	Expect(admin.Create(ctx, apikey)).To(Succeed())
+	secret := secretOf(namespace, apikey.Name, v1alpha1.SecretType, controllerRef(apikey))
 	secret.Finalizers = nil
 	Expect(as(operatorUser).Create(ctx, secret)).To(Succeed())
-	key.Status = fullStatus()
-	Expect(as(operatorUser).Status().Update(ctx, key)).To(Succeed())
+	apikey.Status = fullStatus()
+	Expect(as(operatorUser).Status().Update(ctx, apikey)).To(Succeed())
 
-	return key, secret
+	return apikey, secret
 }
 
 // collectorSees waits until garbage collection knows the APIKeys and Secrets that a namespace has by now.
 func collectorSees(ctx context.Context, namespace string) {
 	GinkgoHelper()
 	last := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "last-"}}
-	Expect(testkit.AwaitCollector(ctx, admin, newKey(namespace), last)).To(Succeed())
+	Expect(testkit.AwaitCollector(ctx, admin, newAPIKey(namespace), last)).To(Succeed())
 }
 
 // gone waits until an object is not there any more.
@@ -51,43 +51,43 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 		namespace := newNamespace(ctx)
 		owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
 		Expect(admin.Create(ctx, owner)).To(Succeed())
-		key, _ := minted(ctx, namespace, func(key *v1alpha1.APIKey) {
-			key.Finalizers = []string{"example.com/archive"}
-			key.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}}
+		apikey, _ := minted(ctx, namespace, func(apikey *v1alpha1.APIKey) {
+			apikey.Finalizers = []string{"example.com/archive"}
+			apikey.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}}
 		})
 		const cleaner = "cleaner@example.com"
 		allow(ctx, cleaner, namespace, mayEdit)
 
-		key.OwnerReferences = nil
-		Expect(as(cleaner).Update(ctx, key)).To(Succeed())
-		Expect(as(cleaner).Delete(ctx, key)).To(Succeed())
-		Expect(admin.Get(ctx, client.ObjectKeyFromObject(key), key)).To(Succeed())
-		Expect(key.DeletionTimestamp).NotTo(BeNil())
-		key.Finalizers = nil
-		Expect(as(cleaner).Update(ctx, key)).To(Succeed())
-		gone(ctx, key, inForceTimeout)
+		apikey.OwnerReferences = nil
+		Expect(as(cleaner).Update(ctx, apikey)).To(Succeed())
+		Expect(as(cleaner).Delete(ctx, apikey)).To(Succeed())
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(apikey), apikey)).To(Succeed())
+		Expect(apikey.DeletionTimestamp).NotTo(BeNil())
+		apikey.Finalizers = nil
+		Expect(as(cleaner).Update(ctx, apikey)).To(Succeed())
+		gone(ctx, apikey, inForceTimeout)
 	})
 
 	It("and the garbage collector takes its Secret along", func(ctx SpecContext) {
-		key, secret := minted(ctx, newNamespace(ctx))
-		collectorSees(ctx, key.Namespace)
-		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		apikey, secret := minted(ctx, newNamespace(ctx))
+		collectorSees(ctx, apikey.Namespace)
+		Expect(admin.Delete(ctx, apikey, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
 		gone(ctx, secret, inForceTimeout)
 	})
 
 	It("and the garbage collector takes its Secret along first, where that is asked for", func(ctx SpecContext) {
-		key, secret := minted(ctx, newNamespace(ctx))
-		collectorSees(ctx, key.Namespace)
-		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
-		gone(ctx, key, inForceTimeout)
+		apikey, secret := minted(ctx, newNamespace(ctx))
+		collectorSees(ctx, apikey.Namespace)
+		Expect(admin.Delete(ctx, apikey, client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
+		gone(ctx, apikey, inForceTimeout)
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(MatchError(apierrors.IsNotFound, "not found"))
 	})
 
 	It("and the garbage collector leaves its Secret behind, where that is asked for", func(ctx SpecContext) {
-		key, secret := minted(ctx, newNamespace(ctx))
-		collectorSees(ctx, key.Namespace)
-		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
-		gone(ctx, key, inForceTimeout)
+		apikey, secret := minted(ctx, newNamespace(ctx))
+		collectorSees(ctx, apikey.Namespace)
+		Expect(admin.Delete(ctx, apikey, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		gone(ctx, apikey, inForceTimeout)
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 		Expect(secret.OwnerReferences).To(BeEmpty())
 	})
@@ -100,20 +100,20 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 			namespace := newNamespace(ctx)
 			owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
 			Expect(admin.Create(ctx, owner)).To(Succeed())
-			key, secret := minted(ctx, namespace, func(key *v1alpha1.APIKey) {
-				key.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, BlockOwnerDeletion: new(true)}}
+			apikey, secret := minted(ctx, namespace, func(apikey *v1alpha1.APIKey) {
+				apikey.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, BlockOwnerDeletion: new(true)}}
 			})
 			collectorSees(ctx, namespace)
 			Expect(admin.Delete(ctx, owner, client.PropagationPolicy(policy))).To(Succeed())
 			gone(ctx, owner, inForceTimeout)
 			if !remains {
-				gone(ctx, key, inForceTimeout)
+				gone(ctx, apikey, inForceTimeout)
 				gone(ctx, secret, inForceTimeout)
 
 				return
 			}
-			Expect(admin.Get(ctx, client.ObjectKeyFromObject(key), key)).To(Succeed())
-			Expect(key.OwnerReferences).To(BeEmpty())
+			Expect(admin.Get(ctx, client.ObjectKeyFromObject(apikey), apikey)).To(Succeed())
+			Expect(apikey.OwnerReferences).To(BeEmpty())
 			Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 			Expect(secret.OwnerReferences).NotTo(BeEmpty())
 		})
@@ -123,14 +123,14 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 		namespace := newNamespace(ctx)
 		owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
 		Expect(admin.Create(ctx, owner)).To(Succeed())
-		key, secret := minted(ctx, namespace)
+		apikey, secret := minted(ctx, namespace)
 		secret.OwnerReferences = append(secret.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID})
 		Expect(as(operatorUser).Update(ctx, secret)).To(Succeed())
 		collectorSees(ctx, namespace)
 		Expect(admin.Delete(ctx, owner)).To(Succeed())
 		Eventually(func(g Gomega) {
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
-			g.Expect(secret.OwnerReferences).To(ConsistOf(HaveField("UID", key.UID)))
+			g.Expect(secret.OwnerReferences).To(ConsistOf(HaveField("UID", apikey.UID)))
 		}).WithTimeout(inForceTimeout).WithPolling(50 * time.Millisecond).Should(Succeed())
 	})
 

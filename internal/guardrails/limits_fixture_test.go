@@ -67,7 +67,7 @@ func awaitPolicies(ctx context.Context) {
 	change := fmt.Sprintf("change-%d", marker.change)
 	marker.policy.Spec.Roles[0] = v1alpha1.RoleName(change)
 	Expect(admin.Update(ctx, marker.policy)).To(Succeed())
-	probe := newKey(string(marker.policy.Spec.NamespaceSelector.MatchLabels[namespaceName]))
+	probe := newAPIKey(string(marker.policy.Spec.NamespaceSelector.MatchLabels[namespaceName]))
 	probe.Spec.Roles = []v1alpha1.RoleName{"none"}
 	Eventually(func() error { return admin.Create(ctx, probe.DeepCopy(), client.DryRunAll) }).
 		WithTimeout(inForceTimeout).WithPolling(5 * time.Millisecond).Should(MatchError(ContainSubstring(`it allows "` + change + `".`)))

@@ -30,7 +30,7 @@ func limitProbes() []probe {
 		all = append(all, probe{guardrail: "limits", name: name, user: user, refused: refused, send: send})
 	}
 	with := func(fields string) func(context.Context, client.Client, string) error {
-		return creating(func(key *v1alpha1.APIKey) { key.Spec = fromYAML[v1alpha1.APIKeySpec](change(probedSpec, fields)) })
+		return creating(func(apikey *v1alpha1.APIKey) { apikey.Spec = fromYAML[v1alpha1.APIKeySpec](change(probedSpec, fields)) })
 	}
 	add("what is allowed", probeGranted, "", with("{}"))
 	for fields, refused := range map[string]string{
@@ -52,13 +52,13 @@ func limitProbes() []probe {
 		add(fields, probeGranted, refused, with(fields))
 	}
 	for _, user := range systemControllers() {
-		add("an environment that is not allowed, by "+user, user, "does not allow environment", creating(func(key *v1alpha1.APIKey) {
-			key.Spec.Environment = v1alpha1.EnvironmentStaging
+		add("an environment that is not allowed, by "+user, user, "does not allow environment", creating(func(apikey *v1alpha1.APIKey) {
+			apikey.Spec.Environment = v1alpha1.EnvironmentStaging
 		}))
 	}
-	add("a longer life, later", probeEditor, "lets a key live", updating(fixtureKey, func(key *v1alpha1.APIKey) { key.Spec.ValidFor = "25h" }))
+	add("a longer life, later", probeEditor, "lets a key live", updating(fixtureKey, func(apikey *v1alpha1.APIKey) { apikey.Spec.ValidFor = "25h" }))
 	add("a longer overlap of one rotation", probeEditor, "longer: the annotation", updating(fixtureFree, annotated("a,overlap=2m")))
-	add("another name for what is not allowed", probeEditor, "", updating(fixtureKey, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "a" }))
+	add("another name for what is not allowed", probeEditor, "", updating(fixtureKey, func(apikey *v1alpha1.APIKey) { apikey.Spec.DisplayName = "a" }))
 	add("a finalizer taken off what CEL cannot read", probeEditor, "", withoutFinalizerOfUnreadable)
 
 	return all

@@ -22,16 +22,16 @@ type deed struct {
 }
 
 func has(permissions, roles []string, owner string, more ...func(*v1alpha1.APIKey)) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) {
+	return func(apikey *v1alpha1.APIKey) {
 		for _, p := range permissions {
-			key.Spec.Permissions = append(key.Spec.Permissions, v1alpha1.Permission(p))
+			apikey.Spec.Permissions = append(apikey.Spec.Permissions, v1alpha1.Permission(p))
 		}
 		for _, r := range roles {
-			key.Spec.Roles = append(key.Spec.Roles, v1alpha1.RoleName(r))
+			apikey.Spec.Roles = append(apikey.Spec.Roles, v1alpha1.RoleName(r))
 		}
-		key.Spec.Owner = owner
+		apikey.Spec.Owner = owner
 		for _, m := range more {
-			m(key)
+			m(apikey)
 		}
 	}
 }
@@ -70,10 +70,10 @@ func largest() func(*v1alpha1.APIKey) {
 func deeds() []deed {
 	all := []deed{{name: "create with everything", is: largest()}}
 	for _, environment := range []v1alpha1.Environment{v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment} {
-		in := func(key *v1alpha1.APIKey) { key.Spec.Environment = environment }
-		suspended := func(key *v1alpha1.APIKey) { key.Spec.Suspend = true }
+		in := func(apikey *v1alpha1.APIKey) { apikey.Spec.Environment = environment }
+		suspended := func(apikey *v1alpha1.APIKey) { apikey.Spec.Suspend = true }
 		all = append(all, deed{name: "create", is: in}, deed{name: "create with a permission", is: has([]string{"a"}, nil, "", in)},
-			deed{name: "rename", was: in, is: has(nil, nil, "", in, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "a" })},
+			deed{name: "rename", was: in, is: has(nil, nil, "", in, func(apikey *v1alpha1.APIKey) { apikey.Spec.DisplayName = "a" })},
 			deed{name: "resume", was: has(nil, nil, "", in, suspended), is: in, widens: true})
 	}
 	for n, content := range contents() {
@@ -105,27 +105,29 @@ func deeds() []deed {
 }
 
 func annotated(value string) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Annotations = map[string]string{v1alpha1.RotateAnnotation: value} }
+	return func(apikey *v1alpha1.APIKey) {
+		apikey.Annotations = map[string]string{v1alpha1.RotateAnnotation: value}
+	}
 }
 
 func expiring(at string) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) {
+	return func(apikey *v1alpha1.APIKey) {
 		parsed, err := time.Parse(time.RFC3339, at)
 		Expect(err).NotTo(HaveOccurred())
-		key.Spec.ExpiresAt = &metav1.Time{Time: parsed}
+		apikey.Spec.ExpiresAt = &metav1.Time{Time: parsed}
 	}
 }
 
 func valid(d v1alpha1.Duration) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Spec.ValidFor = d }
+	return func(apikey *v1alpha1.APIKey) { apikey.Spec.ValidFor = d }
 }
 
 func rotating(every v1alpha1.Duration) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Spec.Rotation = &v1alpha1.Rotation{Every: every} }
+	return func(apikey *v1alpha1.APIKey) { apikey.Spec.Rotation = &v1alpha1.Rotation{Every: every} }
 }
 
 func overlapping(d v1alpha1.Duration) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Spec.Rotation = &v1alpha1.Rotation{Overlap: d} }
+	return func(apikey *v1alpha1.APIKey) { apikey.Spec.Rotation = &v1alpha1.Rotation{Overlap: d} }
 }
 
 type (
@@ -134,23 +136,25 @@ type (
 )
 
 func labelled(l labels, a annotations) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Spec.Secret = &v1alpha1.SecretTemplate{Labels: l, Annotations: a} }
+	return func(apikey *v1alpha1.APIKey) {
+		apikey.Spec.Secret = &v1alpha1.SecretTemplate{Labels: l, Annotations: a}
+	}
 }
 
 func opening(customers ...v1alpha1.Customer) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Spec.Customers = customers }
+	return func(apikey *v1alpha1.APIKey) { apikey.Spec.Customers = customers }
 }
 
 // edits are changes that leave alone what has to be granted.
 func edits() []deed {
 	as := func(*v1alpha1.APIKey) {}
-	suspended := func(key *v1alpha1.APIKey) { key.Spec.Suspend = true }
+	suspended := func(apikey *v1alpha1.APIKey) { apikey.Spec.Suspend = true }
 
 	return append(rotationEdits(as), []deed{
-		{name: "rename", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.DisplayName = "Main Website" }},
-		{name: "label", was: as, is: func(key *v1alpha1.APIKey) { key.Labels = map[string]string{"a": "b"} }},
-		{name: "limit", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 1, Per: "1s"} }},
-		{name: "revoke", was: as, is: func(key *v1alpha1.APIKey) { key.Spec.Revoked = true }},
+		{name: "rename", was: as, is: func(apikey *v1alpha1.APIKey) { apikey.Spec.DisplayName = "Main Website" }},
+		{name: "label", was: as, is: func(apikey *v1alpha1.APIKey) { apikey.Labels = map[string]string{"a": "b"} }},
+		{name: "limit", was: as, is: func(apikey *v1alpha1.APIKey) { apikey.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 1, Per: "1s"} }},
+		{name: "revoke", was: as, is: func(apikey *v1alpha1.APIKey) { apikey.Spec.Revoked = true }},
 
 		{name: "expire after all", was: as, is: expiring("2900-01-01T00:00:00Z")},
 		{name: "expire earlier", was: expiring("2900-01-01T00:00:00Z"), is: expiring("2899-01-01T00:00:00Z")},

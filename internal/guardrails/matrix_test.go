@@ -56,16 +56,16 @@ func authors() []author {
 }
 
 // granted are the names of what somebody has to grant for an APIKey to have.
-func granted(key *v1alpha1.APIKey) []string {
-	names := []string{"environments/" + string(key.Spec.Environment)}
-	for _, p := range key.Spec.Permissions {
+func granted(apikey *v1alpha1.APIKey) []string {
+	names := []string{"environments/" + string(apikey.Spec.Environment)}
+	for _, p := range apikey.Spec.Permissions {
 		names = append(names, "permissions/"+string(p))
 	}
-	for _, r := range key.Spec.Roles {
+	for _, r := range apikey.Spec.Roles {
 		names = append(names, "roles/"+string(r))
 	}
-	if key.Spec.Owner != "" {
-		names = append(names, "owners/"+key.Spec.Owner)
+	if apikey.Spec.Owner != "" {
+		names = append(names, "owners/"+apikey.Spec.Owner)
 	}
 
 	return names
@@ -130,9 +130,9 @@ func ways() []way {
 }
 
 // serverSideApply applies an APIKey as the manager who stored those of the matrix: what is not in it goes.
-func serverSideApply(ctx context.Context, c client.Client, key *v1alpha1.APIKey) error {
+func serverSideApply(ctx context.Context, c client.Client, apikey *v1alpha1.APIKey) error {
 	GinkgoHelper()
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(key)
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(apikey)
 	Expect(err).NotTo(HaveOccurred())
 	object := &unstructured.Unstructured{Object: fields}
 	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("APIKey"))
@@ -156,10 +156,10 @@ var _ = Describe("The matrix of users, contents and operations", func() {
 		}
 		asked, allowed := 0, 0
 		for n, c := range deeds() {
-			is := newKey(namespace, named(fmt.Sprintf("key-%d", n)), c.is)
+			is := newAPIKey(namespace, named(fmt.Sprintf("key-%d", n)), c.is)
 			var was *v1alpha1.APIKey
 			if c.was != nil {
-				was = newKey(namespace, named(is.Name), c.was)
+				was = newAPIKey(namespace, named(is.Name), c.was)
 				Expect(serverSideApply(ctx, admin, was)).To(Succeed())
 				Expect(admin.Get(ctx, client.ObjectKeyFromObject(was), was)).To(Succeed())
 			}

@@ -40,17 +40,17 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 	const environmentRule = `{apiGroups: ["apikey-operator.io"], resources: ["environments"], resourceNames: ["Production"], verbs: ["use"]}`
 	const allow0 = " An administrator can allow it with a Role or ClusterRole that has the rule "
 	has := func(more ...func(*v1alpha1.APIKey)) func(*v1alpha1.APIKey) {
-		return func(key *v1alpha1.APIKey) {
-			key.Spec.Permissions = []v1alpha1.Permission{"customers:read"}
+		return func(apikey *v1alpha1.APIKey) {
+			apikey.Spec.Permissions = []v1alpha1.Permission{"customers:read"}
 			for _, m := range more {
-				m(key)
+				m(apikey)
 			}
 		}
 	}
-	hasRole := func(key *v1alpha1.APIKey) { key.Spec.Roles = []v1alpha1.RoleName{"synchronizer"} }
-	ownedBy := func(key *v1alpha1.APIKey) { key.Spec.Owner = "bob@example.com" }
-	suspended := func(key *v1alpha1.APIKey) { key.Spec.Suspend = true }
-	resumed := func(key *v1alpha1.APIKey) { key.Spec.Suspend = false }
+	hasRole := func(apikey *v1alpha1.APIKey) { apikey.Spec.Roles = []v1alpha1.RoleName{"synchronizer"} }
+	ownedBy := func(apikey *v1alpha1.APIKey) { apikey.Spec.Owner = "bob@example.com" }
+	suspended := func(apikey *v1alpha1.APIKey) { apikey.Spec.Suspend = true }
+	resumed := func(apikey *v1alpha1.APIKey) { apikey.Spec.Suspend = false }
 	asIs := func(*v1alpha1.APIKey) {}
 
 	DescribeTable("says who may not do what, and which rule would allow it, and that rule does",
@@ -62,19 +62,19 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 			}
 			allow(ctx, jane, namespace, edit)
 			send := func() error {
-				key := newKey(namespace, named("main-website"))
+				apikey := newAPIKey(namespace, named("main-website"))
 				if was == nil {
-					is(key)
+					is(apikey)
 
-					return as(jane).Create(ctx, key)
+					return as(jane).Create(ctx, apikey)
 				}
-				Expect(admin.Get(ctx, client.ObjectKeyFromObject(key), key)).To(Succeed())
-				is(key)
+				Expect(admin.Get(ctx, client.ObjectKeyFromObject(apikey), apikey)).To(Succeed())
+				is(apikey)
 
-				return as(jane).Update(ctx, key)
+				return as(jane).Update(ctx, apikey)
 			}
 			if was != nil {
-				Expect(admin.Create(ctx, newKey(namespace, named("main-website"), was))).To(Succeed())
+				Expect(admin.Create(ctx, newAPIKey(namespace, named("main-website"), was))).To(Succeed())
 			}
 
 			message := refusalOf(send())
@@ -102,7 +102,7 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 			`jane@example.com may not schedule an earlier rotation of an APIKey that has role "synchronizer" in namespace "NAMESPACE": that needs verb "grant" on "roles/synchronizer".`+allow0+roleRule+"."),
 		Entry("a resumption", has(suspended), resumed,
 			`jane@example.com may not resume an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("a resumption for an owner", func(key *v1alpha1.APIKey) { ownedBy(key); suspended(key) }, resumed,
+		Entry("a resumption for an owner", func(apikey *v1alpha1.APIKey) { ownedBy(apikey); suspended(apikey) }, resumed,
 			`jane@example.com may not resume an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on "owners/bob@example.com".`+allow0+ownerRule+"."),
 		Entry("more customers", has(opening("a")), opening("a", "b"),
 			`jane@example.com may not add customers to an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
@@ -121,16 +121,16 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 	It("counts the end that the operator has recorded, which a policy can have set", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		allow(ctx, jane, namespace, mayEdit)
-		key := newKey(namespace, has())
-		Expect(admin.Create(ctx, key)).To(Succeed())
-		recorded := newKey(namespace, expiring("2899-01-01T00:00:00Z"))
-		key.Status.Phase, key.Status.ExpiresAt = v1alpha1.PhaseActive, recorded.Spec.ExpiresAt
-		Expect(asMaster(operatorUser).Status().Update(ctx, key)).To(Succeed())
+		apikey := newAPIKey(namespace, has())
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
+		recorded := newAPIKey(namespace, expiring("2899-01-01T00:00:00Z"))
+		apikey.Status.Phase, apikey.Status.ExpiresAt = v1alpha1.PhaseActive, recorded.Spec.ExpiresAt
+		Expect(asMaster(operatorUser).Status().Update(ctx, apikey)).To(Succeed())
 
-		later := key.DeepCopy()
+		later := apikey.DeepCopy()
 		expiring("2899-01-01T00:00:01Z")(later)
 		Expect(refusalOf(as(jane).Update(ctx, later))).To(ContainSubstring("extend the expiry"))
-		expiring("2899-01-01T00:00:00Z")(key)
-		Expect(as(jane).Update(ctx, key)).To(Succeed())
+		expiring("2899-01-01T00:00:00Z")(apikey)
+		Expect(as(jane).Update(ctx, apikey)).To(Succeed())
 	})
 })

@@ -137,8 +137,8 @@ func (p *preparedNamespaces) prepare(ctx context.Context) {
 	for name := range fromBefore {
 		storeFromBefore(ctx, p.namespace, name)
 	}
-	for _, key := range largestFromBefore(p.namespace) {
-		Expect(admin.Create(ctx, key)).To(Succeed())
+	for _, apikey := range largestFromBefore(p.namespace) {
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 	}
 	badly := keyFromBefore(p.namespace, "asks-badly")
 	badly.SetAnnotations(map[string]string{v1alpha1.RotateAnnotation: "a, overlap=soon"})

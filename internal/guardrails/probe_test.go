@@ -115,19 +115,19 @@ func allowEverywhere(ctx context.Context, user string, rules ...rbacv1.PolicyRul
 // storeFixtures stores what probes are about, before there are guardrails: they would not let all of it in.
 func storeFixtures(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	key := newKey(namespace, named(fixtureKey), withPermissions("fixture:read"))
-	key.Finalizers = []string{"example.com/archive"}
-	Eventually(func() error { return admin.Create(ctx, key) }).WithTimeout(inForceTimeout).WithPolling(20 * time.Millisecond).Should(Succeed())
-	Expect(admin.Create(ctx, newKey(namespace, named(fixtureFree)))).To(Succeed())
-	Expect(admin.Create(ctx, newKey(namespace, named(fixtureLeaked), func(key *v1alpha1.APIKey) {
-		key.Finalizers = []string{"example.com/archive"}
-		key.Annotations = map[string]string{"example.com/note": leaked}
+	apikey := newAPIKey(namespace, named(fixtureKey), withPermissions("fixture:read"))
+	apikey.Finalizers = []string{"example.com/archive"}
+	Eventually(func() error { return admin.Create(ctx, apikey) }).WithTimeout(inForceTimeout).WithPolling(20 * time.Millisecond).Should(Succeed())
+	Expect(admin.Create(ctx, newAPIKey(namespace, named(fixtureFree)))).To(Succeed())
+	Expect(admin.Create(ctx, newAPIKey(namespace, named(fixtureLeaked), func(apikey *v1alpha1.APIKey) {
+		apikey.Finalizers = []string{"example.com/archive"}
+		apikey.Annotations = map[string]string{"example.com/note": leaked}
 	}))).To(Succeed())
-	for _, key := range largeFixtures(namespace) {
-		Expect(admin.Create(ctx, key)).To(Succeed())
+	for _, apikey := range largeFixtures(namespace) {
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 	}
 	for _, secret := range []*corev1.Secret{
-		secretOf(namespace, fixtureSecret, v1alpha1.SecretType, controllerRef(key)),
+		secretOf(namespace, fixtureSecret, v1alpha1.SecretType, controllerRef(apikey)),
 		secretOf(namespace, fixtureClone, v1alpha1.SecretType),
 		secretOf(namespace, fixtureCrowded, v1alpha1.SecretType, strangers(65)...),
 		secretOf(namespace, fixtureOther, corev1.SecretTypeOpaque),
@@ -155,50 +155,50 @@ func strangers(n int) []metav1.OwnerReference {
 }
 
 // controllerRef is the owner reference that the operator puts on the Secret of an APIKey.
-func controllerRef(key *v1alpha1.APIKey) metav1.OwnerReference {
-	return *metav1.NewControllerRef(key, v1alpha1.GroupVersion.WithKind("APIKey"))
+func controllerRef(apikey *v1alpha1.APIKey) metav1.OwnerReference {
+	return *metav1.NewControllerRef(apikey, v1alpha1.GroupVersion.WithKind("APIKey"))
 }
 
 // named sets the name of a new APIKey.
 func named(name string) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Name, key.GenerateName = name, "" }
+	return func(apikey *v1alpha1.APIKey) { apikey.Name, apikey.GenerateName = name, "" }
 }
 
 // withPermissions sets the permissions of an APIKey.
 func withPermissions(permissions ...v1alpha1.Permission) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Spec.Permissions = permissions }
+	return func(apikey *v1alpha1.APIKey) { apikey.Spec.Permissions = permissions }
 }
 
 // creating makes an APIKey.
 func creating(change func(*v1alpha1.APIKey)) func(context.Context, client.Client, string) error {
 	return func(ctx context.Context, c client.Client, namespace string) error {
-		return c.Create(ctx, newKey(namespace, change))
+		return c.Create(ctx, newAPIKey(namespace, change))
 	}
 }
 
 // updating changes an APIKey that is there.
 func updating(name string, change func(*v1alpha1.APIKey)) func(context.Context, client.Client, string) error {
 	return func(ctx context.Context, c client.Client, namespace string) error {
-		var key v1alpha1.APIKey
-		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &key); err != nil {
+		var apikey v1alpha1.APIKey
+		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &apikey); err != nil {
 			return err
 		}
-		change(&key)
+		change(&apikey)
 
-		return c.Update(ctx, &key)
+		return c.Update(ctx, &apikey)
 	}
 }
 
 // reporting changes the status of an APIKey that is there.
 func reporting(change func(*v1alpha1.APIKeyStatus)) func(context.Context, client.Client, string) error {
 	return func(ctx context.Context, c client.Client, namespace string) error {
-		var key v1alpha1.APIKey
-		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: fixtureKey}, &key); err != nil {
+		var apikey v1alpha1.APIKey
+		if err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: fixtureKey}, &apikey); err != nil {
 			return err
 		}
-		change(&key.Status)
+		change(&apikey.Status)
 
-		return c.Status().Update(ctx, &key)
+		return c.Status().Update(ctx, &apikey)
 	}
 }
 

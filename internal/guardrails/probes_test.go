@@ -37,27 +37,27 @@ func grantProbes() []probe {
 		all = append(all, probe{guardrail: "grants", name: name, user: user, refused: refused, send: send})
 	}
 	for i := range 16 {
-		add(fmt.Sprintf("permission %d without a grant", i), probeGranted, `"permissions/denied:p"`, creating(func(key *v1alpha1.APIKey) {
+		add(fmt.Sprintf("permission %d without a grant", i), probeGranted, `"permissions/denied:p"`, creating(func(apikey *v1alpha1.APIKey) {
 			for n := range 16 {
-				key.Spec.Permissions = append(key.Spec.Permissions, v1alpha1.Permission(fmt.Sprintf("granted:p%d", n)))
+				apikey.Spec.Permissions = append(apikey.Spec.Permissions, v1alpha1.Permission(fmt.Sprintf("granted:p%d", n)))
 			}
-			key.Spec.Permissions[i] = "denied:p"
+			apikey.Spec.Permissions[i] = "denied:p"
 		}))
 	}
 	for i := range 8 {
-		add(fmt.Sprintf("role %d without a grant", i), probeGranted, `"roles/denied-r"`, creating(func(key *v1alpha1.APIKey) {
+		add(fmt.Sprintf("role %d without a grant", i), probeGranted, `"roles/denied-r"`, creating(func(apikey *v1alpha1.APIKey) {
 			for n := range 8 {
-				key.Spec.Roles = append(key.Spec.Roles, v1alpha1.RoleName(fmt.Sprintf("granted-r%d", n)))
+				apikey.Spec.Roles = append(apikey.Spec.Roles, v1alpha1.RoleName(fmt.Sprintf("granted-r%d", n)))
 			}
-			key.Spec.Roles[i] = "denied-r"
+			apikey.Spec.Roles[i] = "denied-r"
 		}))
 	}
-	add("an environment without a grant", probeGranted, `"environments/Development"`, creating(func(key *v1alpha1.APIKey) {
-		key.Spec.Environment = v1alpha1.EnvironmentDevelopment
+	add("an environment without a grant", probeGranted, `"environments/Development"`, creating(func(apikey *v1alpha1.APIKey) {
+		apikey.Spec.Environment = v1alpha1.EnvironmentDevelopment
 	}))
 	add("a rotate annotation that cannot be read", probeEditor, "is a name without a comma", creating(annotated("a,overlap=soon")))
-	add("an owner who is not assigned", probeGranted, `"owners/jane@example.com"`, creating(func(key *v1alpha1.APIKey) {
-		key.Spec.Owner = "jane@example.com"
+	add("an owner who is not assigned", probeGranted, `"owners/jane@example.com"`, creating(func(apikey *v1alpha1.APIKey) {
+		apikey.Spec.Owner = "jane@example.com"
 	}))
 	for _, user := range systemControllers() {
 		add("a permission put on by "+user, user, `"permissions/denied:p"`, creating(withPermissions("denied:p")))
@@ -80,21 +80,21 @@ func plaintextProbes() []probe {
 		"an annotation value": func(m *metav1.ObjectMeta) { m.Annotations = map[string]string{"a": "it is " + leaked + "!"} },
 	}
 	for what, put := range places {
-		add("a key in "+what, probeEditor, what+" looks like an API key", creating(func(key *v1alpha1.APIKey) { put(&key.ObjectMeta) }))
+		add("a key in "+what, probeEditor, what+" looks like an API key", creating(func(apikey *v1alpha1.APIKey) { put(&apikey.ObjectMeta) }))
 	}
-	add("too many labels", probeEditor, "more than 1000 labels and annotations", creating(func(key *v1alpha1.APIKey) {
-		key.Labels = map[string]string{}
+	add("too many labels", probeEditor, "more than 1000 labels and annotations", creating(func(apikey *v1alpha1.APIKey) {
+		apikey.Labels = map[string]string{}
 		for i := range 1001 {
-			key.Labels[fmt.Sprintf("a%d", i)] = ""
+			apikey.Labels[fmt.Sprintf("a%d", i)] = ""
 		}
 	}))
 	for _, user := range systemControllers() {
-		add("a key in a label put there by "+user, user, "looks like an API key", creating(func(key *v1alpha1.APIKey) { places["a label value"](&key.ObjectMeta) }))
+		add("a key in a label put there by "+user, user, "looks like an API key", creating(func(apikey *v1alpha1.APIKey) { places["a label value"](&apikey.ObjectMeta) }))
 	}
-	add("a key in a label put there later", probeEditor, "looks like an API key", updating(fixtureKey, func(key *v1alpha1.APIKey) {
-		places["a label value"](&key.ObjectMeta)
+	add("a key in a label put there later", probeEditor, "looks like an API key", updating(fixtureKey, func(apikey *v1alpha1.APIKey) {
+		places["a label value"](&apikey.ObjectMeta)
 	}))
-	add("a finalizer taken off a key with a leak", probeEditor, "", updating(fixtureLeaked, func(key *v1alpha1.APIKey) { key.Finalizers = nil }))
+	add("a finalizer taken off a key with a leak", probeEditor, "", updating(fixtureLeaked, func(apikey *v1alpha1.APIKey) { apikey.Finalizers = nil }))
 
 	return all
 }

@@ -47,17 +47,17 @@ var _ = Describe("A rotate annotation", func() {
 	It("is refused exactly where the operator cannot read it, in the same words", func(ctx SpecContext) {
 		d := dice{rand.New(rand.NewPCG(3, 4))} //nolint:gosec // the same cases in every run, and no secrets
 		namespace := newNamespace(ctx)
-		key := newKey(namespace)
-		Expect(admin.Create(ctx, key)).To(Succeed())
+		apikey := newAPIKey(namespace)
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 		refused, tried := 0, 800
 		for i := range tried {
 			value := d.request()
 			_, unreadable := policy.ParseRotateRequest(value)
-			changed := key.DeepCopy()
+			changed := apikey.DeepCopy()
 			annotated(value)(changed)
 			err := admin.Update(ctx, changed, client.DryRunAll)
 			if i%2 == 0 {
-				err = admin.Create(ctx, newKey(namespace, annotated(value)), client.DryRunAll)
+				err = admin.Create(ctx, newAPIKey(namespace, annotated(value)), client.DryRunAll)
 			}
 			if unreadable == nil {
 				Expect(err).NotTo(HaveOccurred(), "%q", value)
@@ -72,19 +72,19 @@ var _ = Describe("A rotate annotation", func() {
 	})
 
 	It("that was there before is not asked again when something else changes", func(ctx SpecContext) {
-		key := newKey(upgraded.namespace)
-		err := admin.Get(ctx, client.ObjectKey{Namespace: upgraded.namespace, Name: "asks-badly"}, key)
+		apikey := newAPIKey(upgraded.namespace)
+		err := admin.Get(ctx, client.ObjectKey{Namespace: upgraded.namespace, Name: "asks-badly"}, apikey)
 		Expect(err).NotTo(HaveOccurred())
-		key.Spec.DisplayName = "a"
-		Expect(admin.Update(ctx, key, client.DryRunAll)).To(Succeed())
-		key.Annotations[v1alpha1.RotateAnnotation] += "!"
-		Expect(refusalOf(admin.Update(ctx, key.DeepCopy(), client.DryRunAll))).To(Equal(meant))
-		delete(key.Annotations, v1alpha1.RotateAnnotation)
-		Expect(admin.Update(ctx, key, client.DryRunAll)).To(Succeed())
+		apikey.Spec.DisplayName = "a"
+		Expect(admin.Update(ctx, apikey, client.DryRunAll)).To(Succeed())
+		apikey.Annotations[v1alpha1.RotateAnnotation] += "!"
+		Expect(refusalOf(admin.Update(ctx, apikey.DeepCopy(), client.DryRunAll))).To(Equal(meant))
+		delete(apikey.Annotations, v1alpha1.RotateAnnotation)
+		Expect(admin.Update(ctx, apikey, client.DryRunAll)).To(Succeed())
 	})
 
 	It("is refused before anything else is said about it, for whoever has every right", func(ctx SpecContext) {
-		err := asMaster("root").Create(ctx, newKey(newNamespace(ctx), annotated("a, overlap=0s")))
+		err := asMaster("root").Create(ctx, newAPIKey(newNamespace(ctx), annotated("a, overlap=0s")))
 		Expect(apierrors.IsForbidden(err)).To(BeTrue())
 		var status apierrors.APIStatus
 		Expect(errors.As(err, &status)).To(BeTrue())

@@ -47,7 +47,7 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 	})
 
 	key := func(permissions ...v1alpha1.Permission) *v1alpha1.APIKey {
-		return newKey(storefront, withPermissions(permissions...), rotating("720h"))
+		return newAPIKey(storefront, withPermissions(permissions...), rotating("720h"))
 	}
 
 	It("let an editor with the grant make an APIKey with that permission, and no other", func(ctx SpecContext) {
@@ -59,7 +59,7 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 		elsewhere := newNamespace(ctx)
 		bind(ctx, elsewhere, bob, "edit")
 		inDevelopment := func(permissions ...v1alpha1.Permission) *v1alpha1.APIKey {
-			return newKey(elsewhere, withPermissions(permissions...), in(v1alpha1.EnvironmentDevelopment))
+			return newAPIKey(elsewhere, withPermissions(permissions...), in(v1alpha1.EnvironmentDevelopment))
 		}
 		Expect(refusalOf(as(bob).Create(ctx, inDevelopment("customers:read")))).To(ContainSubstring(bob + ` may not put permission "customers:read"`))
 		Expect(as(bob).Create(ctx, inDevelopment())).To(Succeed())
@@ -69,7 +69,7 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 		elsewhere := newNamespace(ctx)
 		bind(ctx, elsewhere, bob, "edit")
 		for _, environment := range []v1alpha1.Environment{v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging} {
-			Expect(refusalOf(as(bob).Create(ctx, newKey(elsewhere, in(environment))))).To(ContainSubstring(`"environments/` + string(environment) + `"`))
+			Expect(refusalOf(as(bob).Create(ctx, newAPIKey(elsewhere, in(environment))))).To(ContainSubstring(`"environments/` + string(environment) + `"`))
 		}
 		Expect(as(jane).Create(ctx, key())).To(Succeed(), "the sample allows Production")
 	})
@@ -83,8 +83,8 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 	})
 
 	It("hold APIKeys in production to the policy", func(ctx SpecContext) {
-		Expect(admin.Create(ctx, newKey(storefront, valid("17520h")))).To(Succeed())
-		Expect(refusalOf(admin.Create(ctx, newKey(storefront, valid("17521h"))))).To(HavePrefix(`APIKeyPolicy "production" lets a key live at most 17520h`))
+		Expect(admin.Create(ctx, newAPIKey(storefront, valid("17520h")))).To(Succeed())
+		Expect(refusalOf(admin.Create(ctx, newAPIKey(storefront, valid("17521h"))))).To(HavePrefix(`APIKeyPolicy "production" lets a key live at most 17520h`))
 	})
 
 	It("let a namespace have so many APIKeys and no more", func(ctx SpecContext) {
@@ -99,9 +99,9 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 				g.Expect([]int64{now.Value(), count.Value()}).To(Equal([]int64{hard, used}))
 			}).WithTimeout(inForceTimeout).WithPolling(50 * time.Millisecond).Should(Succeed())
 		}
-		var keys v1alpha1.APIKeyList
-		Expect(admin.List(ctx, &keys, client.InNamespace(storefront))).To(Succeed())
-		used := int64(len(keys.Items))
+		var apikeys v1alpha1.APIKeyList
+		Expect(admin.List(ctx, &apikeys, client.InNamespace(storefront))).To(Succeed())
+		used := int64(len(apikeys.Items))
 		awaitQuota(100, used)
 		quota.Spec.Hard[counted] = *resource.NewQuantity(used+1, resource.DecimalSI)
 		Expect(admin.Update(ctx, quota)).To(Succeed())
@@ -177,5 +177,5 @@ func bind(ctx context.Context, namespace, user, role string) {
 
 // in puts an APIKey in an environment.
 func in(environment v1alpha1.Environment) func(*v1alpha1.APIKey) {
-	return func(key *v1alpha1.APIKey) { key.Spec.Environment = environment }
+	return func(apikey *v1alpha1.APIKey) { apikey.Spec.Environment = environment }
 }

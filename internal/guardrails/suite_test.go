@@ -80,7 +80,7 @@ func awaitGuardrails(ctx context.Context) {
 	for _, guardrail := range expected() {
 		namespace := upgraded.whole[guardrail.Name]
 		Eventually(func() error {
-			return admin.Create(ctx, newKey(namespace, func(key *v1alpha1.APIKey) { key.Spec.DisplayName = " " }), client.DryRunAll)
+			return admin.Create(ctx, newAPIKey(namespace, func(apikey *v1alpha1.APIKey) { apikey.Spec.DisplayName = " " }), client.DryRunAll)
 		}).WithTimeout(inForceTimeout).WithPolling(20 * time.Millisecond).Should(MatchError(apierrors.IsInvalid, "invalid"))
 		if guardrail.Name == "limits" {
 			storeLimitFixtures(ctx, namespace)
@@ -106,17 +106,17 @@ func newNamespace(ctx context.Context, labels ...string) string {
 	return namespace.Name
 }
 
-// newKey is the least that an APIKey is, after some changes.
-func newKey(namespace string, changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
-	key := &v1alpha1.APIKey{
+// newAPIKey returns the smallest valid APIKey after some changes.
+func newAPIKey(namespace string, changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
+	apikey := &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "key-"},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 	}
 	for _, change := range changes {
-		change(key)
+		change(apikey)
 	}
 
-	return key
+	return apikey
 }
 
 // clients are those that as has made, by user and groups: a new one would ask the API server for its kinds first.

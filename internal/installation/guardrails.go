@@ -139,7 +139,7 @@ func (s *site) ordinaryPasses(ctx context.Context) error {
 func (s *site) harmlessChangePasses(ctx context.Context) error {
 	patch := client.RawPatch(mergePatch, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"harmless"}}}`, probeAnnotation))
 
-	return s.changed(ctx, func(key *v1alpha1.APIKey) error { return s.client.Patch(ctx, key, patch, client.DryRunAll) })
+	return s.changed(ctx, func(apikey *v1alpha1.APIKey) error { return s.client.Patch(ctx, apikey, patch, client.DryRunAll) })
 }
 
 // ordinary is an APIKey that asks for as little as it can: it meets most policies, too.

@@ -55,7 +55,7 @@ func inBackground(wait func() error) <-chan error {
 // answer checks, with requests of the spec's own, that the guardrails answer at once and not only now and then.
 func answer(ctx context.Context) {
 	GinkgoHelper()
-	key := &v1alpha1.APIKey{
+	apikey := &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "main-website"},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 	}
@@ -66,7 +66,7 @@ func answer(ctx context.Context) {
 		Type: v1alpha1.SecretType,
 	}
 	for range 20 {
-		Expect(admin.Create(ctx, key.DeepCopy(), client.DryRunAll)).To(Succeed())
+		Expect(admin.Create(ctx, apikey.DeepCopy(), client.DryRunAll)).To(Succeed())
 		Expect(admin.Create(ctx, secret.DeepCopy(), client.DryRunAll)).To(MatchError(apierrors.IsForbidden, "forbidden"))
 	}
 }
@@ -156,20 +156,20 @@ var _ = Describe("Waiting for the guardrails", Ordered, func() {
 			ObjectMeta: metav1.ObjectMeta{Name: "strict"},
 			Spec:       v1alpha1.APIKeyPolicySpec{Environments: []v1alpha1.Environment{v1alpha1.EnvironmentProduction}},
 		}
-		key := &v1alpha1.APIKey{
+		apikey := &v1alpha1.APIKey{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "before-the-policy"},
 			Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 		}
 		Expect(admin.Create(ctx, strict)).To(Succeed())
 		Eventually(func() ([]string, error) { return awaitGuardrails(ctx, plane.Config, patience) }).WithTimeout(patience).
 			Should(ContainElement(ContainSubstring("apikey-operator-limits refuses")))
-		Expect(admin.Create(ctx, key)).To(Succeed())
+		Expect(admin.Create(ctx, apikey)).To(Succeed())
 		notes, err := awaitGuardrails(ctx, plane.Config, patience)
 		Expect(err).NotTo(HaveOccurred())
 		for _, note := range notes {
 			Expect(note).NotTo(Or(HavePrefix("guardrail status"), HavePrefix("guardrail plaintext"), HavePrefix("guardrail secrets")))
 		}
-		Expect(admin.Delete(ctx, key)).To(Succeed())
+		Expect(admin.Delete(ctx, apikey)).To(Succeed())
 		Expect(admin.Delete(ctx, strict)).To(Succeed())
 		Eventually(func() ([]string, error) { return awaitGuardrails(ctx, plane.Config, patience) }).WithTimeout(patience).Should(BeEmpty())
 	}, NodeTimeout(4*patience))

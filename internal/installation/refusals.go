@@ -66,10 +66,10 @@ func (s *site) keyForAnotherOwner(ctx context.Context) error {
 			return err
 		}
 	}
-	key := s.ordinary()
-	key.Spec.Owner = probeOwner
+	apikey := s.ordinary()
+	apikey.Spec.Owner = probeOwner
 
-	return orUntold(author.Create(ctx, key, client.DryRunAll))
+	return orUntold(author.Create(ctx, apikey, client.DryRunAll))
 }
 
 // orUntold returns an untold error for a request that failed because this user may not act as another.
@@ -114,10 +114,10 @@ func (s *site) keyBeyondPolicy(ctx context.Context) error {
 	if err := s.ensure(ctx, policy); err != nil {
 		return err
 	}
-	key := s.ordinary()
-	key.Spec.ValidFor = longLife
+	apikey := s.ordinary()
+	apikey.Spec.ValidFor = longLife
 
-	return s.client.Create(ctx, key, client.DryRunAll)
+	return s.client.Create(ctx, apikey, client.DryRunAll)
 }
 
 // keyInAnnotation puts something with the shape of an API key into an annotation.
@@ -125,15 +125,15 @@ func (s *site) keyInAnnotation(ctx context.Context) error {
 	keyShaped := "ak_dev_" + strings.Repeat("0", 49) // no key: its checksum is wrong
 	patch := client.RawPatch(mergePatch, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, probeAnnotation, keyShaped))
 
-	return s.changed(ctx, func(key *v1alpha1.APIKey) error { return s.client.Patch(ctx, key, patch, client.DryRunAll) })
+	return s.changed(ctx, func(apikey *v1alpha1.APIKey) error { return s.client.Patch(ctx, apikey, patch, client.DryRunAll) })
 }
 
 // keyWithLongRequest makes an APIKey whose rotate annotation is longer than any may be.
 func (s *site) keyWithLongRequest(ctx context.Context) error {
-	key := s.ordinary()
-	key.Annotations = map[string]string{v1alpha1.RotateAnnotation: strings.Repeat("a", longRequest)}
+	apikey := s.ordinary()
+	apikey.Annotations = map[string]string{v1alpha1.RotateAnnotation: strings.Repeat("a", longRequest)}
 
-	return s.client.Create(ctx, key, client.DryRunAll)
+	return s.client.Create(ctx, apikey, client.DryRunAll)
 }
 
 // otherSecretOfOperator makes, as the operator, a Secret that holds no API key.
@@ -170,7 +170,9 @@ func (s *site) secretOfOperator() *corev1.Secret {
 func (s *site) forgedStatus(ctx context.Context) error {
 	patch := client.RawPatch(mergePatch, []byte(`{"status":{"observedGeneration":9007199254740991}}`))
 
-	return s.changed(ctx, func(key *v1alpha1.APIKey) error { return s.client.Status().Patch(ctx, key, patch, client.DryRunAll) })
+	return s.changed(ctx, func(apikey *v1alpha1.APIKey) error {
+		return s.client.Status().Patch(ctx, apikey, patch, client.DryRunAll)
+	})
 }
 
 // changed makes a dry run on some APIKey: one that is there, else a temporary one.
@@ -180,16 +182,16 @@ func (s *site) changed(ctx context.Context, patch func(*v1alpha1.APIKey) error) 
 		return err
 	}
 	if len(list.Items) == 0 {
-		key := s.ordinary()
-		key.Spec.Revoked = true // so that no key is minted for it
-		err := s.ensure(ctx, key)
+		apikey := s.ordinary()
+		apikey.Spec.Revoked = true // so that no key is minted for it
+		err := s.ensure(ctx, apikey)
 		if refusing := refusingPolicy(err); refusing != "" {
 			return untold{fmt.Sprintf("there is no APIKey to try it on, and %s refuses one in namespace %s", refusing, s.namespace)}
 		}
 		if err != nil {
 			return err
 		}
-		list.Items = append(list.Items, *key)
+		list.Items = append(list.Items, *apikey)
 	}
 	err := patch(&v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: list.Items[0].Namespace, Name: list.Items[0].Name}})
 	if apierrors.IsInvalid(err) && !strings.Contains(err.Error(), anyPolicy) { // stored before the schema was as it is

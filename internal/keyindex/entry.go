@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -118,21 +117,14 @@ func (e *entry) name() types.NamespacedName {
 
 func (e *entry) sameName(other *entry) bool { return e.name() == other.name() }
 
-// longestPeriod is the largest period of a rate limit that admission lets through.
-const longestPeriod = 24 * time.Hour
-
-// limitOf is a rate limit. A period that cannot be read, which admission lets nobody store, counts as the longest
-// one: a mistake never gives a key more than it was meant to have.
+// limitOf returns a rate limit as the verifier applies it.
 func limitOf(limit *v1alpha1.RateLimit) access.Limit {
 	if limit == nil {
 		return access.Limit{}
 	}
-	per, err := time.ParseDuration(string(limit.Per))
-	if err != nil || per <= 0 {
-		per = longestPeriod
-	}
+	requests, burst, per := limit.Effective()
 
-	return access.Limit{Requests: max(limit.Requests, 1), Burst: limit.Burst, Per: per}
+	return access.Limit{Requests: requests, Burst: burst, Per: per}
 }
 
 // seconds is a time in seconds since 1970, or what to say where there is none.

@@ -95,9 +95,9 @@ func TestTheLimitInForceCounts(t *testing.T) {
 		spec, status *v1alpha1.RateLimit
 		want         access.Limit
 	}{
-		"over that of spec":                          {declared, inForce, access.Limit{Requests: 5, Per: time.Second}},
-		"where spec has none":                        {nil, inForce, access.Limit{Requests: 5, Per: time.Second}},
-		"and that of spec before the operator knows": {declared, nil, access.Limit{Requests: 100, Per: time.Minute}},
+		"over that of spec":                          {declared, inForce, access.Limit{Requests: 5, Burst: 5, Per: time.Second}},
+		"where spec has none":                        {nil, inForce, access.Limit{Requests: 5, Burst: 5, Per: time.Second}},
+		"and that of spec before the operator knows": {declared, nil, access.Limit{Requests: 100, Burst: 100, Per: time.Minute}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			index := newIndex(t)
@@ -120,11 +120,14 @@ func TestLimitsThatMakeNoSense(t *testing.T) {
 		want     access.Limit
 	}{
 		"none":                     {nil, access.Limit{}},
-		"no period":                {&v1alpha1.RateLimit{Requests: 5}, access.Limit{Requests: 5, Per: 24 * time.Hour}},
-		"a period of nothing":      {&v1alpha1.RateLimit{Requests: 5, Per: "0s"}, access.Limit{Requests: 5, Per: 24 * time.Hour}},
-		"a period that is no time": {&v1alpha1.RateLimit{Requests: 5, Per: "day"}, access.Limit{Requests: 5, Per: 24 * time.Hour}},
-		"no requests":              {&v1alpha1.RateLimit{Per: "1s"}, access.Limit{Requests: 1, Per: time.Second}},
-		"fewer than no requests":   {&v1alpha1.RateLimit{Requests: -5, Per: "1s"}, access.Limit{Requests: 1, Per: time.Second}},
+		"no period":                {&v1alpha1.RateLimit{Requests: 5}, access.Limit{Requests: 5, Burst: 5, Per: 24 * time.Hour}},
+		"a period of nothing":      {&v1alpha1.RateLimit{Requests: 5, Per: "0s"}, access.Limit{Requests: 5, Burst: 5, Per: 24 * time.Hour}},
+		"a period that is no time": {&v1alpha1.RateLimit{Requests: 5, Per: "day"}, access.Limit{Requests: 5, Burst: 5, Per: 24 * time.Hour}},
+		"no requests":              {&v1alpha1.RateLimit{Per: "1s"}, access.Limit{Requests: 1, Burst: 1, Per: time.Second}},
+		"a period below a second":  {&v1alpha1.RateLimit{Requests: 5, Per: "10ms"}, access.Limit{Requests: 5, Burst: 5, Per: 24 * time.Hour}},
+		"a period above a day":     {&v1alpha1.RateLimit{Requests: 5, Per: "25h"}, access.Limit{Requests: 5, Burst: 5, Per: 24 * time.Hour}},
+		"too many requests":        {&v1alpha1.RateLimit{Requests: 2_000_000, Burst: 3_000_000, Per: "1s"}, access.Limit{Requests: 1_000_000, Burst: 1_000_000, Per: time.Second}},
+		"fewer than no requests":   {&v1alpha1.RateLimit{Requests: -5, Per: "1s"}, access.Limit{Requests: 1, Burst: 1, Per: time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			index := newIndex(t)

@@ -8,16 +8,16 @@ import (
 	"encoding/base64"
 )
 
-// IDLength is how many characters of a digest name a key: 72 bits, enough that two keys never share them by chance.
+// IDLength is how many characters of a digest identify a key: 72 bits, so two keys do not share an ID by chance.
 const IDLength = 12
 
-// Digest is SHA-256 (FIPS 180-4) over a whole key: what the cluster stores in its place.
+// Digest is SHA-256 (FIPS 180-4) of a whole key. The cluster stores it instead of the key.
 //
-// A slow hash would protect guessable input; the input has 256 bits, and a slow hash in front of every request
-// is a way to take the verifier down.
+// A slow hash protects input that can be guessed. A key has 256 random bits, and a slow hash before every request would let
+// clients overload the verifier.
 type Digest [sha256.Size]byte
 
-// DigestOf is the digest of a text as it stands, also of one that is no key. That of a key allocates nothing.
+// DigestOf returns the digest of any text. For a text no longer than a key it allocates nothing.
 func DigestOf(text string) Digest {
 	if len(text) > MaxLength {
 		return sha256.Sum256([]byte(text))
@@ -27,7 +27,7 @@ func DigestOf(text string) Digest {
 	return sha256.Sum256(buf[:copy(buf[:], text)])
 }
 
-// ParseDigest reads what String writes.
+// ParseDigest parses the result of String.
 func ParseDigest(text string) (Digest, bool) {
 	var d Digest
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
@@ -39,8 +39,8 @@ func ParseDigest(text string) (Digest, bool) {
 	return d, true
 }
 
-// String is the digest in base64url without padding (RFC 4648, section 5): 43 characters.
+// String returns the digest in base64url without padding (RFC 4648, section 5): 43 characters.
 func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
 
-// ID is the first 12 characters of String: what status, logs and headers call a key.
+// ID returns the first 12 characters of String, which identify a key in status, logs and headers.
 func (d Digest) ID() string { return d.String()[:IDLength] }

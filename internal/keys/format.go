@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// DefaultPrefix begins every key unless the operator is told another.
+	// DefaultPrefix begins every key unless the operator has another prefix.
 	DefaultPrefix = "ak"
 
-	// MaxPrefixLength bounds what a refused credential can cost: nothing longer than MaxLength is read.
+	// MaxPrefixLength bounds the cost of a refused credential: Check reads no text longer than MaxLength.
 	MaxPrefixLength = 10
 
 	// MaxLength is the length of the longest key: prefix, environment, secret part, checksum and two separators.
@@ -29,27 +29,39 @@ const (
 	alphabet       = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// Why a text is no key. The errors never quote the text: it may be a key with one wrong character.
+// The errors of Check and Parse. They never quote the text, which may be a key with one wrong character.
 var (
 	ErrShape    = errors.New("not the shape of an API key")
 	ErrChecksum = errors.New("the checksum of the API key does not match: a character is wrong or missing")
 )
 
-// environmentCode is how an environment is spelled inside a key; empty for one that does not exist.
+// The environments as a key spells them. The rules of the CRD repeat them, because a marker cannot refer to a constant.
+const (
+	codeProduction  = "prod"
+	codeStaging     = "stg"
+	codeDevelopment = "dev"
+)
+
+// environmentCode returns how a key spells an environment, or "" for an unknown one.
 func environmentCode(env v1alpha1.Environment) string {
 	switch env {
 	case v1alpha1.EnvironmentProduction:
-		return "prod"
+		return codeProduction
 	case v1alpha1.EnvironmentStaging:
-		return "stg"
+		return codeStaging
 	case v1alpha1.EnvironmentDevelopment:
-		return "dev"
+		return codeDevelopment
 	default:
 		return ""
 	}
 }
 
-// CheckPrefix says what is wrong with a prefix for keys, if anything.
+// isEnvironmentCode reports whether environmentCode returns a code for some environment.
+func isEnvironmentCode(code string) bool {
+	return code == codeProduction || code == codeStaging || code == codeDevelopment
+}
+
+// CheckPrefix returns an error if keys cannot have the prefix.
 func CheckPrefix(prefix string) error {
 	if !validPrefix(prefix) {
 		return fmt.Errorf("key prefix %q: must be 1 to %d lower-case letters and digits and begin with a letter, such as %q",
@@ -59,8 +71,8 @@ func CheckPrefix(prefix string) error {
 	return nil
 }
 
-// Check says whether a text has the shape and the checksum of a key: nil, ErrShape or ErrChecksum.
-// It allocates nothing and reads no more than MaxLength bytes, so that it can stand before every look-up.
+// Check returns ErrShape or ErrChecksum if a text has not the shape or the checksum of a key.
+// It allocates nothing and reads at most MaxLength bytes, so that it can precede every look-up.
 // It accepts any prefix, so that keys outlive a change of the operator's prefix.
 func Check(text string) error {
 	if len(text) > MaxLength {
@@ -70,8 +82,8 @@ func Check(text string) error {
 	if !found || !validPrefix(prefix) {
 		return ErrShape
 	}
-	env, random, found := strings.Cut(rest, string(separator))
-	if !found || (env != "prod" && env != "stg" && env != "dev") || len(random) != secretLength+checksumLength {
+	code, random, found := strings.Cut(rest, string(separator))
+	if !found || !isEnvironmentCode(code) || len(random) != secretLength+checksumLength {
 		return ErrShape
 	}
 	if !allBase62(random) {
@@ -85,7 +97,7 @@ func Check(text string) error {
 	return nil
 }
 
-// Parse makes a Key of a text that passes Check.
+// Parse returns the Key for a text that passes Check.
 func Parse(text string) (Key, error) {
 	if err := Check(text); err != nil {
 		return Key{}, err
@@ -94,10 +106,10 @@ func Parse(text string) (Key, error) {
 	return Key{plain: &text}, nil
 }
 
-// checksum is the CRC-32 (IEEE 802.3) of all before it in base62, most significant character first.
+// checksum returns the CRC-32 (IEEE 802.3) of body in base62, most significant character first.
 func checksum(body string) [checksumLength]byte {
 	var sum [checksumLength]byte
-	// Bytes that are the string's own: a copy would go to the heap, and a loop over the table here takes four times as long.
+	// The bytes are those of the string itself: a copy would go to the heap, and a loop over the CRC table takes four times as long.
 	crc := crc32.ChecksumIEEE(unsafe.Slice(unsafe.StringData(body), len(body))) //nolint:gosec // G103: it only reads them
 	for i := len(sum) - 1; i >= 0; i-- {
 		sum[i] = alphabet[crc%uint32(len(alphabet))]
@@ -120,8 +132,7 @@ func validPrefix(prefix string) bool {
 	return true
 }
 
-// allBase62 looks every character up in a set of bits. Comparing them would take twice as long: in a random text the
-// processor guesses wrong at every other one.
+// allBase62 looks up every character in a bit set. Comparisons take twice as long, because the branch predictor fails on random text.
 func allBase62(text string) bool {
 	set := [4]uint64{0x3ff << '0', 0x3ffffff<<('A'-64) | 0x3ffffff<<('a'-64)}
 	valid := uint64(1)

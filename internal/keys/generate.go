@@ -11,16 +11,15 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Generator draws keys. The zero value uses DefaultPrefix and the system's randomness.
+// Generator draws keys. The zero value uses DefaultPrefix and crypto/rand.
 type Generator struct {
-	// Prefix begins every key; empty: DefaultPrefix. See CheckPrefix.
+	// Prefix begins every key; "" means DefaultPrefix. See CheckPrefix.
 	Prefix string
-	// Random is where the secret part comes from; nil: crypto/rand.
+	// Random is the source of the secret part; nil means crypto/rand.
 	Random io.Reader
 }
 
-// New draws a key for an environment. It fails when the prefix or the environment is not one of ours,
-// or when the source of randomness does.
+// New draws a key for an environment. It returns an error if the prefix or the environment is not valid, or if Random fails.
 func (g Generator) New(env v1alpha1.Environment) (Key, error) {
 	prefix := g.Prefix
 	if prefix == "" {
@@ -54,8 +53,8 @@ func (g Generator) New(env v1alpha1.Environment) (Key, error) {
 	return Key{plain: &text}, nil
 }
 
-// appendBase62 appends n characters that are uniform over the alphabet. Of the 64 values of six random bits
-// the two that stand for no character are drawn again: a remainder would make some characters likelier than others.
+// appendBase62 appends n characters that are uniform over the alphabet. It draws six random bits for each and draws again for the two
+// of 64 values that stand for no character: a remainder would make some characters more likely than others.
 func appendBase62(dst []byte, random io.Reader, n int) ([]byte, error) {
 	var buf [64]byte
 	for want := len(dst) + n; ; {

@@ -7,21 +7,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 )
 
-// Redacted is what a Key prints as, whatever prints it.
-const Redacted = "[redacted]"
-
-// Key is the plaintext of an API key. It prints as Redacted under every fmt verb, slog, logr, JSON, text and YAML.
-// The only way to the plaintext is Reveal. The zero value is no key.
+// Key is the plaintext of an API key. It prints as Redacted under every fmt verb and in slog, logr, JSON, text and YAML.
+// Only Reveal returns the plaintext. The zero value is no key.
 type Key struct {
-	// A pointer, because fmt does not call the methods of an unexported field but prints what it finds there:
-	// inside somebody's struct it finds an address.
+	// plain is a pointer because fmt does not call the methods of an unexported field: inside another struct it prints an address.
 	plain *string
 }
 
-// Reveal returns the plaintext, for the Secret that holds it and for nothing else.
+// Reveal returns the plaintext. Only the Secret of the key may receive it.
 func (k Key) Reveal() string {
 	if k.IsZero() {
 		return ""
@@ -30,26 +25,13 @@ func (k Key) Reveal() string {
 	return *k.plain
 }
 
-// IsZero says whether this is no key.
+// IsZero reports whether k is the zero value, which is no key.
 func (k Key) IsZero() bool { return k.plain == nil }
 
-// Digest is the digest of the whole key.
+// Digest returns the digest of the whole key.
 func (k Key) Digest() Digest { return DigestOf(k.Reveal()) }
 
-// Scrub takes the key, plain and in the base64 in which a Secret carries it, out of a text that another program wrote,
-// such as the message of an admission plugin that quotes what it refused.
-func (k Key) Scrub(text string) string {
-	if k.IsZero() {
-		return text
-	}
-	for _, form := range spellings(*k.plain) {
-		text = strings.ReplaceAll(text, form, Redacted)
-	}
-
-	return text
-}
-
-// Format implements fmt.Formatter, which wins over every verb, also %#v, %x and %q.
+// Format implements fmt.Formatter, which fmt prefers for every verb, including %#v, %x and %q.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
 
 // MarshalText implements encoding.TextMarshaler, which JSON, XML and map keys use.

@@ -3,13 +3,46 @@
 
 package keys
 
-import "strings"
+import (
+	"encoding/base64"
+	"strings"
+)
 
-// redactedFrom is how many characters after the environment make a text look like a key, or like most of one.
+// Redacted replaces a key wherever it would be printed.
+const Redacted = "[redacted]"
+
+// Scrub replaces this key, plain and in base64 as a Secret carries it, in a text from another program, such as an admission plugin that
+// quotes the object it refused.
+func (k Key) Scrub(text string) string {
+	if k.IsZero() {
+		return text
+	}
+	for _, spelling := range spellings(*k.plain) {
+		text = strings.ReplaceAll(text, spelling, Redacted)
+	}
+
+	return text
+}
+
+// spellings returns the forms in which a key can stand in a text: plain, and in base64 of either alphabet (RFC 4648, sections 4
+// and 5), with and without padding.
+func spellings(plain string) []string {
+	raw := []byte(plain)
+
+	return []string{
+		plain,
+		base64.StdEncoding.EncodeToString(raw),
+		base64.RawStdEncoding.EncodeToString(raw),
+		base64.URLEncoding.EncodeToString(raw),
+		base64.RawURLEncoding.EncodeToString(raw),
+	}
+}
+
+// redactedFrom is how many base62 characters after the environment make a text look like a key, or like most of one.
 const redactedFrom = 20
 
-// Redact takes out of a text whatever may be a key, also one that is cut short or has a wrong character,
-// so that the text can be logged. A text without a key is returned as it is.
+// Redact replaces every text that may be a key, also a truncated key and a key with a wrong character, so that the result can be
+// logged. It returns a text without a key unchanged.
 func Redact(text string) string {
 	var clean strings.Builder
 	for rest := text; ; {
@@ -28,7 +61,7 @@ func Redact(text string) string {
 	}
 }
 
-// findKey is where the first thing that looks like a key begins and ends.
+// findKey returns where the first text that looks like a key begins and ends.
 func findKey(text string) (begin, end int, found bool) {
 	for from := 0; ; {
 		at := strings.IndexByte(text[from:], separator)
@@ -37,8 +70,8 @@ func findKey(text string) (begin, end int, found bool) {
 		}
 		at += from
 		from = at + 1
-		env, random, _ := strings.Cut(text[from:], string(separator))
-		if env != "prod" && env != "stg" && env != "dev" {
+		code, random, _ := strings.Cut(text[from:], string(separator))
+		if !isEnvironmentCode(code) {
 			continue
 		}
 		length := 0
@@ -53,6 +86,6 @@ func findKey(text string) (begin, end int, found bool) {
 			begin--
 		}
 
-		return begin, from + len(env) + 1 + length, true
+		return begin, from + len(code) + 1 + length, true
 	}
 }

@@ -14,29 +14,29 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// An Account says which keys are valid after a write of the Secret, as an annotation of the Secret records it. A record of
-// status.keys that is neither in the Account nor that of a key in the Secret was written by somebody else, or restored.
+// An Account lists the keys that are valid after a write of the Secret. An annotation of the Secret holds it. A record of status.keys
+// that is neither in the Account nor of a key in the Secret was written by another client, or restored.
 //
-// The status alone cannot tell: whoever writes a digest into it makes a key of their own choosing valid. A Secret is written
-// by the operator alone, and each of its writes has the one before as its precondition.
+// The status alone is not enough: a client that writes a digest into it makes a key of its own choosing valid. Only the operator
+// writes the Secret, and each of its writes has the previous one as precondition.
 type Account struct {
-	// Known says that there is an Account. A Secret from before there were any has none.
+	// Known reports that the Secret has an Account. A Secret from an older operator has none.
 	Known bool
-	// Ends are the digests of the valid keys, each with the time from which it is refused; nil: it is the active one.
+	// Ends maps the digest of each valid key to the time from which verifiers refuse it; nil for the active key.
 	Ends map[string]*metav1.Time
 }
 
-// accountSeparator stands between the entries of an Account, and accountEnd between a digest and its end in seconds.
-// Neither is in the alphabet of digests.
+// accountSeparator separates the entries of an Account, and accountEnd a digest from its end in seconds. Neither is in the alphabet of
+// digests.
 const (
 	accountSeparator = ","
 	accountEnd       = "@"
 )
 
-// maxAccountLength is more than an Account has whose records are as many as a status holds.
+// maxAccountLength exceeds the length of an Account with MaxKeys entries.
 const maxAccountLength = 80 * v1alpha1.MaxKeys
 
-// ParseAccount reads an Account. What cannot be read accounts for nothing.
+// ParseAccount parses an Account. It skips malformed entries.
 func ParseAccount(text string) Account {
 	account := Account{Known: text != "", Ends: map[string]*metav1.Time{}}
 	if len(text) > maxAccountLength {
@@ -57,8 +57,8 @@ func ParseAccount(text string) Account {
 	return account
 }
 
-// FormatAccount writes the Account of the records that are valid after a write of the Secret. Announced keys are not among
-// them: the one that this write hands out is Active by then.
+// FormatAccount returns the Account of the records that are valid after a write of the Secret. It has no Pending records: that of the
+// key in this write is Active in records.
 func FormatAccount(records []v1alpha1.KeyRecord) string {
 	var entries []string
 	for _, r := range records {
@@ -76,19 +76,19 @@ func FormatAccount(records []v1alpha1.KeyRecord) string {
 	return strings.Join(entries, accountSeparator)
 }
 
-// accountNone is the Account of a Secret without a valid key, such as a fence. It is no digest.
+// accountNone is the Account of a Secret without a valid key, such as a fence. No digest equals it.
 const accountNone = "none"
 
-// readable says whether what is known of the Secret can account for records: it was read, and it is the one that the operator
-// writes. Taking our owner reference off does not make it another's.
-func (s Secret) readable(key *v1alpha1.APIKey) bool {
-	ref := key.Status.SecretRef
+// readable reports whether the Secret can account for records: it was read, and the operator wrote it. A Secret without our owner
+// reference is still the same Secret.
+func (s Secret) readable(apikey *v1alpha1.APIKey) bool {
+	ref := apikey.Status.SecretRef
 
 	return s.State == SecretOwned || s.State == SecretForeign && s.OurType && ref != nil && ref.UID == s.Ref.UID
 }
 
-// accounted are the records that the Secret accounts for, or all while it was not read. Announced ones are among them: their
-// keys may be under way. One that the Secret says ends earlier does.
+// accounted returns the records that the Secret accounts for, or all if it was not read. Pending records stay, because a write of their
+// keys can be in flight. A record ends when the Account says, if that is earlier.
 func accounted(o Observed) []v1alpha1.KeyRecord {
 	if !o.Secret.readable(o.APIKey) {
 		return o.APIKey.Status.Keys
@@ -103,11 +103,11 @@ func accounted(o Observed) []v1alpha1.KeyRecord {
 	return kept
 }
 
-// accountFor says whether a Secret accounts for a record, and returns it with the end that the Secret knows of.
+// accountFor returns a record with the end that the Account has for it, and whether the Secret accounts for it.
 func accountFor(s Secret, r v1alpha1.KeyRecord) (v1alpha1.KeyRecord, bool) {
 	end, listed := s.Account.Ends[r.Digest]
 	switch {
-	case !strings.HasPrefix(r.Digest, r.ID): // with this, no two records are of one key
+	case !strings.HasPrefix(r.Digest, r.ID): // so that no two records belong to one key
 		return r, false
 	case r.State == v1alpha1.KeyPending:
 		return r, true
@@ -122,7 +122,7 @@ func accountFor(s Secret, r v1alpha1.KeyRecord) (v1alpha1.KeyRecord, bool) {
 	}
 }
 
-// valid are the records that a status may hold on: those that the Secret accounts for and whose time has not come.
+// valid returns the records that the Secret accounts for and that have not ended.
 func valid(o Observed, now time.Time) []v1alpha1.KeyRecord {
 	records := unlapsed(accounted(o), now)
 	keepInRange(records)
@@ -130,8 +130,7 @@ func valid(o Observed, now time.Time) []v1alpha1.KeyRecord {
 	return records
 }
 
-// Unaccounted are the ids of the records that the Secret does not account for. They were not written by an operator that
-// wrote the Secret.
+// Unaccounted returns the IDs of the records that the Secret does not account for. The operator that wrote the Secret wrote none of them.
 func Unaccounted(o Observed) []string {
 	kept := accounted(o)
 	var ids []string

@@ -14,7 +14,7 @@ import (
 
 const messageMet = "The APIKey meets every APIKeyPolicy that is for its namespace."
 
-// setCompliant reports whether the key meets the policies that are for it, where there are any.
+// setCompliant reports whether the APIKey meets its policies. Without policies there is no condition.
 func (w conditionWriter) setCompliant(o Observed, now time.Time) {
 	shortcomings := o.terms().Shortcomings(w.status.ExpiresAt, now)
 	switch {
@@ -27,27 +27,27 @@ func (w conditionWriter) setCompliant(o Observed, now time.Time) {
 	}
 }
 
-// maxList bounds what a message lists: an event with the same words holds 1024 bytes, and more is read by nobody.
+// maxList is the length in bytes of the longest list in a message. The note of an event holds at most 1024 bytes.
 const maxList = 900
 
-// moreListed ends a list that does not name everything.
+// moreListed ends a truncated list.
 const moreListed = " (and more)"
 
-// listed joins what there is to say, as much as there is room for.
-func listed(parts []string, separator string) string {
+// listed joins entries up to maxList.
+func listed(entries []string, separator string) string {
 	list := ""
-	for i, part := range parts {
+	for i, entry := range entries {
 		if i > 0 {
-			part = separator + part
+			entry = separator + entry
 		}
-		if len(list)+len(part) > maxList {
+		if len(list)+len(entry) > maxList {
 			if i == 0 {
-				list = strings.ToValidUTF8(part[:maxList], "")
+				list = strings.ToValidUTF8(entry[:maxList], "")
 			}
 
 			return list + moreListed
 		}
-		list += part
+		list += entry
 	}
 
 	return list

@@ -174,15 +174,15 @@ func compliance(s v1alpha1.APIKeyStatus) metav1.Condition {
 }
 
 func TestTheEndOfALivingKeyIsFixed(t *testing.T) {
-	key := settled(minted())
-	o := lifecycle.Observed{APIKey: key, Secret: in(lifecycle.SecretAbsent), Policies: policies(t, "expiry: {default: 48h}")}
-	key.Status = lifecycle.Announced(o, "new", "new", now)
-	key.Status = lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerCreated, now)
-	first := format(key.Status.ExpiresAt)
+	apikey := settled(minted())
+	o := lifecycle.Observed{APIKey: apikey, Secret: in(lifecycle.SecretAbsent), Policies: policies(t, "expiry: {default: 48h}")}
+	apikey.Status = lifecycle.Announced(o, "new", "new", now)
+	apikey.Status = lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerCreated, now)
+	first := format(apikey.Status.ExpiresAt)
 	for _, spec := range []string{"expiry: {default: 25h}", "expiry: {default: 96h}", "environments: [Production]", "expiry: {maximum: 25h}"} {
 		o.Policies = policies(t, spec)
-		key.Status = lifecycle.Settled(o, now)
-		if got := format(key.Status.ExpiresAt); got != first {
+		apikey.Status = lifecycle.Settled(o, now)
+		if got := format(apikey.Status.ExpiresAt); got != first {
 			t.Errorf("under %q the end moves from %s to %s", spec, first, got)
 		}
 	}

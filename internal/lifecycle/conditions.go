@@ -13,7 +13,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Messages of the conditions. They hold no time and no counter, so that a status that says the same is the same.
+// Messages of the conditions. They contain no time and no counter, so that an unchanged state needs no status write.
 const (
 	messageUnguarded = "No key is minted until the guardrails at the API server are in force: "
 	messageMinted    = "The Secret holds the active key."
@@ -34,7 +34,7 @@ const (
 	messageLeftOver  = "The key is refused for good, but its Secret could not be deleted yet. "
 )
 
-// inPlace reports a key that is as declared: Active, or Suspended.
+// inPlace reports an APIKey whose key is as declared: Active or Suspended.
 func inPlace(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
 	w.remove(v1alpha1.ConditionReconciling)
@@ -56,8 +56,8 @@ func inPlace(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	}
 }
 
-// inProgress reports that a key is on its way. While one is replaced, Ready keeps what it said: the old key works until
-// the new one does. A failure stays reported until the next attempt has succeeded, or each attempt would be news.
+// inProgress reports that a key is being minted. During a rotation Ready does not change, because the old key works until the
+// new one does. A failure stays reported until an attempt succeeds; otherwise each attempt would emit events.
 func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
 	w.refuseDisputed(o)
@@ -78,7 +78,7 @@ func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w.remove(v1alpha1.ConditionStalled)
 }
 
-// ended reports a key that is Revoked or Expired. A revoked key is as declared; an expired one needs someone to act.
+// ended reports an APIKey that is Revoked or Expired. A revoked APIKey is as declared; an expired one is Stalled.
 func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
 	reason, message, ready := endOf(s, o)
@@ -102,7 +102,7 @@ func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	}
 }
 
-// endOf says how a key has ended, and whether that is what was asked for.
+// endOf returns how an APIKey has ended, and whether Ready is True.
 func endOf(s *v1alpha1.APIKeyStatus, o Observed) (reason, message string, ready metav1.ConditionStatus) {
 	switch {
 	case orphans(o.APIKey):
@@ -118,19 +118,19 @@ func endOf(s *v1alpha1.APIKeyStatus, o Observed) (reason, message string, ready 
 	}
 }
 
-// lingering says what a Secret that is being deleted waits for.
+// lingering describes the finalizers that a Secret waits for.
 func lingering(o Observed) string {
 	return `Secret "` + o.APIKey.SecretName() + `" is being deleted and waits for its finalizers: ` + listed(o.Secret.Finalizers, ", ")
 }
 
-// stalled reports a key that cannot go on until someone acts.
+// stalled reports an APIKey that needs an action of a user.
 func stalled(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now time.Time) {
 	w := notReady(s, o, reason, message, now)
 	w.remove(v1alpha1.ConditionReconciling)
 	w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
 }
 
-// ending reports a key that has ended while its Secret is still to be deleted.
+// ending reports an APIKey that has ended and whose Secret is not deleted yet.
 func ending(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
 	reason, _, _ := endOf(s, o)
@@ -140,7 +140,7 @@ func ending(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w.remove(v1alpha1.ConditionStalled)
 }
 
-// retrying reports a request that has failed and will be tried again.
+// retrying reports a failed request that the operator retries.
 func retrying(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now time.Time) {
 	if _, over := Ended(o, now); over {
 		message = messageLeftOver + message
@@ -150,10 +150,10 @@ func retrying(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now 
 	w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
 }
 
-// sameProblem is the message for a failure: the one that is reported already where both differ in nothing but numbers,
-// such as what is left of a quota. Without it, each attempt would be news.
-func sameProblem(key *v1alpha1.APIKey, f Failure) string {
-	ready := meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionReady)
+// sameProblem returns the message for a failure. It is the reported message if both differ only in numbers, such as the remaining
+// quota; otherwise each attempt would emit an event.
+func sameProblem(apikey *v1alpha1.APIKey, f Failure) string {
+	ready := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Reason != f.Reason {
 		return f.Message
 	}
@@ -164,7 +164,7 @@ func sameProblem(key *v1alpha1.APIKey, f Failure) string {
 	return f.Message
 }
 
-// withoutNumbers is a text with one digit in place of every number.
+// withoutNumbers returns a text with 0 in place of every number.
 func withoutNumbers(text string) string {
 	var b strings.Builder
 	inNumber := false
@@ -182,15 +182,15 @@ func withoutNumbers(text string) string {
 	return b.String()
 }
 
-// failing says whether Ready reports a request that has failed.
+// failing reports whether Ready reports a failed request.
 func failing(s *v1alpha1.APIKeyStatus) bool {
 	ready := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady)
 
 	return ready != nil && (ready.Reason == v1alpha1.ReasonRequestRefused || ready.Reason == v1alpha1.ReasonRequestFailed)
 }
 
-// notReady reports a problem in Ready. Active follows the phase and not the problem: a key that was handed out works on
-// while its successor cannot be, and one that is to end is refused by verifiers whatever stops the operator.
+// notReady reports a problem in Ready. Active follows the phase and not the problem: a key that was handed out keeps working while its
+// successor is blocked, and verifiers refuse an ended key whatever blocks the operator.
 func notReady(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now time.Time) conditionWriter {
 	w := writerFor(s, o, now)
 	w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
@@ -211,7 +211,7 @@ func notReady(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now 
 	return w
 }
 
-// phaseOf is the phase of a key whose status is s: how it has ended, if it has, also while its Secret could not be deleted.
+// phaseOf returns the phase for a status. A final phase is reported even if the Secret cannot be deleted yet.
 func phaseOf(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) v1alpha1.Phase {
 	phase, over := Ended(o, now)
 	switch {
@@ -226,27 +226,27 @@ func phaseOf(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) v1alpha1.Phase
 	}
 }
 
-// isReady says whether Ready is True.
-func isReady(key *v1alpha1.APIKey) bool {
-	return meta.IsStatusConditionTrue(key.Status.Conditions, v1alpha1.ConditionReady)
+// isReady reports whether Ready is True.
+func isReady(apikey *v1alpha1.APIKey) bool {
+	return meta.IsStatusConditionTrue(apikey.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// conditionWriter sets conditions of one status for one generation at one time.
+// conditionWriter sets the conditions of one status, for one generation at one time.
 type conditionWriter struct {
 	status     *v1alpha1.APIKeyStatus
 	generation int64
 	now        metav1.Time
 }
 
-// writerFor begins a report: it sets what every report holds, whatever else it says. It is the only place that moves
-// observedGeneration: what spec and policies mean is fixed by the report that first speaks of that spec, so one that left
-// it out would make the next pass take the old meaning for the new spec's.
+// writerFor sets the fields that every report has, and returns the writer for the others. It is the only function that sets
+// observedGeneration, expiresAt and rateLimit, always together: the report that first observes a spec fixes its expiry. A new
+// generation with the old expiry would make the next pass keep the old expiry for the new spec.
 func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWriter {
 	_, over := Ended(o, now)
 	if over || !o.PoliciesUnknown {
 		s.ObservedGeneration = o.APIKey.Generation
 	}
-	s.ExpiresAt = inRange(expiryToRecord(o, now))
+	s.ExpiresAt = inRange(recordedExpiry(o, now))
 	s.Phase = phaseOf(s, o, now)
 	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *v1alpha1.StorableTime(now)}
 	if over {
@@ -256,7 +256,7 @@ func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWri
 	}
 	w.setDisputed(o)
 	if o.PoliciesUnknown {
-		return w // what policies meant for the spec that was acted on last stays
+		return w // rateLimit and Compliant keep their last values
 	}
 	s.RateLimit = o.terms().RateLimit()
 	w.setCompliant(o, now)

@@ -12,42 +12,56 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// conflictRetry is how often a Secret that is not ours is looked at again. Most are of another type than those that
-// are watched, so no event tells when one is gone.
+// conflictRetry is how often the operator checks a Secret in conflict again. Most are of a type that it does not watch, so no event
+// reports their deletion.
 const conflictRetry = 30 * time.Second
 
-// behindRetry is how long the watch may take to deliver the operator's own write before the Secret is read after all:
-// an object that came and went while the watch was interrupted is never delivered.
+// behindRetry is how long the watch may take to deliver the operator's own write before the operator reads the Secret instead:
+// the watch never delivers an object that was created and deleted during an interruption.
 const behindRetry = 5 * time.Second
 
-// fenceRetry is how soon to go on after a fence, which no event follows that would be acted on at once.
+// fenceRetry is how soon the operator continues after a fence. The events that follow a fence are delayed.
 const fenceRetry = 100 * time.Millisecond
 
-// check is one step of a decision: it decides, or it leaves the decision to those after it.
+// check is one step of a decision. It returns a plan and true, or leaves the decision to the checks after it.
 type check struct {
 	name   string
 	decide func(Observed, time.Time) (Plan, bool)
+	// holdsBack makes HoldsBack evaluate the check again, right before a key is handed out.
+	holdsBack bool
 }
 
-// checks are asked in this order, and the first that decides wins.
+// checks returns the checks in evaluation order; the first one that decides wins.
+//
+// The reasons for the order:
+//   - "watch behind" comes first: a decision on a Secret that the operator has replaced since would repeat its work.
+//   - "ended" precedes every check that mints.
+//   - "unread" precedes every check that depends on the content of the Secret.
+//   - "foreign" and "terminating" precede every write: another client owns the Secret, or a write to it would be lost.
+//   - "announced" precedes "due": a key that was handed out must not be replaced by another.
+//   - "denied" and "unguarded" precede the work that prepares minting, such as a fence. "denied" comes first, because the author of
+//     the APIKey can correct it.
+//   - "crowded" precedes "due", which needs room for another record.
+//   - "out of shape" needs a Secret that holds the active key, so every reason to mint precedes it.
+//   - "settled" always decides.
 func checks() []check {
 	return []check{
-		{"watch behind", whenBehind},     // deciding on what we ourselves have replaced would do it twice
-		{"ended", whenEnded},             // before everything that mints
-		{"unread", whenUnread},           // everything below needs to know what the Secret holds
-		{"foreign", whenForeign},         // before everything that writes
-		{"terminating", whenTerminating}, // likewise: what is written to it is lost
-		{"announced", whenAnnounced},     // before "due": a key that is handed out already must not be replaced by another
-		{"denied", whenDenied},           // before all that is done in order to mint, such as a fence
-		{"unguarded", whenUnguarded},     // likewise, and after "denied": that is for the author of the key to put right
-		{"crowded", whenCrowded},         // before "due": there must be room for another record
-		{"due", whenDue},                 //
-		{"out of shape", whenOutOfShape}, // needs a Secret that holds the active key
-		{"settled", whenSettled},         // always decides
+		{name: "watch behind", decide: whenBehind},
+		{name: "ended", decide: whenEnded},
+		{name: "unread", decide: whenUnread},
+		{name: "foreign", decide: whenForeign},
+		{name: "terminating", decide: whenTerminating},
+		{name: "announced", decide: whenAnnounced},
+		{name: "denied", decide: whenDenied, holdsBack: true},
+		{name: "unguarded", decide: whenUnguarded, holdsBack: true},
+		{name: "crowded", decide: whenCrowded},
+		{name: "due", decide: whenDue},
+		{name: "out of shape", decide: whenOutOfShape},
+		{name: "settled", decide: whenSettled},
 	}
 }
 
-// Decide says what to do about a key. It does not change what it is given.
+// Decide returns the plan for an APIKey. It changes nothing in the observation.
 func Decide(o Observed, now time.Time) Plan {
 	for _, c := range checks() {
 		if plan, decided := c.decide(o, now); decided {
@@ -57,7 +71,7 @@ func Decide(o Observed, now time.Time) Plan {
 		}
 	}
 
-	return Plan{} // not reached: the last check always decides
+	return Plan{} // unreachable: the last check always decides
 }
 
 func whenBehind(o Observed, _ time.Time) (Plan, bool) {
@@ -74,7 +88,7 @@ func whenEnded(o Observed, now time.Time) (Plan, bool) {
 	case o.Secret.State == SecretChanged:
 		return Plan{Action: Read}, true
 	case o.Secret.State == SecretOwned, o.Secret.State == SecretUnread && o.APIKey.Status.SecretRef != nil:
-		return Plan{Action: Delete}, true // of this very version: it needs no read
+		return Plan{Action: Delete}, true // the precondition names this version, so no read is needed
 	default:
 		return Plan{Action: Close}, true
 	}
@@ -107,12 +121,17 @@ func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
 	return Plan{Action: Promote, Trigger: announcedRotation(o, record, now).Trigger}, true
 }
 
-// HoldsBack says whether something stands in the way of handing out the key that was announced for an observation.
-// It is for a second look right before that, at policies and guardrails as they are by then.
+// HoldsBack returns a plan to block if an announced key must not be handed out. The caller observes policies and guardrails again right
+// before handing out, because they can have changed since Decide.
 func HoldsBack(o Observed, now time.Time) (Plan, bool) {
-	o.Unvouched = false // what nothing vouches for was dealt with before, or is by the next pass
-	for _, decide := range []func(Observed, time.Time) (Plan, bool){whenDenied, whenUnguarded} {
-		if plan, decided := decide(o, now); decided {
+	o.Unvouched = false // Decide has handled records without a voucher, or the next pass will
+	for _, c := range checks() {
+		if !c.holdsBack {
+			continue
+		}
+		if plan, decided := c.decide(o, now); decided {
+			plan.Check = c.name
+
 			return plan, true
 		}
 	}
@@ -120,8 +139,7 @@ func HoldsBack(o Observed, now time.Time) (Plan, bool) {
 	return Plan{}, false
 }
 
-// whenDenied holds back the first key only. A living key that does not meet a policy is reported, and can be replaced:
-// it may have leaked.
+// whenDenied holds back the first key only. A living key that fails a policy is reported and can be replaced: it may have leaked.
 func whenDenied(o Observed, now time.Time) (Plan, bool) {
 	if o.APIKey.Status.LastRotation != nil || !due(o, now) {
 		return Plan{}, false
@@ -135,8 +153,8 @@ func whenUnguarded(o Observed, now time.Time) (Plan, bool) {
 	return heldBack(o, v1alpha1.ReasonGuardrailsMissing, messageUnguarded+listed(o.Unguarded, "; ")+"."), len(o.Unguarded) > 0 && due(o, now)
 }
 
-// heldBack is the plan for a key that must not be minted. Announced keys that nobody vouches for are fenced off first:
-// minting would end them, and verifiers accept them.
+// heldBack returns the plan for an APIKey that gets no key. Unvouched announced keys are fenced first, because verifiers accept them
+// and no minting will end them.
 func heldBack(o Observed, reason, message string) Plan {
 	if o.Unvouched && hasPending(o.APIKey.Status.Keys) {
 		return Plan{Action: Fence, RetryAfter: fenceRetry}
@@ -161,7 +179,8 @@ func whenOutOfShape(o Observed, now time.Time) (Plan, bool) {
 
 func whenSettled(Observed, time.Time) (Plan, bool) { return Plan{Action: Settle}, true }
 
-// due says whether a new key is needed: the Secret holds none of ours, a rotation was interrupted, or one is asked for.
+// due reports whether the APIKey needs a new key: the Secret does not hold the active key, a rotation was interrupted, or a rotation
+// was requested.
 func due(o Observed, now time.Time) bool {
 	switch o.Secret.State {
 	case SecretAbsent:
@@ -174,20 +193,20 @@ func due(o Observed, now time.Time) bool {
 	}
 }
 
-// unsettled says whether the APIKey by itself shows that there may be something to do with the Secret.
-func unsettled(key *v1alpha1.APIKey, now time.Time) bool {
-	return key.Generation != key.Status.ObservedGeneration ||
-		activeRecord(key.Status.Keys) == nil || hasPending(key.Status.Keys) ||
-		len(unlapsed(key.Status.Keys, now)) != len(key.Status.Keys) ||
-		rotationRequested(key) || reached(rotationDue(key), now) || !isReady(key) && !reportsDispute(key)
+// unsettled reports whether the APIKey alone shows that its Secret may need an action.
+func unsettled(apikey *v1alpha1.APIKey, now time.Time) bool {
+	return apikey.Generation != apikey.Status.ObservedGeneration ||
+		activeRecord(apikey.Status.Keys) == nil || hasPending(apikey.Status.Keys) ||
+		len(unlapsed(apikey.Status.Keys, now)) != len(apikey.Status.Keys) ||
+		rotationRequested(apikey) || reached(rotationDue(apikey), now) || !isReady(apikey) && !reportsDispute(apikey)
 }
 
-// orphans says whether the APIKey is being deleted in a way that leaves its Secret, as kubectl delete --cascade=orphan does.
-func orphans(key *v1alpha1.APIKey) bool {
-	return !key.DeletionTimestamp.IsZero() && slices.Contains(key.Finalizers, metav1.FinalizerOrphanDependents)
+// orphans reports whether the deletion of the APIKey leaves its Secret, as kubectl delete --cascade=orphan does.
+func orphans(apikey *v1alpha1.APIKey) bool {
+	return !apikey.DeletionTimestamp.IsZero() && slices.Contains(apikey.Finalizers, metav1.FinalizerOrphanDependents)
 }
 
-// PreviousIsStale says whether the Secret holds a previous key that no verifier accepts any more.
+// PreviousIsStale reports whether the Secret holds a previous key that verifiers no longer accept.
 func PreviousIsStale(o Observed, now time.Time) bool {
 	if o.Secret.PreviousDigest == "" {
 		return false

@@ -51,8 +51,8 @@ func (w conditionWriter) refuseDisputed(o Observed) {
 }
 
 // reportsDispute says whether a dispute is the reason why Ready is not True. Such an APIKey has nothing to do with its Secret.
-func reportsDispute(key *v1alpha1.APIKey) bool {
-	ready := meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionReady)
+func reportsDispute(apikey *v1alpha1.APIKey) bool {
+	ready := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionReady)
 
 	return ready != nil && ready.Reason == v1alpha1.ReasonDisputed
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
-// Expired says whether a key has expired. It is the only definition of it.
+// Expired reports whether a key has expired. It is the only definition of "expired".
 //
-// Expiry is final, so that a later edit of the spec or a clock that steps back does not undo it: what the status has
-// recorded counts beside what the spec says now.
+// Expiry is final: neither a later edit of spec nor a clock that steps back revives a key, because the recorded phase and expiry
+// count beside spec.
 func Expired(o Observed, now time.Time) bool {
 	return o.APIKey.Status.Phase == v1alpha1.PhaseExpired || reached(effectiveExpiry(o), now)
 }
 
-// effectiveExpiry returns when a key stops by its expiry; nil means never. While policies are unknown, what they meant last stays.
+// effectiveExpiry returns when a key expires; nil means never. While policies are unknown, the recorded expiry stands for them.
 func effectiveExpiry(o Observed) *metav1.Time {
 	if o.PoliciesUnknown {
 		return policy.EnforcedExpiry(o.APIKey)
@@ -29,8 +29,8 @@ func effectiveExpiry(o Observed) *metav1.Time {
 	return o.terms().EffectiveExpiry()
 }
 
-// expiryToRecord returns the expiry for the status; nil means never. Once a key is reported as expired, it stays.
-func expiryToRecord(o Observed, now time.Time) *metav1.Time {
+// recordedExpiry returns the expiry for the status; nil means never. Once a key is reported as expired, its expiry does not change.
+func recordedExpiry(o Observed, now time.Time) *metav1.Time {
 	recorded := o.APIKey.Status.ExpiresAt
 	switch phase, over := Ended(o, now); {
 	case !over && o.PoliciesUnknown:
@@ -44,28 +44,28 @@ func expiryToRecord(o Observed, now time.Time) *metav1.Time {
 	}
 }
 
-// Ended says whether a key has ended for good, and how. What has been reported first stays. A key whose APIKey is being
+// Ended returns the final phase of an APIKey, or false while it has none. A phase that was reported stays. An APIKey that is being
 // deleted, and waits for a finalizer, is Revoked.
 func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
-	key := o.APIKey
+	apikey := o.APIKey
 	switch {
-	case key.Status.Phase == v1alpha1.PhaseRevoked, key.Status.Phase == v1alpha1.PhaseExpired:
-		return key.Status.Phase, true
-	case key.Spec.Revoked:
+	case apikey.Status.Phase == v1alpha1.PhaseRevoked, apikey.Status.Phase == v1alpha1.PhaseExpired:
+		return apikey.Status.Phase, true
+	case apikey.Spec.Revoked:
 		return v1alpha1.PhaseRevoked, true
 	case Expired(o, now):
 		return v1alpha1.PhaseExpired, true
-	case !key.DeletionTimestamp.IsZero(): // there is no way back from it
+	case !apikey.DeletionTimestamp.IsZero(): // a deletion cannot be undone
 		return v1alpha1.PhaseRevoked, true
 	default:
 		return "", false
 	}
 }
 
-// NextWake is how long from now something is due that no event will announce; zero: nothing is.
-// What is due already has been acted on, or something else holds it up.
+// NextWake returns how long it is until the next action that no event announces; 0 means that there is none.
+// An action that is due already was carried out, or it is blocked and retried.
 func NextWake(o Observed, now time.Time) time.Duration {
-	key := o.APIKey
+	apikey := o.APIKey
 	if _, ended := Ended(o, now); ended {
 		return 0
 	}
@@ -78,19 +78,19 @@ func NextWake(o Observed, now time.Time) time.Duration {
 			next = wait
 		}
 	}
-	sooner(key.Status.ExpiresAt)
-	sooner(rotationDue(key))
-	sooner(o.terms().NextViolation(now)) // one more thing to report
-	for i := range key.Status.Keys {
-		if key.Status.Keys[i].State == v1alpha1.KeyRetiring {
-			sooner(key.Status.Keys[i].NotAfter)
+	sooner(apikey.Status.ExpiresAt)
+	sooner(rotationDue(apikey))
+	sooner(o.terms().NextViolation(now)) // changes Compliant
+	for i := range apikey.Status.Keys {
+		if apikey.Status.Keys[i].State == v1alpha1.KeyRetiring {
+			sooner(apikey.Status.Keys[i].NotAfter)
 		}
 	}
 
 	return next
 }
 
-// reached says whether a time has come; one that is not set never does.
+// reached reports whether a time has come; nil means never.
 func reached(at *metav1.Time, now time.Time) bool {
 	return at != nil && !now.Before(at.Time)
 }

@@ -21,7 +21,7 @@ import (
 // panics, nothing that has ended is called active, nothing is minted against the rules, no status outgrows the schema, and
 // one that has settled stays as it is.
 func FuzzDecide(f *testing.F) {
-	for _, key := range []*v1alpha1.APIKey{
+	for _, apikey := range []*v1alpha1.APIKey{
 		settled(), settled(minted()),
 		settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }),
 		settled(func(k *v1alpha1.APIKey) { k.Spec.ValidFor, k.Spec.Suspend = "23h", true }),
@@ -29,7 +29,7 @@ func FuzzDecide(f *testing.F) {
 		settled(annotated(v1alpha1.RotateAnnotation, "a"), actedOn("a", "b"), with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "c,overlap=0s", "0s"))),
 		settled(with(record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyActive), record("c", v1alpha1.KeyRetiring, now), record("d", v1alpha1.KeyRetiring))),
 	} {
-		data, err := json.Marshal(key)
+		data, err := json.Marshal(apikey)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -41,8 +41,8 @@ func FuzzDecide(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte, state int, digest, previous string, flag bool, seconds int64, rules []byte) {
-		key := &v1alpha1.APIKey{}
-		if json.Unmarshal(data, key) != nil || state < 0 || state > int(lifecycle.SecretOwned) {
+		apikey := &v1alpha1.APIKey{}
+		if json.Unmarshal(data, apikey) != nil || state < 0 || state > int(lifecycle.SecretOwned) {
 			return
 		}
 		var policies []*v1alpha1.APIKeyPolicy
@@ -50,17 +50,17 @@ func FuzzDecide(f *testing.F) {
 			return
 		}
 		moment := now.Add(time.Duration(seconds%1e9) * time.Second)
-		o := lifecycle.Observed{APIKey: key, Secret: lifecycle.Secret{
+		o := lifecycle.Observed{APIKey: apikey, Secret: lifecycle.Secret{
 			State: lifecycle.SecretState(state), Ref: ref, Digest: digest, PreviousDigest: previous, Fenced: flag, InShape: !flag,
 		}, Policies: policies}
 		if flag {
 			o.Unguarded = []string{"a guardrail is missing"}
 		}
-		before, rulesBefore := key.DeepCopy(), slices.Clone(policies)
+		before, rulesBefore := apikey.DeepCopy(), slices.Clone(policies)
 		_, over := lifecycle.Ended(o, moment)
 		plan := lifecycle.Decide(o, moment)
 		status, written := statusAfter(o, plan, moment)
-		if !equality.Semantic.DeepEqual(before, key) || !slices.Equal(rulesBefore, policies) {
+		if !equality.Semantic.DeepEqual(before, apikey) || !slices.Equal(rulesBefore, policies) {
 			t.Fatal("the object that was observed has changed")
 		}
 		if lifecycle.NextWake(o, moment) < 0 {
@@ -69,11 +69,11 @@ func FuzzDecide(f *testing.F) {
 		if !written {
 			return
 		}
-		if plan.Action == lifecycle.Mint && (flag || key.Status.LastRotation == nil && len(policy.TermsOf(key, policies).Violations(moment)) > 0) {
+		if plan.Action == lifecycle.Mint && (flag || apikey.Status.LastRotation == nil && len(policy.TermsOf(apikey, policies).Violations(moment)) > 0) {
 			t.Error("a key is minted that nothing guards, or that a policy denies")
 		}
-		if status.ObservedGeneration != key.Generation || !over && later(status.ExpiresAt, policy.DeclaredExpiry(key)) {
-			t.Errorf("%s: generation %d of %d is reported to expire at %v", plan.Action, status.ObservedGeneration, key.Generation, status.ExpiresAt)
+		if status.ObservedGeneration != apikey.Generation || !over && later(status.ExpiresAt, policy.DeclaredExpiry(apikey)) {
+			t.Errorf("%s: generation %d of %d is reported to expire at %v", plan.Action, status.ObservedGeneration, apikey.Generation, status.ExpiresAt)
 		}
 		if over && (isActive(status) || plan.Action != lifecycle.Delete && plan.Action != lifecycle.Close) {
 			t.Errorf("%s leaves a key that has ended %s", plan.Action, status.Phase)
@@ -82,7 +82,7 @@ func FuzzDecide(f *testing.F) {
 			t.Errorf("the status cannot be stored: %v", err)
 		}
 		if plan.Action == lifecycle.Settle || plan.Action == lifecycle.Close || plan.Action == lifecycle.Block {
-			key.Status = status
+			apikey.Status = status
 			later := moment
 			if wake := lifecycle.NextWake(o, moment); wake == 0 || wake > time.Hour { // nothing is due by then
 				later = moment.Add(time.Hour)

@@ -36,7 +36,7 @@ func record(digest string, state v1alpha1.KeyState, notAfter ...time.Time) v1alp
 
 // settled is a key that was minted yesterday and needs nothing, after some changes.
 func settled(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
-	key := &v1alpha1.APIKey{
+	apikey := &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Name: "main-website", Namespace: "storefront", Generation: 1, CreationTimestamp: *at(created)},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 		Status: v1alpha1.APIKeyStatus{
@@ -45,12 +45,12 @@ func settled(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
 			LastRotation: &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated, At: *at(created)},
 		},
 	}
-	key.Status = lifecycle.Settled(lifecycle.Observed{APIKey: key}, created)
+	apikey.Status = lifecycle.Settled(lifecycle.Observed{APIKey: apikey}, created)
 	for _, change := range changes {
-		change(key)
+		change(apikey)
 	}
 
-	return key
+	return apikey
 }
 
 func minted() func(*v1alpha1.APIKey) {
@@ -153,31 +153,34 @@ func TestDecide(t *testing.T) {
 
 func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 	// Each key is decided on by the first check that applies, though all that are named after it apply, too.
-	key := settled(annotated(v1alpha1.RotateAnnotation, "now"),
+	apikey := settled(annotated(v1alpha1.RotateAnnotation, "now"),
 		with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending)),
 		func(k *v1alpha1.APIKey) { k.Spec.Revoked = true })
 	secret := in(lifecycle.SecretBehind)
 	denying, unguarded := policies(t, "environments: [Staging]"), []string{"gone"}
-	handedOut := key.Status.LastRotation
+	handedOut := apikey.Status.LastRotation
 	steps := []struct {
 		want  string
 		relax func()
 	}{
 		{"watch behind", func() { secret = owned("a") }},
-		{"ended", func() { key.Spec.Revoked = false; secret = in(lifecycle.SecretChanged) }},
+		{"ended", func() { apikey.Spec.Revoked = false; secret = in(lifecycle.SecretChanged) }},
 		{"unread", func() { secret = in(lifecycle.SecretForeign) }},
 		{"foreign", func() { secret = in(lifecycle.SecretTerminating) }},
 		{"terminating", func() { secret = owned("a") }},
-		{"announced", func() { secret = owned("active"); secret.InShape = false; key.Status.LastRotation = nil }},
-		{"denied", func() { key.Status.LastRotation = handedOut }},
+		{"announced", func() { secret = owned("active"); secret.InShape = false; apikey.Status.LastRotation = nil }},
+		{"denied", func() { apikey.Status.LastRotation = handedOut }},
 		{"unguarded", func() { unguarded = nil }},
-		{"crowded", func() { key.Status.Keys = key.Status.Keys[:2] }},
-		{"due", func() { key.Status.Keys = key.Status.Keys[:1]; delete(key.Annotations, v1alpha1.RotateAnnotation) }},
+		{"crowded", func() { apikey.Status.Keys = apikey.Status.Keys[:2] }},
+		{"due", func() {
+			apikey.Status.Keys = apikey.Status.Keys[:1]
+			delete(apikey.Annotations, v1alpha1.RotateAnnotation)
+		}},
 		{"out of shape", func() { secret.InShape = true }},
 		{"settled", func() {}},
 	}
 	for _, step := range steps {
-		o := lifecycle.Observed{APIKey: key, Secret: secret, Policies: denying, Unguarded: unguarded}
+		o := lifecycle.Observed{APIKey: apikey, Secret: secret, Policies: denying, Unguarded: unguarded}
 		if got := lifecycle.Decide(o, now).Check; got != step.want {
 			t.Errorf("decided by %q, want %q", got, step.want)
 		}
@@ -276,7 +279,7 @@ func TestSuspendedKeyIsReadyAndNotActive(t *testing.T) {
 }
 
 func TestFenceForgetsWhatWasAnnounced(t *testing.T) {
-	key := settled(with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending)))
+	apikey := settled(with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending)))
 	for name, c := range map[string]struct {
 		secret lifecycle.Secret
 		want   []string
@@ -285,7 +288,7 @@ func TestFenceForgetsWhatWasAnnounced(t *testing.T) {
 		"and all others when there was none": {in(lifecycle.SecretAbsent), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := lifecycle.Fenced(lifecycle.Observed{APIKey: key, Secret: c.secret}, ref, now)
+			status := lifecycle.Fenced(lifecycle.Observed{APIKey: apikey, Secret: c.secret}, ref, now)
 			if diff := cmp.Diff(c.want, states(status)); diff != "" {
 				t.Errorf("keys (-want +got):\n%s", diff)
 			}
@@ -294,10 +297,10 @@ func TestFenceForgetsWhatWasAnnounced(t *testing.T) {
 }
 
 func TestAnnouncingMakesRoomAtTheOldestRetiringKey(t *testing.T) {
-	key := settled(with(record("a", v1alpha1.KeyRetiring, now.Add(1)), record("b", v1alpha1.KeyRetiring, now.Add(1)),
+	apikey := settled(with(record("a", v1alpha1.KeyRetiring, now.Add(1)), record("b", v1alpha1.KeyRetiring, now.Add(1)),
 		record("c", v1alpha1.KeyRetiring, now.Add(1)), record("active", v1alpha1.KeyActive)))
 	secret := accounting("active", "active", ends("a", now.Add(time.Second)), ends("b", now.Add(time.Second)), ends("c", now.Add(time.Second)))
-	status := lifecycle.Announced(lifecycle.Observed{APIKey: key, Secret: secret}, "new", "new", now)
+	status := lifecycle.Announced(lifecycle.Observed{APIKey: apikey, Secret: secret}, "new", "new", now)
 	if diff := cmp.Diff([]string{"b Retiring", "c Retiring", "active Active", "new Pending"}, states(status)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
@@ -385,8 +388,8 @@ func TestALongRotateAnnotationIsRecordedAsADigest(t *testing.T) {
 }
 
 func TestIgnoredRotationIsReported(t *testing.T) {
-	key := settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }, annotated(v1alpha1.RotateAnnotation, "too late"))
-	status := lifecycle.Closed(lifecycle.Observed{APIKey: key}, now)
+	apikey := settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }, annotated(v1alpha1.RotateAnnotation, "too late"))
+	status := lifecycle.Closed(lifecycle.Observed{APIKey: apikey}, now)
 	if message := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady).Message; !strings.HasSuffix(message, "The rotation asked for since is ignored.") {
 		t.Errorf("message %q", message)
 	}
@@ -401,8 +404,8 @@ func TestActionsHaveNames(t *testing.T) {
 }
 
 func TestRefusedTakesBackOnlyItsOwnAnnouncement(t *testing.T) {
-	key := settled(minted(), with(record("older", v1alpha1.KeyPending), record("mine", v1alpha1.KeyPending)))
-	status := lifecycle.Failed(lifecycle.Observed{APIKey: key}, refusal("mine"), now)
+	apikey := settled(minted(), with(record("older", v1alpha1.KeyPending), record("mine", v1alpha1.KeyPending)))
+	status := lifecycle.Failed(lifecycle.Observed{APIKey: apikey}, refusal("mine"), now)
 	if got := states(status); !cmp.Equal(got, []string{"older Pending"}) {
 		t.Errorf("keys: %v", got)
 	}

@@ -10,70 +10,69 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
-// Observed is all that a decision needs to know of the cluster.
+// Observed is the input of a decision. Decisions do not change it.
 type Observed struct {
-	// Key is the APIKey. Decisions do not change it.
+	// APIKey is the object to decide on.
 	APIKey *v1alpha1.APIKey
-	// Secret is what is known of the Secret with the name that the APIKey wants.
+	// Secret is the observation of the Secret that the APIKey names.
 	Secret Secret
-	// Unvouched says that status.keys or status.secretRef is not as this operator has written or checked it.
+	// Unvouched reports that status.keys or status.secretRef differs from what this operator wrote or checked last.
 	Unvouched bool
-	// Policies are the APIKeyPolicies that are for the APIKey's namespace. Decisions do not change them.
+	// Policies are the APIKeyPolicies that select the namespace of the APIKey.
 	Policies []*v1alpha1.APIKeyPolicy
-	// PoliciesUnknown says that Policies could not be looked up. What they have meant so far stays until they can be.
+	// PoliciesUnknown reports that the lookup of Policies failed. The status keeps their last effect until it succeeds.
 	PoliciesUnknown bool
 	// Disputes are the other APIKeys that have a record of a key of this one.
 	Disputes Disputes
-	// Unguarded is what keeps the guardrails at the API server from being in force, each in words; none: they are.
+	// Unguarded lists why guardrails are not in force, one sentence each. It is empty if all are.
 	Unguarded []string
 }
 
 // terms returns what the policies mean for the APIKey.
 func (o Observed) terms() policy.Terms { return policy.TermsOf(o.APIKey, o.Policies) }
 
-// SecretState is how much is known of a Secret, and what.
+// SecretState is the state of a Secret as far as it was observed.
 type SecretState int
 
-// The states of knowledge. The first three come from metadata that is watched and cost no API call,
-// the others from a read of the Secret itself.
+// The states of a Secret. The first three come from watched metadata and cost no API call; the others come from a read.
 const (
-	// SecretUnread: the watched metadata is that of status.secretRef, or both say that there is none of ours.
+	// SecretUnread: the watched metadata agrees with status.secretRef, or both are absent.
 	SecretUnread SecretState = iota
-	// SecretChanged: the watched metadata and status.secretRef differ; only a read tells why.
+	// SecretChanged: the watched metadata and status.secretRef differ; only a read shows why.
 	SecretChanged
 	// SecretBehind: the watch has not yet delivered the operator's own last write.
 	SecretBehind
-	// SecretAbsent: there is no Secret of that name.
+	// SecretAbsent: no Secret has the name.
 	SecretAbsent
-	// SecretForeign: there is one and the APIKey does not control it.
+	// SecretForeign: a Secret exists that the APIKey does not control.
 	SecretForeign
-	// SecretOwned: there is one and the APIKey controls it.
+	// SecretOwned: a Secret exists and the APIKey controls it.
 	SecretOwned
-	// SecretTerminating: there is one, the APIKey controls it, and it is being deleted. It counts as deleted.
+	// SecretTerminating: a Secret exists, the APIKey controls it, and it is being deleted. It counts as deleted.
 	SecretTerminating
 )
 
-// Secret is what is known of a Secret: digests of what it holds, never the content.
+// Secret is the observation of a Secret. It has digests of the keys in it, never their plaintext.
 type Secret struct {
-	// State says which of the other fields mean anything.
+	// State determines which other fields are set.
 	State SecretState
-	// Ref is the Secret that was read; for SecretOwned and SecretForeign. For SecretUnread it is status.secretRef.
+	// Ref is the Secret that was read, for SecretOwned and SecretForeign. For SecretUnread it is status.secretRef.
 	Ref v1alpha1.SecretReference
-	// Digest is that of the data under the wanted data key; empty when there is no such data.
+	// Digest is the digest of the value of the declared dataKey; "" if the Secret has no such dataKey.
 	Digest string
-	// PreviousDigest is that of the previous key which a Secret holds during an overlap; empty when it holds none.
+	// PreviousDigest is the digest of the previous key, which a Secret holds during an overlap; "" if it holds none.
 	PreviousDigest string
-	// Account is what the Secret says about which keys are valid.
+	// Account lists the keys that are valid according to the Secret.
 	Account Account
-	// OurType says that it is of v1alpha1.SecretType.
+	// OurType reports that the type is v1alpha1.SecretType.
 	OurType bool
-	// Fenced says that the operator made the Secret without a key, to keep an older writer from making it.
+	// Fenced reports that the operator created the Secret without a key, so that a create that is still in flight fails.
 	Fenced bool
-	// InShape says that labels, annotations and owner are as declared.
+	// InShape reports that labels, annotations and owner are as declared.
 	InShape bool
-	// Conflict says why a SecretForeign is not ours.
+	// Conflict describes why the APIKey does not control a SecretForeign.
 	Conflict string
-	// Finalizers are what a SecretTerminating waits for.
+	// Finalizers are those that a SecretTerminating waits for.
 	Finalizers []string
 }
 
@@ -82,35 +81,35 @@ type Action int
 
 // The actions. Each ends in at most one status write, which reports it.
 const (
-	// Settle has no effect on the Secret; the status may still have to follow the spec.
+	// Settle has no effect on the Secret. The status may still have to follow spec.
 	Settle Action = iota
-	// Ignore has no effect at all, not on the status either.
+	// Ignore has no effect, not even on the status.
 	Ignore
-	// Read looks at the Secret itself; the decision is then made again.
+	// Read reads the Secret. The caller then decides again.
 	Read
 	// Mint announces a new key, writes it into the Secret and promotes it.
 	Mint
-	// Promote makes the announced key that the Secret holds the active one.
+	// Promote makes the announced key in the Secret the active key.
 	Promote
-	// Fence changes the Secret so that writes under way fail, and forgets the announced keys.
+	// Fence changes the Secret so that writes in flight fail, and drops the records of announced keys.
 	Fence
-	// Reshape brings labels, annotations and the previous key of the Secret up to date; its key stays.
+	// Reshape updates labels, annotations and the previous key of the Secret. Its key stays.
 	Reshape
 	// Delete deletes the Secret and closes all records.
 	Delete
-	// Close closes all records; the Secret is gone already.
+	// Close closes all records. The Secret is gone or stays.
 	Close
 	// Block changes nothing and reports why.
 	Block
 )
 
-// String names the action in logs.
+// String returns the name of the action, for logs.
 func (a Action) String() string {
 	return [...]string{"Settle", "Ignore", "Read", "Mint", "Promote", "Fence", "Reshape", "Delete", "Close", "Block"}[a]
 }
 
-// NeedsPolicies says whether an action must wait until policies are known. Ending a key and promoting the one that the
-// Secret holds already must not: a key that is to end would live on, or a workload would hold one that is refused.
+// NeedsPolicies reports whether an action must wait until policies are known. Ending a key and promoting the key in the Secret must not
+// wait: otherwise an ended key would keep working, or a workload would have a key that verifiers refuse.
 func (a Action) NeedsPolicies() bool {
 	switch a {
 	case Ignore, Read, Promote, Delete, Close:
@@ -122,16 +121,16 @@ func (a Action) NeedsPolicies() bool {
 	}
 }
 
-// Plan is a decision: what to do, and why.
+// Plan is a decision.
 type Plan struct {
 	// Check is the name of the check that decided.
 	Check string
-	// Action is what to do.
+	// Action is the effect to carry out.
 	Action Action
-	// Trigger is what made it necessary; for Mint and Promote.
+	// Trigger is the cause of Mint and Promote.
 	Trigger v1alpha1.RotationTrigger
-	// Reason and Message are what Ready reports; for Block.
+	// Reason and Message are those of Ready, for Block.
 	Reason, Message string
-	// RetryAfter is when to look again where no event will tell; zero: an event will.
+	// RetryAfter is when to reconcile again if no event will cause it; 0 means that an event will.
 	RetryAfter time.Duration
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// holds says whether the Secret holds a key whose record is in a state.
+// holds reports whether the Secret holds a key whose record has a state.
 func holds(o Observed, state v1alpha1.KeyState) bool { return heldRecord(o, state) != nil }
 
-// heldRecord is the record in a state of the key that the Secret holds; nil: there is none.
+// heldRecord returns the record of the key in the Secret if the record has a state, or nil.
 func heldRecord(o Observed, state v1alpha1.KeyState) *v1alpha1.KeyRecord {
 	if o.Secret.State != SecretOwned || o.Secret.Digest == "" {
 		return nil
@@ -33,7 +33,7 @@ func heldRecord(o Observed, state v1alpha1.KeyState) *v1alpha1.KeyRecord {
 	return &records[i]
 }
 
-// activeRecord is the record of the active key; nil: there is none.
+// activeRecord returns the record of the active key, or nil.
 func activeRecord(records []v1alpha1.KeyRecord) *v1alpha1.KeyRecord {
 	if i := slices.IndexFunc(records, inState(v1alpha1.KeyActive)); i >= 0 {
 		return &records[i]
@@ -42,7 +42,7 @@ func activeRecord(records []v1alpha1.KeyRecord) *v1alpha1.KeyRecord {
 	return nil
 }
 
-// recordOf is the record of a key; nil: there is none.
+// recordOf returns the record with a digest, or nil.
 func recordOf(records []v1alpha1.KeyRecord, digest string) *v1alpha1.KeyRecord {
 	if i := slices.IndexFunc(records, func(r v1alpha1.KeyRecord) bool { return r.Digest == digest }); i >= 0 {
 		return &records[i]
@@ -51,17 +51,18 @@ func recordOf(records []v1alpha1.KeyRecord, digest string) *v1alpha1.KeyRecord {
 	return nil
 }
 
-// hasPending says whether a key was announced.
+// hasPending reports whether a key was announced and not promoted.
 func hasPending(records []v1alpha1.KeyRecord) bool {
 	return slices.ContainsFunc(records, inState(v1alpha1.KeyPending))
 }
 
+// inState returns a predicate for records that have a state.
 func inState(state v1alpha1.KeyState) func(v1alpha1.KeyRecord) bool {
 	return func(r v1alpha1.KeyRecord) bool { return r.State == state }
 }
 
-// unlapsed are the records without those Retiring ones whose time has come, or that never had one that can be:
-// no overlap is longer than MaxOverlap.
+// unlapsed returns the records without Retiring ones that have ended. A Retiring record without a notAfter, or with one further
+// ahead than any overlap, counts as ended.
 func unlapsed(records []v1alpha1.KeyRecord, now time.Time) []v1alpha1.KeyRecord {
 	latest := now.Add(v1alpha1.MaxNotAfter)
 
@@ -70,7 +71,7 @@ func unlapsed(records []v1alpha1.KeyRecord, now time.Time) []v1alpha1.KeyRecord 
 	})
 }
 
-// without is a copy of the records without those that match; nil when none is left.
+// without returns a copy of the records without those that match, or nil if none is left.
 func without(records []v1alpha1.KeyRecord, match func(v1alpha1.KeyRecord) bool) []v1alpha1.KeyRecord {
 	var kept []v1alpha1.KeyRecord
 	for _, r := range records {
@@ -82,15 +83,14 @@ func without(records []v1alpha1.KeyRecord, match func(v1alpha1.KeyRecord) bool) 
 	return kept
 }
 
-// withdrawn are the records without that of a key which was announced and not handed out.
+// withdrawn returns the records without that of a key that was announced and not handed out.
 func withdrawn(records []v1alpha1.KeyRecord, announced string) []v1alpha1.KeyRecord {
 	return without(records, func(r v1alpha1.KeyRecord) bool {
 		return r.State == v1alpha1.KeyPending && r.Digest == announced
 	})
 }
 
-// retire makes a record Retiring until a time, or until the earlier one that it has already:
-// a key that has stopped never starts again.
+// retire returns a record as Retiring until notAfter, or until its own notAfter if that is earlier: a stopped key never works again.
 func retire(r v1alpha1.KeyRecord, notAfter *metav1.Time) v1alpha1.KeyRecord {
 	r.State, r.Rotation = v1alpha1.KeyRetiring, nil
 	if r.NotAfter == nil || notAfter.Before(r.NotAfter) {
@@ -100,12 +100,12 @@ func retire(r v1alpha1.KeyRecord, notAfter *metav1.Time) v1alpha1.KeyRecord {
 	return r
 }
 
-// remaining are the records that stay when a key is announced or the Secret turns out not to be ours.
-// When the Secret is gone, so are the keys that were in it, at once: deleting a Secret is how people stop a key.
+// remaining returns the records that stay when a key is announced or the APIKey is blocked. The keys of a Secret that is gone stop at
+// once: users delete a Secret to stop its key.
 func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
 	live := valid(o, now)
 	if o.Unvouched && (o.Secret.State == SecretForeign || o.Secret.State == SecretTerminating) {
-		live = without(live, inState(v1alpha1.KeyPending)) // no writer can be about to put one into that Secret
+		live = without(live, inState(v1alpha1.KeyPending)) // no writer in flight can put such a key into that Secret
 	}
 	if !secretGone(o) {
 		return live
@@ -116,7 +116,7 @@ func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
 	})
 }
 
-// secretGone says whether the Secret that the operator wrote is no longer there, also when another stands in its place.
+// secretGone reports whether the Secret that the operator wrote is gone, even if another Secret has its name.
 func secretGone(o Observed) bool {
 	ref := o.APIKey.Status.SecretRef
 

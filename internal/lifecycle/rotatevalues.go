@@ -15,8 +15,8 @@ import (
 
 // rotationValue returns the rotate annotation as the status records it: a long value only as a digest,
 // so that neither a novel nor an API key that was put there by mistake ends up in the status.
-func rotationValue(key *v1alpha1.APIKey) string {
-	value := key.Annotations[v1alpha1.RotateAnnotation]
+func rotationValue(apikey *v1alpha1.APIKey) string {
+	value := apikey.Annotations[v1alpha1.RotateAnnotation]
 	if len(value) <= v1alpha1.MaxRotationValueLength {
 		return value
 	}
@@ -50,11 +50,11 @@ func rotateDigest(recorded string) v1alpha1.RotateDigest {
 
 // rotationRequested tells whether the rotate annotation asks for a rotation: its whole text is not one of the last that were
 // acted on. Removing the annotation asks for nothing, and neither does the value that a new object comes with.
-func rotationRequested(key *v1alpha1.APIKey) bool {
-	value := rotationValue(key)
+func rotationRequested(apikey *v1alpha1.APIKey) bool {
+	value := rotationValue(apikey)
 
-	return value != "" && key.Status.LastRotation != nil && value != key.Status.LastRotation.Value &&
-		!slices.Contains(key.Status.RotateValues, rotateDigest(value))
+	return value != "" && apikey.Status.LastRotation != nil && value != apikey.Status.LastRotation.Value &&
+		!slices.Contains(apikey.Status.RotateValues, rotateDigest(value))
 }
 
 // remembered returns the digests with further values as the newest ones. It does not change the list that it is given.
@@ -75,8 +75,8 @@ func remembered(digests []v1alpha1.RotateDigest, recorded ...string) []v1alpha1.
 // reappeared returns the digests after the rotate annotation was seen again with a value that was acted on before: it becomes
 // the newest. That change of the status is what the event about an ignored request follows from, and it keeps a value that a
 // pipeline applies again and again from being forgotten.
-func reappeared(key *v1alpha1.APIKey) []v1alpha1.RotateDigest {
-	digests, value := key.Status.RotateValues, rotationValue(key)
+func reappeared(apikey *v1alpha1.APIKey) []v1alpha1.RotateDigest {
+	digests, value := apikey.Status.RotateValues, rotationValue(apikey)
 	if value == "" || !slices.Contains(digests, rotateDigest(value)) {
 		return digests
 	}
@@ -96,9 +96,9 @@ func IgnoredRequest(before, after *v1alpha1.APIKey) bool {
 }
 
 // RequestActedOn returns the rotate annotation if it is the one that the last rotation acted on.
-func RequestActedOn(key *v1alpha1.APIKey) (string, bool) {
-	last := key.Status.LastRotation
-	acted := last != nil && last.Trigger == v1alpha1.TriggerAnnotation && last.Value == rotationValue(key)
+func RequestActedOn(apikey *v1alpha1.APIKey) (string, bool) {
+	last := apikey.Status.LastRotation
+	acted := last != nil && last.Trigger == v1alpha1.TriggerAnnotation && last.Value == rotationValue(apikey)
 
-	return key.Annotations[v1alpha1.RotateAnnotation], acted
+	return apikey.Annotations[v1alpha1.RotateAnnotation], acted
 }

@@ -51,32 +51,32 @@ func rotateBy(k *v1alpha1.APIKey, value string) bool {
 }
 
 func TestTheLastValuesThatWereActedOnAskForNothing(t *testing.T) {
-	key := settled()
+	apikey := settled()
 	value := func(i int) string { return fmt.Sprintf("v%d", i) }
 	for i := range v1alpha1.MaxRotateValues {
-		if !rotateBy(key, value(i)) {
+		if !rotateBy(apikey, value(i)) {
 			t.Fatalf("the new value %s does not rotate", value(i))
 		}
 	}
 	for i := range v1alpha1.MaxRotateValues {
-		if rotateBy(key, value(i)) {
+		if rotateBy(apikey, value(i)) {
 			t.Errorf("%s rotates again", value(i))
 		}
 	}
-	rotateBy(key, "one more")
-	if len(key.Status.RotateValues) != v1alpha1.MaxRotateValues {
-		t.Errorf("%d values are remembered", len(key.Status.RotateValues))
+	rotateBy(apikey, "one more")
+	if len(apikey.Status.RotateValues) != v1alpha1.MaxRotateValues {
+		t.Errorf("%d values are remembered", len(apikey.Status.RotateValues))
 	}
-	if rotateBy(key, value(1)) || !rotateBy(key, value(0)) {
+	if rotateBy(apikey, value(1)) || !rotateBy(apikey, value(0)) {
 		t.Error("the value that was set longest ago is not the one that is forgotten")
 	}
 }
 
 func TestAValueThatIsAppliedAgainAndAgainIsNotForgotten(t *testing.T) {
-	key := settled()
-	rotateBy(key, "git")
+	apikey := settled()
+	rotateBy(apikey, "git")
 	for i := range 3 * v1alpha1.MaxRotateValues {
-		if !rotateBy(key, fmt.Sprintf("by hand %d", i)) || rotateBy(key, "git") {
+		if !rotateBy(apikey, fmt.Sprintf("by hand %d", i)) || rotateBy(apikey, "git") {
 			t.Fatalf("rotated again after %d rotations by hand", i)
 		}
 	}
@@ -84,12 +84,12 @@ func TestAValueThatIsAppliedAgainAndAgainIsNotForgotten(t *testing.T) {
 
 func TestTheWholeTextOfTheAnnotationIsTheValue(t *testing.T) {
 	long := strings.Repeat("x", 1000)
-	key := settled()
+	apikey := settled()
 	for _, value := range []string{"leak1", "leak1,overlap=1h", "leak1,overlap=0s", "leak1 ", long, long + "y", long + ",overlap=0s", "bad,", ",overlap=0s"} {
-		if !rotateBy(key, value) {
+		if !rotateBy(apikey, value) {
 			t.Errorf("%.60q was not used before and does not rotate", value)
 		}
-		if rotateBy(key, value) {
+		if rotateBy(apikey, value) {
 			t.Errorf("%.60q rotates again", value)
 		}
 	}
@@ -99,15 +99,15 @@ func TestAStatusOfBeforeKnowsItsLastValue(t *testing.T) {
 	long := strings.Repeat("x", 1000)
 	for name, value := range map[string]string{"short": "a", "long": long, "like a digest": "sha256:abc"} {
 		t.Run(name, func(t *testing.T) {
-			key := settled()
-			rotateBy(key, value)
-			key.Status.RotateValues = nil // the version before knew LastRotation.Value alone
-			key.Status.Keys = []v1alpha1.KeyRecord{record("active", v1alpha1.KeyActive)}
-			before := key.Status.DeepCopy()
-			if rotateBy(key, value) || !cmp.Equal(*before, key.Status) {
-				t.Errorf("an upgrade rotates or writes a status:\n%s", cmp.Diff(*before, key.Status))
+			apikey := settled()
+			rotateBy(apikey, value)
+			apikey.Status.RotateValues = nil // the version before knew LastRotation.Value alone
+			apikey.Status.Keys = []v1alpha1.KeyRecord{record("active", v1alpha1.KeyActive)}
+			before := apikey.Status.DeepCopy()
+			if rotateBy(apikey, value) || !cmp.Equal(*before, apikey.Status) {
+				t.Errorf("an upgrade rotates or writes a status:\n%s", cmp.Diff(*before, apikey.Status))
 			}
-			if !rotateBy(key, "b") || rotateBy(key, value) || rotateBy(key, "b") {
+			if !rotateBy(apikey, "b") || rotateBy(apikey, value) || rotateBy(apikey, "b") {
 				t.Error("a value of before rotates again")
 			}
 		})
@@ -115,18 +115,18 @@ func TestAStatusOfBeforeKnowsItsLastValue(t *testing.T) {
 }
 
 func TestAnIgnoredRequestIsToldOnce(t *testing.T) {
-	key := settled(actedOn("a", "b"))
+	apikey := settled(actedOn("a", "b"))
 	for i, c := range []struct {
 		value string
 		told  bool
 	}{{"b", false}, {"a", true}, {"a", false}, {"b", true}, {"", false}, {"b", false}, {"c", false}, {"a", true}} {
-		before := key.DeepCopy()
-		rotateBy(key, c.value)
-		if told := lifecycle.IgnoredRequest(before, key); told != c.told {
+		before := apikey.DeepCopy()
+		rotateBy(apikey, c.value)
+		if told := lifecycle.IgnoredRequest(before, apikey); told != c.told {
 			t.Errorf("step %d, %q: told %t, want %t", i, c.value, told, c.told)
 		}
-		settledAgain := lifecycle.Settled(lifecycle.Observed{APIKey: key, Secret: owned("active")}, now.Add(time.Hour))
-		if diff := cmp.Diff(key.Status.RotateValues, settledAgain.RotateValues); diff != "" {
+		settledAgain := lifecycle.Settled(lifecycle.Observed{APIKey: apikey, Secret: owned("active")}, now.Add(time.Hour))
+		if diff := cmp.Diff(apikey.Status.RotateValues, settledAgain.RotateValues); diff != "" {
 			t.Errorf("step %d: another look tells it again:\n%s", i, diff)
 		}
 	}
@@ -162,26 +162,26 @@ func TestAnInterruptedRotationKeepsItsOverlap(t *testing.T) {
 		"by a version that did not keep it, no value": {"10m", []v1alpha1.KeyRecord{record("n", v1alpha1.KeyPending)}, "", "n", true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			key := settled(spec(c.spec), actedOn("old,overlap=0s"), annotated(v1alpha1.RotateAnnotation, c.annotation),
+			apikey := settled(spec(c.spec), actedOn("old,overlap=0s"), annotated(v1alpha1.RotateAnnotation, c.annotation),
 				with(append([]v1alpha1.KeyRecord{record("active", v1alpha1.KeyActive)}, c.announced...)...))
-			o := lifecycle.Observed{APIKey: key, Secret: owned(c.inSecret)}
+			o := lifecycle.Observed{APIKey: apikey, Secret: owned(c.inSecret)}
 			if c.inSecret == "n" {
 				o.Secret.PreviousDigest = "active"
 			}
-			key.Status, _ = statusAfter(o, lifecycle.Decide(o, now), now)
-			if works := len(key.Status.Keys) > 1 && key.Status.Keys[0].Digest == "active"; works != c.works {
-				t.Errorf("the old key works on: %t, want %t (%v)", works, c.works, states(key.Status))
+			apikey.Status, _ = statusAfter(o, lifecycle.Decide(o, now), now)
+			if works := len(apikey.Status.Keys) > 1 && apikey.Status.Keys[0].Digest == "active"; works != c.works {
+				t.Errorf("the old key works on: %t, want %t (%v)", works, c.works, states(apikey.Status))
 			}
-			for _, r := range key.Status.Keys {
+			for _, r := range apikey.Status.Keys {
 				if r.Rotation != nil {
 					t.Errorf("%s keeps what it was drawn for", r.Digest)
 				}
 			}
-			if pending := rotateBy(key, c.annotation); pending != c.pending {
+			if pending := rotateBy(apikey, c.annotation); pending != c.pending {
 				t.Errorf("rotates once more: %t, want %t", pending, c.pending)
 			}
 			for _, r := range c.announced {
-				if r.Rotation != nil && r.Rotation.Value != "" && rotateBy(key, r.Rotation.Value) {
+				if r.Rotation != nil && r.Rotation.Value != "" && rotateBy(apikey, r.Rotation.Value) {
 					t.Errorf("%q rotates again", r.Rotation.Value)
 				}
 			}
@@ -205,8 +205,8 @@ func TestPoliciesCapTheOverlap(t *testing.T) {
 		"and none of it where none is allowed": {"a,overlap=1h", []string{"rotation: {maximumOverlap: 0s}"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			key := settled(annotated(v1alpha1.RotateAnnotation, c.annotation), func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "10h"} })
-			o := lifecycle.Observed{APIKey: key, Secret: owned("active"), Policies: policies(t, c.policies...)}
+			apikey := settled(annotated(v1alpha1.RotateAnnotation, c.annotation), func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "10h"} })
+			o := lifecycle.Observed{APIKey: apikey, Secret: owned("active"), Policies: policies(t, c.policies...)}
 			if keeps := lifecycle.KeepsPrevious(o, now); keeps != (c.want > 0) {
 				t.Errorf("keeps the previous key: %t", keeps)
 			}

@@ -14,41 +14,41 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
-// rotationDue is when spec.rotation.every asks for the next rotation; nil: never.
-func rotationDue(key *v1alpha1.APIKey) *metav1.Time {
-	if key.Spec.Rotation == nil || key.Status.LastRotation == nil {
+// rotationDue returns the time of the next scheduled rotation; nil means never.
+func rotationDue(apikey *v1alpha1.APIKey) *metav1.Time {
+	if apikey.Spec.Rotation == nil || apikey.Status.LastRotation == nil {
 		return nil
 	}
-	every, ok := key.Spec.Rotation.Every.Parse()
+	every, ok := apikey.Spec.Rotation.Every.Parse()
 	if !ok || every <= 0 {
 		return nil
 	}
 
-	return v1alpha1.StorableTime(key.Status.LastRotation.At.Add(every))
+	return v1alpha1.StorableTime(apikey.Status.LastRotation.At.Add(every))
 }
 
-// declaredOverlap is spec.rotation.overlap.
-func declaredOverlap(key *v1alpha1.APIKey) time.Duration {
-	if key.Spec.Rotation == nil {
+// declaredOverlap returns spec.rotation.overlap, at most MaxOverlap.
+func declaredOverlap(apikey *v1alpha1.APIKey) time.Duration {
+	if apikey.Spec.Rotation == nil {
 		return 0
 	}
-	overlap, _ := key.Spec.Rotation.Overlap.Parse()
+	overlap, _ := apikey.Spec.Rotation.Overlap.Parse()
 
 	return min(overlap, v1alpha1.MaxOverlap)
 }
 
-// pendingRotation is the rotation that a key drawn now is for, as its record keeps it until the key is handed out.
-// An interrupted rotation so ends as it was asked for, also when the annotation has changed in between.
+// pendingRotation returns the cause of a key that is drawn now. The record keeps it until the key is handed out, so an interrupted
+// rotation ends as requested even if the annotation changes in between.
 func pendingRotation(o Observed, now time.Time) *v1alpha1.PendingRotation {
 	return &v1alpha1.PendingRotation{
 		Trigger: trigger(o, now), Value: rotationValue(o.APIKey), Overlap: requestedOverlap(o.APIKey),
 	}
 }
 
-// requestedOverlap is the overlap that the rotate annotation asks for where a key drawn now acts on it; empty: spec's applies.
-// A rotation that was interrupted and is begun again keeps its overlap, and the shortest of several counts:
-// an overlap of zero is how a leaked key is stopped.
-func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
+// requestedOverlap returns the overlap that the rotate annotation requests of a key drawn now; "" means that of spec. A rotation that
+// starts again after an interruption keeps its overlap. The shortest of several overlaps applies, because users stop a leaked key
+// with an overlap of zero.
+func requestedOverlap(apikey *v1alpha1.APIKey) v1alpha1.Duration {
 	var shortest v1alpha1.Duration
 	consider := func(candidate v1alpha1.Duration) {
 		if candidate == "" {
@@ -59,13 +59,13 @@ func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
 			shortest = candidate
 		}
 	}
-	if rotationRequested(key) {
-		// A request that cannot be read is reported by an event and uses the overlap of spec.
-		request, _ := policy.ParseRotateRequest(key.Annotations[v1alpha1.RotateAnnotation])
+	if rotationRequested(apikey) {
+		// The operator emits an event for a malformed request, which uses the overlap of spec.
+		request, _ := policy.ParseRotateRequest(apikey.Annotations[v1alpha1.RotateAnnotation])
 		consider(request.Overlap)
 	}
-	for i := range key.Status.Keys {
-		if r := &key.Status.Keys[i]; r.State == v1alpha1.KeyPending && r.Rotation != nil {
+	for i := range apikey.Status.Keys {
+		if r := &apikey.Status.Keys[i]; r.State == v1alpha1.KeyPending && r.Rotation != nil {
 			consider(r.Rotation.Overlap)
 		}
 	}
@@ -73,8 +73,8 @@ func requestedOverlap(key *v1alpha1.APIKey) v1alpha1.Duration {
 	return shortest
 }
 
-// overlapOf is how long the keys before it stay valid once a key is handed out that was drawn for a rotation: as long as was
-// asked for, and never longer than the policies of today allow.
+// overlapOf returns how long older keys stay valid after the key of a rotation is handed out: the requested overlap, shortened to what
+// current policies allow.
 func overlapOf(o Observed, rotation *v1alpha1.PendingRotation) time.Duration {
 	overlap := declaredOverlap(o.APIKey)
 	if rotation.Overlap != "" {
@@ -84,8 +84,7 @@ func overlapOf(o Observed, rotation *v1alpha1.PendingRotation) time.Duration {
 	return o.terms().LimitOverlap(min(overlap, v1alpha1.MaxOverlap))
 }
 
-// announcedRotation is what an announced key was drawn for. The record of an operator that did not keep it is taken for one that
-// acts on what is asked for now.
+// announcedRotation returns the cause of an announced key. For a record of an older operator, which kept none, it is the current cause.
 func announcedRotation(o Observed, record *v1alpha1.KeyRecord, now time.Time) *v1alpha1.PendingRotation {
 	if record == nil || record.Rotation == nil {
 		return pendingRotation(o, now)
@@ -94,8 +93,8 @@ func announcedRotation(o Observed, record *v1alpha1.KeyRecord, now time.Time) *v
 	return record.Rotation
 }
 
-// KeepsPrevious says whether handing out the key that was announced last, or one announced now, leaves the key that the
-// Secret holds valid for a while, so that it has to stay in the Secret beside the new one.
+// KeepsPrevious reports whether the key in the Secret stays valid for an overlap after the key that was announced last, or is announced
+// now, is handed out. Then the Secret holds both.
 func KeepsPrevious(o Observed, now time.Time) bool {
 	var newest *v1alpha1.KeyRecord
 	for i := range o.APIKey.Status.Keys {
@@ -107,8 +106,8 @@ func KeepsPrevious(o Observed, now time.Time) bool {
 	return holds(o, v1alpha1.KeyActive) && overlapOf(o, announcedRotation(o, newest, now)) > 0
 }
 
-// valuesActedOn are the values of the rotate annotation that a rotation acts on by handing out a key: its own, and those of
-// rotations that were interrupted before it began. One that was announced after it is for a request that came later.
+// valuesActedOn returns the values of the rotate annotation that a rotation serves: its own and those of rotations that were
+// interrupted before it began. A key announced after it serves a later request.
 func valuesActedOn(records []v1alpha1.KeyRecord, digest string, rotation *v1alpha1.PendingRotation) []string {
 	var values []string
 	for i := range records {
@@ -123,14 +122,14 @@ func valuesActedOn(records []v1alpha1.KeyRecord, digest string, rotation *v1alph
 	return append(values, rotation.Value)
 }
 
-// rotated puts a rotation that handed out a key into the status. While there is no annotation the value before it stays,
-// so that taking it out and putting it back asks for nothing.
-func rotated(s *v1alpha1.APIKeyStatus, trigger v1alpha1.RotationTrigger, values []string, now time.Time) {
+// recordRotation puts a rotation that handed out a key into the status. Without an annotation the previous value stays, so that removing
+// and restoring the annotation requests nothing.
+func recordRotation(s *v1alpha1.APIKeyStatus, trigger v1alpha1.RotationTrigger, values []string, now time.Time) {
 	before := ""
 	if s.LastRotation != nil {
 		before = s.LastRotation.Value
 	}
-	if len(s.RotateValues) == 0 { // the status of an operator that remembered the last value alone
+	if len(s.RotateValues) == 0 { // a status from an older operator has the last value only
 		s.RotateValues = remembered(nil, before)
 	}
 	s.RotateValues = remembered(s.RotateValues, values...)
@@ -139,7 +138,7 @@ func rotated(s *v1alpha1.APIKeyStatus, trigger v1alpha1.RotationTrigger, values 
 	s.LastRotation = &v1alpha1.LastRotation{Trigger: trigger, Value: value, Name: name, At: *v1alpha1.StorableTime(now)}
 }
 
-// newest returns the last value that is not empty.
+// newest returns the last value that is not empty, or "".
 func newest(values []string) string {
 	for _, value := range slices.Backward(values) {
 		if value != "" {
@@ -150,7 +149,7 @@ func newest(values []string) string {
 	return ""
 }
 
-// trigger is what made a new key necessary. An interrupted rotation whose cause is gone is Recovered.
+// trigger returns why a new key is needed. An interrupted rotation whose cause is gone is Recovered.
 func trigger(o Observed, now time.Time) v1alpha1.RotationTrigger {
 	switch {
 	case o.APIKey.Status.LastRotation == nil:
@@ -168,8 +167,7 @@ func trigger(o Observed, now time.Time) v1alpha1.RotationTrigger {
 	}
 }
 
-// modified says whether the Secret holds something that the operator has not put there, or not last:
-// an edit, or a backup that was restored.
+// modified reports whether the Secret holds a value that the operator did not write last: an edit or a restored backup.
 func modified(o Observed) bool {
 	return o.Secret.State == SecretOwned && !o.Secret.Fenced &&
 		!holds(o, v1alpha1.KeyActive) && !holds(o, v1alpha1.KeyPending)

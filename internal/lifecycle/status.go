@@ -9,18 +9,18 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Each function here is one status write of the protocol: it returns the status to write and changes nothing.
+// Each exported function returns the status of one status write of the protocol and changes nothing.
 
-// Announced is the status before the Secret is written: a new key is Pending.
+// Announced returns the status before the Secret is written: the record of the new key is Pending.
 //
-// Older announced keys stay: their writer may be about to put one into the Secret.
+// Records of keys that were announced before stay, because a writer in flight may still put one of them into the Secret.
 func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	s.Keys = remaining(o, now)
 	if secretGone(o) {
 		s.SecretRef = nil
 	}
-	for len(s.Keys) >= v1alpha1.MaxKeys { // only Retiring ones are left to go: see "crowded"
+	for len(s.Keys) >= v1alpha1.MaxKeys { // the oldest are Retiring: the check "crowded" fences Pending ones
 		s.Keys = s.Keys[1:]
 	}
 	s.Keys = append(s.Keys, v1alpha1.KeyRecord{
@@ -31,8 +31,8 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 	return s
 }
 
-// Promoted is the status after the Secret was written: the announced key that it holds is Active, other announced ones
-// are gone, and the one before it stops now or, with an overlap, later. An overlap of zero stops every older key.
+// Promoted returns the status after the Secret was written: the record of the key in it is Active, and other Pending records are dropped.
+// The previous key stops now or after the overlap. An overlap of zero stops every older key.
 func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alpha1.RotationTrigger, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	rotation := announcedRotation(o, recordOf(s.Keys, digest), now)
@@ -52,13 +52,13 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 	}
 	s.Keys = records
 	s.SecretRef = &ref
-	rotated(&s, why, values, now)
+	recordRotation(&s, why, values, now)
 	inPlace(&s, o, now)
 
 	return s
 }
 
-// Settled is the status of a key that needs no effect, or whose Secret was brought up to date without a new key.
+// Settled returns the status of an APIKey that needs no effect, or whose Secret was updated without a new key.
 func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	s.Keys, s.RotateValues = valid(o, now), reappeared(o.APIKey)
@@ -70,7 +70,7 @@ func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	return s
 }
 
-// Fenced is the status after a fence: the announced keys are gone, because none of their writers can succeed any more.
+// Fenced returns the status after a fence. It drops Pending records, because no writer of their keys can succeed any more.
 func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	s.Keys = without(remaining(o, now), inState(v1alpha1.KeyPending))
@@ -80,8 +80,8 @@ func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.AP
 	return s
 }
 
-// Closed is the status of a key that has ended for good: no record is valid any more, no Secret is left.
-// The records stay, so that a verifier can say why it refuses a key, and so that the history does.
+// Closed returns the status of an APIKey that has ended: every record is retired. The records stay, so that verifiers can tell why they
+// refuse a key.
 func Closed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	s.SecretRef = nil
@@ -97,7 +97,7 @@ func Closed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	return s
 }
 
-// Blocked is the status of a key that cannot go on until someone acts.
+// Blocked returns the status of an APIKey that needs an action of a user.
 func Blocked(o Observed, reason, message string, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	s.Keys = remaining(o, now)
@@ -109,17 +109,16 @@ func Blocked(o Observed, reason, message string, now time.Time) v1alpha1.APIKeyS
 	return s
 }
 
-// Failure is why a step of the protocol was not carried out; it will be tried again.
+// Failure describes a step of the protocol that failed and is retried.
 type Failure struct {
-	// Reason and Message are what Ready reports. An empty Reason: the failure is not worth a report yet.
+	// Reason and Message are those of Ready. An empty Reason means that the failure is not reported yet.
 	Reason, Message string
-	// Announced is the digest of a key that was announced and that is certain not to be handed out; empty: there is none.
+	// Announced is the digest of an announced key that is certain not to be handed out, or "".
 	Announced string
 }
 
-// Failed is the status of a key whose last step has failed. What has become certain nevertheless is in it, also while the
-// failure itself is not reported yet: how the key has ended, that a key whose Secret is gone has stopped, and that an
-// announced key was not handed out.
+// Failed returns the status of an APIKey whose last step failed. Even while the failure is not reported yet, it has the facts that are
+// certain: a final phase, the end of a key whose Secret is gone, and the withdrawal of an announced key.
 func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	phase, over := Ended(o, now)
@@ -142,8 +141,7 @@ func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
 	return s
 }
 
-// Withheld is the status of a key that was announced and then not handed out, because something that blocks it came up
-// in between. Nobody was handed that key, so its record goes.
+// Withheld returns the status after HoldsBack blocked an announced key. It drops the record, because the key was not handed out.
 func Withheld(o Observed, announced string, block Plan, now time.Time) v1alpha1.APIKeyStatus {
 	s := Blocked(o, block.Reason, block.Message, now)
 	s.Keys = withdrawn(s.Keys, announced)

@@ -9,12 +9,12 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// statusOf returns a copy of the status of a key that the schema lets be written. A time that a laxer schema once stored and that
-// cannot be written again, such as one that an offset carries into the year 10000, would make every later write fail.
-func statusOf(key *v1alpha1.APIKey) v1alpha1.APIKeyStatus {
-	s := *key.Status.DeepCopy()
+// statusOf returns a copy of the status that the schema accepts. A time that an older schema stored and the current one refuses, such
+// as one that an offset moves to the year 10000, would make every later write fail.
+func statusOf(apikey *v1alpha1.APIKey) v1alpha1.APIKeyStatus {
+	s := *apikey.Status.DeepCopy()
 	if s.LastUsedAt != nil && !writable(s.LastUsedAt) {
-		s.LastUsedAt = nil // nobody knows when it was
+		s.LastUsedAt = nil // the time is unknown
 	}
 	s.ExpiresAt = inRange(s.ExpiresAt)
 	if s.LastRotation != nil {
@@ -28,14 +28,14 @@ func statusOf(key *v1alpha1.APIKey) v1alpha1.APIKeyStatus {
 	return s
 }
 
-// keepInRange moves the times of records to the nearest ones that can be written.
+// keepInRange moves the times of records to the nearest times that the schema accepts.
 func keepInRange(records []v1alpha1.KeyRecord) {
 	for i := range records {
 		records[i].CreatedAt, records[i].NotAfter = *inRange(&records[i].CreatedAt), inRange(records[i].NotAfter)
 	}
 }
 
-// inRange returns a time, or the nearest one that can be written.
+// inRange returns a time, or the nearest time that the schema accepts.
 func inRange(t *metav1.Time) *metav1.Time {
 	if t == nil || writable(t) {
 		return t
@@ -44,5 +44,5 @@ func inRange(t *metav1.Time) *metav1.Time {
 	return v1alpha1.StorableTime(t.Time)
 }
 
-// writable tells whether the schema accepts a time.
+// writable reports whether the schema accepts a time.
 func writable(t *metav1.Time) bool { return v1alpha1.StorableTime(t.Time).Unix() == t.Unix() }

@@ -53,12 +53,12 @@ func TestATimeThatCannotBeWrittenHoldsNothingUp(t *testing.T) {
 			func(k *v1alpha1.APIKey) { k.Spec.Revoked = true },
 		} {
 			t.Run(name, func(t *testing.T) {
-				key := settled(change)
-				key.Status.LastUsedAt, key.Status.LastRotation.At = at(odd), *at(odd)
-				key.Status.Keys[0].CreatedAt = *at(odd)
-				key.Status.Conditions[0].LastTransitionTime = *at(odd)
-				key.Status.Keys = append(key.Status.Keys, record("old", v1alpha1.KeyRetiring, odd))
-				o := lifecycle.Observed{APIKey: key, Secret: owned("active")}
+				apikey := settled(change)
+				apikey.Status.LastUsedAt, apikey.Status.LastRotation.At = at(odd), *at(odd)
+				apikey.Status.Keys[0].CreatedAt = *at(odd)
+				apikey.Status.Conditions[0].LastTransitionTime = *at(odd)
+				apikey.Status.Keys = append(apikey.Status.Keys, record("old", v1alpha1.KeyRetiring, odd))
+				o := lifecycle.Observed{APIKey: apikey, Secret: owned("active")}
 				status, _ := statusAfter(o, lifecycle.Decide(o, now), now)
 				expectWritable(t, &status)
 				blocked := lifecycle.Blocked(o, "r", "m", now)
@@ -82,13 +82,13 @@ func TestANotAfterThatNoRotationAskedForIsNone(t *testing.T) {
 		"centuries ahead":                      {200 * 365 * 24 * time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			key := settled(with(record("old", v1alpha1.KeyRetiring, now.Add(c.ahead)), record("active", v1alpha1.KeyActive)))
-			o := lifecycle.Observed{APIKey: key, Secret: owned("active")}
+			apikey := settled(with(record("old", v1alpha1.KeyRetiring, now.Add(c.ahead)), record("active", v1alpha1.KeyActive)))
+			o := lifecycle.Observed{APIKey: apikey, Secret: owned("active")}
 			o.Secret.PreviousDigest = "old"
 			if stays := len(lifecycle.Settled(o, now).Keys) == 2; stays != c.stays {
 				t.Errorf("stays: %t", stays)
 			}
-			if plan := lifecycle.Decide(lifecycle.Observed{APIKey: key, Secret: in(lifecycle.SecretUnread)}, now); (plan.Action == lifecycle.Settle) != c.stays {
+			if plan := lifecycle.Decide(lifecycle.Observed{APIKey: apikey, Secret: in(lifecycle.SecretUnread)}, now); (plan.Action == lifecycle.Settle) != c.stays {
 				t.Errorf("%s", plan.Action)
 			}
 		})
