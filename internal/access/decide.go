@@ -70,7 +70,7 @@ type check struct {
 	fails  func(q question) bool
 }
 
-// checks are all reasons to refuse a request, in this order: the first that holds is the answer. From "known" on there is a
+// checks are all reasons to refuse a request, in this order: the first that holds is the answer. After Unknown there is a
 // grant with a subject, which those that follow rely on.
 func checks() []check {
 	return []check{

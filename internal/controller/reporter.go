@@ -23,8 +23,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// Routine events are told at 5 a second after the first 50: an event is one more write beside the three of a mint,
-// which would cost a quarter of the mint rate when thousands of keys are made at once. The status says the same.
+// Events about newly minted keys are rate limited: each is a fourth API write beside the three of a mint.
+// Dropped events are counted; the status carries the same information.
 const (
 	routineEventsPerSecond = 1
 	routineEventsBurst     = 25

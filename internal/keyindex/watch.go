@@ -34,8 +34,8 @@ const (
 	rolesResource   = "apikeyroles"
 )
 
-// Waits before an API server that does not answer is asked again. The longest one is how late a revocation can be after
-// an outage; client-go's own is a minute.
+// Waits before an API server that does not answer is asked again; client-go's own longest is a minute. With the jitter below, the
+// longest is half as long again, 7.5 s: that is how late a revocation can be after an outage, plus the time of the list.
 const (
 	firstRetry = 200 * time.Millisecond
 	lastRetry  = 5 * time.Second
