@@ -42,6 +42,7 @@ ACTIONLINT := bin/actionlint
 CRD_REF_DOCS := bin/crd-ref-docs
 GOVULNCHECK := bin/govulncheck
 BENCHSTAT := bin/benchstat
+GOTESTSUM := bin/gotestsum
 
 # `make test` and `make cover` fail if the tests cover less than this percentage of the statements of a pure package.
 PURE := internal/access internal/guardrails internal/keys internal/lifecycle internal/policy
@@ -109,25 +110,25 @@ verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Fail if generated files, go.mod fil
 ##@ Test
 
 # Two packages at a time: each may have a control plane of its own, and more would starve one another.
-# $(call go-test,PACKAGES) tests packages.
+# $(call go-test,PACKAGES) tests packages. gotestsum prints what go test prints, then the tests that were skipped and why, and those that failed.
 go-test = race="$$(RACE='$(RACE)' hack/race.sh)"; \
-	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${\#race} > 0)) go test $$race -p 2 -timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(1)
+	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${\#race} > 0)) $(GOTESTSUM) --format standard-quiet -- $$race -p 2 -timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(1)
 
 # Tests that import internal/testkit start a control plane, a gateway or a store. All others need nothing but Go.
 # $(call tested,CONDITION) prints the packages for which an awk condition on that import holds.
 tested = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '$(1)/\/internal\/testkit/ { print $$1 }')
 
 .PHONY: test
-test: kube ## Run all tests on a real control plane, with the race detector, and report coverage.
+test: kube $(GOTESTSUM) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
 	@$(call go-test,$(PKG))
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
 
 .PHONY: unit
-unit: ## Run the tests that need nothing but Go.
+unit: $(GOTESTSUM) ## Run the tests that need nothing but Go.
 	@$(call go-test,$(call tested,!))
 
 .PHONY: integration
-integration: kube ## Run the other tests: on a real control plane, with real gateways and stores.
+integration: kube $(GOTESTSUM) ## Run the other tests: on a real control plane, with real gateways and stores.
 	@$(call go-test,$(call tested))
 
 .PHONY: cover
@@ -242,6 +243,9 @@ $(SETUP_ENVTEST): hack/tools/go.mod hack/tools/go.sum
 
 $(BENCHSTAT): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,golang.org/x/perf/cmd/benchstat)
+
+$(GOTESTSUM): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,$@,gotest.tools/gotestsum)
 
 $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter, (golangci-lint with kube-api-linter: about 4 minutes on 2 cores the first time))

@@ -168,7 +168,11 @@ func (b *gatewayBench) withGateway(ctx context.Context, g gatewaySample, to upst
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.WriteFile(filepath.Join(folder, "tls.crt"), ca, 0o600), writeSample(g, folder, g.edits(folder, port, addresses[1], to))); err != nil {
+	//nolint:gosec // G703: a folder of this program
+	if err := os.WriteFile(filepath.Join(folder, "tls.crt"), ca, 0o600); err != nil {
+		return err
+	}
+	if err := writeSample(g, folder, g.edits(folder, port, addresses[1], to)); err != nil {
 		return err
 	}
 	args, environment := g.args(folder, port), []string{"HOME=" + folder, "GOMAXPROCS=1"}

@@ -14,6 +14,10 @@ import (
 )
 
 // contender is a server under load.
+//
+// The load comes from this program and not from a load generator: client and servers share the processors, so the client must take little of
+// them. Beside an empty 200 over HTTP with 64 connections, vegeta 12.13 took 18.6 to 26.9 µs of processor time for each request where this
+// client took 13.8 to 20.4 µs, and has no gRPC.
 type contender struct {
 	program *program
 	// askers are as many as requests are under way at once. Each is used by one goroutine.
