@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // withSets turns the lists of values in spec into what they were before: sets, or in the oldest schema nothing.
@@ -28,7 +29,7 @@ func withSets(crd *apiextensionsv1.CustomResourceDefinition, listType *string) {
 }
 
 var _ = Describe("An upgrade from lists that merged", func() {
-	for name, listType := range map[string]*string{"sets": new("set"), "lists of no type": nil} {
+	for name, listType := range testkit.Sorted(map[string]*string{"sets": new("set"), "lists of no type": nil}) {
 		It("keeps every object writable, and lets Git take away what is in it: "+name, func(ctx SpecContext) {
 			for _, k := range gitKinds() {
 				group := strings.ReplaceAll(name, " ", "-") + ".lists.example.com"

@@ -67,7 +67,7 @@ var _ = Describe("A request that keeps failing", func() {
 		"a webhook that answers 404":          func(w *webhook) { w.set(denies(http.StatusNotFound)) },
 		"a webhook that answers 429":          func(w *webhook) { w.set(denies(http.StatusTooManyRequests)) },
 	}
-	for fault, begin := range faults {
+	for fault, begin := range testkit.Sorted(faults) {
 		for _, n := range needs() {
 			It("is reported once it lasts, by one event, and recovers: "+fault+", "+n.name, func(ctx context.Context) {
 				f := newFixture(ctx)

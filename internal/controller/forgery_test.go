@@ -96,7 +96,7 @@ func forgeries() map[string]func(*fixture) string {
 }
 
 var _ = Describe("A status that somebody else has written", func() {
-	for name, forge := range forgeries() {
+	for name, forge := range testkit.Sorted(forgeries()) {
 		It("does not stay in force: "+name, func(ctx context.Context) {
 			f := newFixture(ctx)
 			f.create(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "1h"} })

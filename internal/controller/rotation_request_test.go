@@ -35,7 +35,7 @@ var _ = Describe("The overlap of one rotation", func() {
 		"an edit":      {func(f *fixture) { f.plant("planted") }, true},
 		"a later name": {func(f *fixture) { f.rotate("later") }, true},
 	}
-	for name, other := range others {
+	for name, other := range testkit.Sorted(others) {
 		It("stops a leaked key, older ones too, and says nothing about the next rotation: "+name, func(ctx context.Context) {
 			f := newFixture(ctx)
 			f.create(withRotation("1h", "10m"))

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // The APIKeys from before the rules, by name. No CEL can make sense of the first; the others break rules in other ways.
@@ -75,7 +76,7 @@ func storeFromBefore(ctx context.Context, namespace, name string) {
 
 // What was stored before a rule and before the guardrails must not get stuck.
 var _ = Describe("An APIKey from before the rules and the guardrails", func() {
-	for name := range fromBefore {
+	for name := range testkit.Sorted(fromBefore) {
 		It("is reported on, labelled, revoked and deleted: "+name, func(ctx SpecContext) {
 			namespace := upgraded.namespace
 			key := keyFromBefore(namespace, name)

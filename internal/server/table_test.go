@@ -18,6 +18,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/server"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // The rows of the contract: what a client sends, and what it is told. Each is asked over every interface.
@@ -198,8 +199,8 @@ var _ = Describe("A request", Ordered, func() {
 
 		"to an endpoint with a need twice": {key: "full", needs: with(production, "permission", "telemetry:write"), reason: access.Misconfigured},
 	}
-	for sentence, r := range rows {
-		for name, ask := range interfaces() {
+	for sentence, r := range testkit.Sorted(rows) {
+		for name, ask := range testkit.Sorted(interfaces()) {
 			It(sentence+" is "+r.reason.String()+" over "+name, func(ctx SpecContext) {
 				verifier.clock.Step(r.later)
 				q := question{needs: r.needs}
