@@ -45,12 +45,12 @@ func newRoot(s *session) *cobra.Command {
 	s.config.AddFlags(root.PersistentFlags())
 	root.SetUsageTemplate(withoutGlobalFlags(root.UsageTemplate()))
 	groups(root)
-	add(root, "look", newList(s))
+	add(root, "look", newList(s), newDescribe(s), newAudit(s))
 	add(root, "make", newCreate(s))
 	add(root, "change", newRename(s), newRotate(s), newSuspend(s), newResume(s))
 	add(root, "end", newRevoke(s), newDelete(s))
-	add(root, "use", newReveal(s))
-	add(root, "other", newOptions())
+	add(root, "use", newReveal(s), newExplain(s), newLeaked(s))
+	add(root, "other", newVersion(s), newCompletion(), newOptions())
 
 	return root
 }

@@ -212,7 +212,11 @@ func (p *person) answer(input string, args ...string) result {
 	}
 	var out bytes.Buffer
 	said := &watched{text: p.interrupt, seen: func() { cancel(cli.InterruptError{Signal: 2}) }}
-	code := cli.Run(ctx, append(args, "--kubeconfig", p.kubeconfig, "--namespace", p.namespace), cli.Environment{
+	at := len(args)
+	if args[0] == "__complete" {
+		at-- // the last argument is the one to complete
+	}
+	code := cli.Run(ctx, slices.Insert(slices.Clone(args), at, "--kubeconfig", p.kubeconfig, "--namespace", p.namespace), cli.Environment{
 		In: in, Out: &out, Err: said, InTerminal: p.terminal, OutTerminal: p.terminal, Clock: clock.RealClock{}, Version: "test",
 	})
 

@@ -57,7 +57,7 @@ func TestExplainAgreesWithVerifier(t *testing.T) {
 			}
 		}
 	}
-	for reason := access.Unknown; reason < access.Reasons; reason++ {
+	for reason := range access.Reasons {
 		if counts[reason] < 50 && reason != access.Stale && reason != access.RateLimited && reason != access.Ambiguous {
 			t.Errorf("only %d cases were %s", counts[reason], reason)
 		}
