@@ -20,92 +20,92 @@ import (
 )
 
 // apply carries out a plan: at most one effect on the Secret, then one status write that reports it.
-func (r *Reconciler) apply(ctx context.Context, p *pass) error {
-	switch p.plan.Action {
+func (r *Reconciler) apply(ctx context.Context, a *attempt) error {
+	switch a.plan.Action {
 	case lifecycle.Mint:
-		return r.mint(ctx, p)
+		return r.mint(ctx, a)
 	case lifecycle.Promote:
-		return r.promote(ctx, p, p.observed.Secret.Digest, p.observed.Secret.Ref)
+		return r.promote(ctx, a, a.observed.Secret.Digest, a.observed.Secret.Ref)
 	case lifecycle.Fence:
-		return r.fence(ctx, p)
+		return r.fence(ctx, a)
 	case lifecycle.Reshape:
-		return r.reshape(ctx, p)
+		return r.reshape(ctx, a)
 	case lifecycle.Delete:
-		return r.deleteSecret(ctx, p)
+		return r.deleteSecret(ctx, a)
 	case lifecycle.Close:
-		return r.writeStatus(ctx, p, lifecycle.Closed(p.observed, p.now))
+		return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
 	case lifecycle.Block:
-		return r.writeStatus(ctx, p, lifecycle.Blocked(p.observed, p.plan.Reason, p.plan.Message, p.now))
+		return r.writeStatus(ctx, a, lifecycle.Blocked(a.observed, a.plan.Reason, a.plan.Message, a.now))
 	case lifecycle.Settle:
-		return r.writeStatus(ctx, p, lifecycle.Settled(p.observed, p.now))
+		return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
 	case lifecycle.Ignore, lifecycle.Read: // Read was carried out before; a decision on what was read is never Read again
 		return nil
 	default:
-		return fmt.Errorf("action %d has no effect that is known", p.plan.Action)
+		return fmt.Errorf("action %d has no effect that is known", a.plan.Action)
 	}
 }
 
 // mint announces a new key, hands it out and promotes it, in this order: a key that a workload can hold is always one
 // that verifiers know, and a key that verifiers accept is always one that this operator has drawn.
-func (r *Reconciler) mint(ctx context.Context, p *pass) error {
-	if p.ungated != nil {
-		return p.ungated
+func (r *Reconciler) mint(ctx context.Context, a *attempt) error {
+	if a.guardrailsErr != nil {
+		return a.guardrailsErr
 	}
-	key, err := r.Keys.New(p.observed.APIKey.Spec.Environment)
+	key, err := r.Keys.New(a.observed.APIKey.Spec.Environment)
 	if err != nil {
 		return err
 	}
 	digest := key.Digest()
-	if err := r.writeStatus(ctx, p, lifecycle.Announced(p.observed, digest.String(), digest.ID(), p.now)); err != nil {
+	if err := r.writeStatus(ctx, a, lifecycle.Announced(a.observed, digest.String(), digest.ID(), a.now)); err != nil {
 		return err
 	}
-	if held, err := r.holdBack(ctx, p, digest.String()); held || err != nil {
+	if held, err := r.holdBack(ctx, a, digest.String()); held || err != nil {
 		return err
 	}
-	secret, err := r.handOut(ctx, p, key)
+	secret, err := r.handOut(ctx, a, key)
 	if err != nil {
 		return err
 	}
 
-	return r.promote(ctx, p, digest.String(), reference(secret))
+	return r.promote(ctx, a, digest.String(), reference(secret))
 }
 
 // holdBack looks at the rules once more, right before a key is handed out: they may have changed while the Secret was read
 // and the key announced. Where they forbid it now, the announcement is taken back.
-func (r *Reconciler) holdBack(ctx context.Context, p *pass, announced string) (bool, error) {
-	r.observeRules(ctx, p)
-	if err := errors.Join(p.unruled, p.ungated); err != nil {
+func (r *Reconciler) holdBack(ctx context.Context, a *attempt, announced string) (bool, error) {
+	r.observeRules(ctx, a)
+	if err := errors.Join(a.policiesErr, a.guardrailsErr); err != nil {
 		return false, err
 	}
-	block, held := lifecycle.HoldsBack(p.observed, p.now)
+	block, held := lifecycle.HoldsBack(a.observed, a.now)
 	if !held {
 		return false, nil
 	}
-	p.plan = block
+	a.plan = block
 
-	return true, r.writeStatus(ctx, p, lifecycle.Withheld(p.observed, announced, block, p.now))
+	return true, r.writeStatus(ctx, a, lifecycle.Withheld(a.observed, announced, block, a.now))
 }
 
 // promote makes the key that the Secret holds the active one.
-func (r *Reconciler) promote(ctx context.Context, p *pass, digest string, ref v1alpha1.SecretReference) error {
-	return r.writeStatus(ctx, p, lifecycle.Promoted(p.observed, digest, ref, p.plan.Trigger, p.now))
+func (r *Reconciler) promote(ctx context.Context, a *attempt, digest string, ref v1alpha1.SecretReference) error {
+	return r.writeStatus(ctx, a, lifecycle.Promoted(a.observed, digest, ref, a.plan.Trigger, a.now))
 }
 
 // handOut writes a key into the Secret, if that is still as it was read: a Secret that has changed since may hold a key
 // that another writer has announced, or one that was planted. It is not read again here for the same reason.
-func (r *Reconciler) handOut(ctx context.Context, p *pass, key keys.Key) (*corev1.Secret, error) {
-	secret, err := r.draft(p)
+func (r *Reconciler) handOut(ctx context.Context, a *attempt, key keys.Key) (*corev1.Secret, error) {
+	secret, err := r.draft(a)
 	if err != nil {
 		return nil, err
 	}
-	dataKey, previousKey := p.observed.APIKey.SecretDataKey(), p.observed.APIKey.SecretPreviousDataKey()
-	if lifecycle.KeepsPrevious(p.observed, p.now) {
+	dataKey, previousKey := a.observed.APIKey.SecretDataKey(), a.observed.APIKey.SecretPreviousDataKey()
+	if lifecycle.KeepsPrevious(a.observed, a.now) {
 		secret.Data[previousKey] = secret.Data[dataKey]
 	} else {
 		delete(secret.Data, previousKey)
 	}
 	secret.Data[dataKey] = []byte(key.Reveal())
-	promoted := lifecycle.Promoted(p.observed, key.Digest().String(), reference(secret), p.plan.Trigger, p.now)
+	promoted := lifecycle.Promoted(a.observed, key.Digest().String(), reference(secret), a.plan.Trigger, a.now)
 	setAccount(secret, promoted.Keys)
 
 	return secret, r.writeSecret(ctx, secret, key)
@@ -113,47 +113,47 @@ func (r *Reconciler) handOut(ctx context.Context, p *pass, key keys.Key) (*corev
 
 // fence changes the Secret so that every write that is under way fails on its precondition. With no Secret there,
 // it makes one without a key: a writer that found none would create it.
-func (r *Reconciler) fence(ctx context.Context, p *pass) error {
-	secret, err := r.draft(p)
+func (r *Reconciler) fence(ctx context.Context, a *attempt) error {
+	secret, err := r.draft(a)
 	if err != nil {
 		return err
 	}
-	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, p.observed.APIKey.ResourceVersion)
-	if !p.observed.Secret.Account.Known {
-		setAccount(secret, lifecycle.Fenced(p.observed, reference(secret), p.now).Keys)
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, a.observed.APIKey.ResourceVersion)
+	if !a.observed.Secret.Account.Known {
+		setAccount(secret, lifecycle.Fenced(a.observed, reference(secret), a.now).Keys)
 	}
 	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
 		return err
 	}
 
-	return r.writeStatus(ctx, p, lifecycle.Fenced(p.observed, reference(secret), p.now))
+	return r.writeStatus(ctx, a, lifecycle.Fenced(a.observed, reference(secret), a.now))
 }
 
 // reshape brings all of the Secret but its key up to date.
-func (r *Reconciler) reshape(ctx context.Context, p *pass) error {
-	secret, err := r.draft(p)
+func (r *Reconciler) reshape(ctx context.Context, a *attempt) error {
+	secret, err := r.draft(a)
 	if err != nil {
 		return err
 	}
-	if lifecycle.PreviousIsStale(p.observed, p.now) {
-		delete(secret.Data, p.observed.APIKey.SecretPreviousDataKey())
+	if lifecycle.PreviousIsStale(a.observed, a.now) {
+		delete(secret.Data, a.observed.APIKey.SecretPreviousDataKey())
 	}
-	if !p.observed.Secret.Account.Known { // it is from before there were accounts; else it stays: this pass may see an older status
-		setAccount(secret, lifecycle.Settled(p.observed, p.now).Keys)
+	if !a.observed.Secret.Account.Known { // it is from before there were accounts; else it stays: this pass may see an older status
+		setAccount(secret, lifecycle.Settled(a.observed, a.now).Keys)
 	}
 	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
 		return err
 	}
-	p.observed.Secret.Ref = reference(secret)
+	a.observed.Secret.Ref = reference(secret)
 
-	return r.writeStatus(ctx, p, lifecycle.Settled(p.observed, p.now))
+	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
 }
 
 // deleteSecret deletes the very Secret that was observed, then closes the records.
-func (r *Reconciler) deleteSecret(ctx context.Context, p *pass) error {
-	ref := p.observed.Secret.Ref
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.observed.APIKey.Namespace, Name: ref.Name}}
-	err := r.Secrets.Delete(quiet(ctx), secret, client.Preconditions{UID: &ref.UID, ResourceVersion: &ref.ResourceVersion})
+func (r *Reconciler) deleteSecret(ctx context.Context, a *attempt) error {
+	ref := a.observed.Secret.Ref
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.observed.APIKey.Namespace, Name: ref.Name}}
+	err := r.Secrets.Delete(withoutLogs(ctx), secret, client.Preconditions{UID: &ref.UID, ResourceVersion: &ref.ResourceVersion})
 	if apierrors.IsNotFound(err) {
 		err = r.confirmGone(ctx, secret, err)
 	}
@@ -161,13 +161,13 @@ func (r *Reconciler) deleteSecret(ctx context.Context, p *pass) error {
 		return asRefused(scrubbed(err, keys.Key{}), "", "delete Secret %s/%s", secret.Namespace, secret.Name)
 	}
 
-	return r.writeStatus(ctx, p, lifecycle.Closed(p.observed, p.now))
+	return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
 }
 
 // confirmGone looks whether a Secret is gone whose deletion was answered with "not found": an admission plugin can answer
 // that, too, and then the Secret is still there.
 func (r *Reconciler) confirmGone(ctx context.Context, secret *corev1.Secret, answer error) error {
-	err := r.Secrets.Get(quiet(ctx), client.ObjectKeyFromObject(secret), secret)
+	err := r.Secrets.Get(withoutLogs(ctx), client.ObjectKeyFromObject(secret), secret)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
@@ -180,14 +180,14 @@ func (r *Reconciler) confirmGone(ctx context.Context, secret *corev1.Secret, ans
 
 // writeStatus writes a status if it differs, provided that nobody has changed the APIKey since it was read,
 // and tells about what the change means. It is the only place that writes a status.
-func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.APIKeyStatus) error {
-	before := p.observed.APIKey
+func (r *Reconciler) writeStatus(ctx context.Context, a *attempt, status v1alpha1.APIKeyStatus) error {
+	before := a.observed.APIKey
 	if equality.Semantic.DeepEqual(before.Status, status) {
 		return nil
 	}
 	after := before.DeepCopy()
 	after.Status = status
-	if p.checked() {
+	if a.checked() {
 		r.Ledger.intend(after)
 	}
 	err := r.APIKeys.Status().Update(ctx, after)
@@ -197,15 +197,15 @@ func (r *Reconciler) writeStatus(ctx context.Context, p *pass, status v1alpha1.A
 	if err != nil {
 		return fmt.Errorf("write the status of APIKey %s/%s: %w", before.Namespace, before.Name, err)
 	}
-	p.observed.APIKey = after
-	if p.checked() {
+	a.observed.APIKey = after
+	if a.checked() {
 		r.Ledger.vouch(after)
 	}
-	r.Reporter.statusChanged(ctx, before, after, r.Clock.Now())
+	r.Reporter.report(ctx, before, after, r.Clock.Now())
 	if dispute(after) != nil && dispute(before) == nil {
-		logDispute(ctx, p.observed.Disputes)
+		logDispute(ctx, a.observed.Disputes)
 	}
-	r.reportDropped(ctx, p)
+	r.reportDroppedRecords(ctx, a)
 
 	return nil
 }

@@ -23,36 +23,36 @@ func annotationsRead() []string {
 }
 
 // shared is one copy of a string for all objects that have it.
-func shared[T ~string](s T) T { return unique.Make(s).Value() }
+func intern[T ~string](s T) T { return unique.Make(s).Value() }
 
 // stripAPIKey takes off what no decision needs: together often more than the rest.
 func stripAPIKey(obj any) (any, error) {
-	key, ok := obj.(*v1alpha1.APIKey)
+	apikey, ok := obj.(*v1alpha1.APIKey)
 	if !ok {
 		return obj, nil
 	}
-	key.ObjectMeta = identity(&key.ObjectMeta)
+	apikey.ObjectMeta = identity(&apikey.ObjectMeta)
 
 	// A decoder lets slices grow by doubling; a copy has no room to spare.
-	key.Spec.Permissions = slices.Clone(key.Spec.Permissions)
-	key.Status.Conditions = slices.Clone(key.Status.Conditions)
-	key.Status.Keys = slices.Clone(key.Status.Keys)
-	key.Status.RotateValues = slices.Clone(key.Status.RotateValues)
+	apikey.Spec.Permissions = slices.Clone(apikey.Spec.Permissions)
+	apikey.Status.Conditions = slices.Clone(apikey.Status.Conditions)
+	apikey.Status.Keys = slices.Clone(apikey.Status.Keys)
+	apikey.Status.RotateValues = slices.Clone(apikey.Status.RotateValues)
 
-	key.Spec.Environment = shared(key.Spec.Environment)
-	for i := range key.Spec.Permissions {
-		key.Spec.Permissions[i] = shared(key.Spec.Permissions[i])
+	apikey.Spec.Environment = intern(apikey.Spec.Environment)
+	for i := range apikey.Spec.Permissions {
+		apikey.Spec.Permissions[i] = intern(apikey.Spec.Permissions[i])
 	}
-	key.Status.Phase = shared(key.Status.Phase)
-	if key.Status.RateLimit != nil {
-		key.Status.RateLimit.Per = shared(key.Status.RateLimit.Per)
+	apikey.Status.Phase = intern(apikey.Status.Phase)
+	if apikey.Status.RateLimit != nil {
+		apikey.Status.RateLimit.Per = intern(apikey.Status.RateLimit.Per)
 	}
-	for i := range key.Status.Keys {
-		key.Status.Keys[i].State = shared(key.Status.Keys[i].State)
+	for i := range apikey.Status.Keys {
+		apikey.Status.Keys[i].State = intern(apikey.Status.Keys[i].State)
 	}
-	for i := range key.Status.Conditions {
-		c := &key.Status.Conditions[i]
-		c.Type, c.Status, c.Reason, c.Message = shared(c.Type), shared(c.Status), shared(c.Reason), shared(c.Message)
+	for i := range apikey.Status.Conditions {
+		c := &apikey.Status.Conditions[i]
+		c.Type, c.Status, c.Reason, c.Message = intern(c.Type), intern(c.Status), intern(c.Reason), intern(c.Message)
 	}
 
 	return obj, nil
@@ -61,7 +61,7 @@ func stripAPIKey(obj any) (any, error) {
 // identity is what tells an object, and one version of it, from another, with the annotations that the operator reads.
 func identity(meta *metav1.ObjectMeta) metav1.ObjectMeta {
 	kept := metav1.ObjectMeta{
-		Namespace: shared(meta.Namespace), Name: meta.Name, UID: meta.UID,
+		Namespace: intern(meta.Namespace), Name: meta.Name, UID: meta.UID,
 		ResourceVersion: meta.ResourceVersion, Generation: meta.Generation,
 		CreationTimestamp: meta.CreationTimestamp, DeletionTimestamp: meta.DeletionTimestamp,
 	}
@@ -138,7 +138,7 @@ func stripSecret(obj any) (any, error) {
 		owner.Name = secret.Name // the same bytes, kept once
 	}
 	secret.OwnerReferences = []metav1.OwnerReference{{
-		APIVersion: shared(owner.APIVersion), Kind: shared(owner.Kind), Name: owner.Name, UID: owner.UID, Controller: owner.Controller,
+		APIVersion: intern(owner.APIVersion), Kind: intern(owner.Kind), Name: owner.Name, UID: owner.UID, Controller: owner.Controller,
 	}}
 
 	return obj, nil

@@ -26,15 +26,15 @@ const (
 	longestWork  = 35 * time.Second // an admission webhook may take 30 s
 	reportTime   = 10 * time.Second
 	// passTimeout bounds a pass as a whole, also its wait for the watch to deliver the operator's own last write.
-	passTimeout = longestWork + 2*reportTime
+	attemptTimeout = longestWork + 2*reportTime
 )
 
 // errTooSlow is why the requests of a pass were cut off.
 var errTooSlow = errors.New("the API server has not answered in time")
 
 // workTime returns how long the work of a pass may take.
-func workTime(p *pass) time.Duration {
-	if deadline := lifecycle.NextWake(p.observed, p.now); deadline > 0 {
+func workTime(a *attempt) time.Duration {
+	if deadline := lifecycle.NextWake(a.observed, a.now); deadline > 0 {
 		return min(max(deadline, shortestWork), longestWork)
 	}
 
@@ -43,9 +43,9 @@ func workTime(p *pass) time.Duration {
 
 // conclude reports a failure in the status and says when to look again. What is due for a key that was handed out does not
 // wait for first keys.
-func (r *Reconciler) conclude(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
-	result, err := r.next(ctx, p, err)
-	if p.observed.APIKey.Status.LastRotation != nil && (err != nil || result.RequeueAfter > 0) {
+func (r *Reconciler) conclude(ctx context.Context, a *attempt, err error) (ctrl.Result, error) {
+	result, err := r.next(ctx, a, err)
+	if a.observed.APIKey.Status.LastRotation != nil && (err != nil || result.RequeueAfter > 0) {
 		result.Priority = new(priorityAsked)
 	}
 
@@ -53,29 +53,29 @@ func (r *Reconciler) conclude(ctx context.Context, p *pass, err error) (ctrl.Res
 }
 
 // next reports a failure in the status and says when to look again.
-func (r *Reconciler) next(ctx context.Context, p *pass, err error) (ctrl.Result, error) {
+func (r *Reconciler) next(ctx context.Context, a *attempt, err error) (ctrl.Result, error) {
 	var gone *goneError
 	if isConflict(err) || errors.Is(err, errNamespaceBehind) {
-		if wait, lasting := r.Failures.conflicted(p.request, p.now); !lasting {
-			return ctrl.Result{RequeueAfter: sooner(wait, r.nextWake(p))}, nil
+		if wait, lasting := r.Failures.conflicted(a.request, a.now); !lasting {
+			return ctrl.Result{RequeueAfter: sooner(wait, r.nextWake(a))}, nil
 		}
 	}
 	switch {
 	case err == nil:
-		r.Failures.over(p.request)
-		wait := sooner(r.retryAfter(ctx, p), r.awaitCheck(p))
+		r.Failures.over(a.request)
+		wait := sooner(r.retryAfter(ctx, a), r.awaitCheck(a))
 
-		return ctrl.Result{RequeueAfter: sooner(wait, lifecycle.NextWake(p.observed, p.now))}, nil
+		return ctrl.Result{RequeueAfter: sooner(wait, lifecycle.NextWake(a.observed, a.now))}, nil
 	case errors.As(err, &gone): // its deletion is an event; the wait is for the case that an admission plugin said so
-		r.Failures.over(p.request)
+		r.Failures.over(a.request)
 
 		return ctrl.Result{RequeueAfter: goneDelay}, nil
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // the APIKey is about to go, and the Secret with it
-		return ctrl.Result{RequeueAfter: r.nextWake(p)}, nil
+		return ctrl.Result{RequeueAfter: r.nextWake(a)}, nil
 	case errors.Is(context.Cause(ctx), context.Canceled): // the operator ends
 		return ctrl.Result{}, err
 	default:
-		return ctrl.Result{}, errors.Join(err, r.reportFailure(ctx, p, err))
+		return ctrl.Result{}, errors.Join(err, r.reportFailure(ctx, a, err))
 	}
 }
 
@@ -83,14 +83,14 @@ func (r *Reconciler) next(ctx context.Context, p *pass, err error) (ctrl.Result,
 const goneDelay = 10 * time.Second
 
 // nextWake returns how long from the end of a pass something is due; zero: nothing is.
-func (r *Reconciler) nextWake(p *pass) time.Duration {
-	return lifecycle.NextWake(p.observed, r.Clock.Now())
+func (r *Reconciler) nextWake(a *attempt) time.Duration {
+	return lifecycle.NextWake(a.observed, r.Clock.Now())
 }
 
 // reportFailure writes a failure into the status once it lasts, and at once what has become certain nevertheless.
-func (r *Reconciler) reportFailure(ctx context.Context, p *pass, err error) error {
+func (r *Reconciler) reportFailure(ctx context.Context, a *attempt, err error) error {
 	now := r.Clock.Now() // the requests may have taken long enough for the key to expire meanwhile
-	run := r.Failures.failed(p.request, now, lifecycle.NextWake(p.observed, now))
+	run := r.Failures.failed(a.request, now, lifecycle.NextWake(a.observed, now))
 	failure := lifecycle.Failure{Message: stable(redacted(err.Error()))}
 	var refusal *refusedError
 	switch {
@@ -104,7 +104,7 @@ func (r *Reconciler) reportFailure(ctx context.Context, p *pass, err error) erro
 	// The time of the pass may be over; its report has a time of its own.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
 	defer cancel()
-	report := r.writeStatus(ctx, p, lifecycle.Failed(p.observed, failure, now))
+	report := r.writeStatus(ctx, a, lifecycle.Failed(a.observed, failure, now))
 	if isConflict(report) || apierrors.IsNotFound(report) {
 		return nil
 	}
@@ -113,64 +113,64 @@ func (r *Reconciler) reportFailure(ctx context.Context, p *pass, err error) erro
 }
 
 // retryAfter is when to look again where no event will tell.
-func (r *Reconciler) retryAfter(ctx context.Context, p *pass) time.Duration {
-	if p.observed.Secret.State == lifecycle.SecretForeign && p.plan.Action == lifecycle.Block {
-		return r.awaitSecret(ctx, p)
+func (r *Reconciler) retryAfter(ctx context.Context, a *attempt) time.Duration {
+	if a.observed.Secret.State == lifecycle.SecretForeign && a.plan.Action == lifecycle.Block {
+		return r.awaitSecret(ctx, a)
 	}
-	held := p.plan.Action == lifecycle.Block && p.plan.Reason == v1alpha1.ReasonGuardrailsMissing
-	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(p.observed.APIKey), p.observed.Unguarded) {
+	held := a.plan.Action == lifecycle.Block && a.plan.Reason == v1alpha1.ReasonGuardrailsMissing
+	if held && !r.Guardrails.await(ctx, client.ObjectKeyFromObject(a.observed.APIKey), a.observed.Unguarded) {
 		return conflictDelay
 	}
 
-	return p.plan.RetryAfter
+	return a.plan.RetryAfter
 }
 
 // awaitSecret has the APIKey queued when the Secret in its way changes or goes, and says when to look in any case.
-func (r *Reconciler) awaitSecret(ctx context.Context, p *pass) time.Duration {
-	r.Conflicts.await(p.request.NamespacedName, p.secret)
-	if p.secret == nil || p.secret.Type != v1alpha1.SecretType {
-		return p.plan.RetryAfter
+func (r *Reconciler) awaitSecret(ctx context.Context, a *attempt) time.Duration {
+	r.Conflicts.await(a.request.NamespacedName, a.secret)
+	if a.secret == nil || a.secret.Type != v1alpha1.SecretType {
+		return a.plan.RetryAfter
 	}
 	// Of a Secret of our type the watch tells; what it has told before the note was made told nobody.
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.Metadata.Get(ctx, client.ObjectKeyFromObject(p.secret), meta)
-	if err != nil || meta.ResourceVersion != p.secret.ResourceVersion {
+	err := r.Metadata.Get(ctx, client.ObjectKeyFromObject(a.secret), meta)
+	if err != nil || meta.ResourceVersion != a.secret.ResourceVersion {
 		return conflictDelay
 	}
 
-	return p.plan.RetryAfter
+	return a.plan.RetryAfter
 }
 
 // awaitCheck says when to check what somebody else has written, or vouches for it.
-func (r *Reconciler) awaitCheck(p *pass) time.Duration {
-	if p.checked() {
-		if !r.Ledger.vouchesFor(p.observed.APIKey) {
-			r.Ledger.vouch(p.observed.APIKey)
+func (r *Reconciler) awaitCheck(a *attempt) time.Duration {
+	if a.checked() {
+		if !r.Ledger.vouchesFor(a.observed.APIKey) {
+			r.Ledger.vouch(a.observed.APIKey)
 		}
 
 		return 0
 	}
 
-	return max(r.Ledger.checkAt(p.observed.APIKey, p.now).Sub(p.now), time.Millisecond)
+	return max(r.Ledger.checkAt(a.observed.APIKey, a.now).Sub(a.now), time.Millisecond)
 }
 
 // reportDropped tells about records that somebody else has written, once the status is without them.
-func (r *Reconciler) reportDropped(ctx context.Context, p *pass) {
+func (r *Reconciler) reportDroppedRecords(ctx context.Context, a *attempt) {
 	holds := func(id string) bool {
-		return slices.ContainsFunc(p.observed.APIKey.Status.Keys, func(k v1alpha1.KeyRecord) bool { return k.ID == id })
+		return slices.ContainsFunc(a.observed.APIKey.Status.Keys, func(k v1alpha1.KeyRecord) bool { return k.ID == id })
 	}
 	var dropped, kept []string
-	for _, id := range p.doubtful {
+	for _, id := range a.foreignRecords {
 		if holds(id) {
 			kept = append(kept, id)
 		} else {
 			dropped = append(dropped, id)
 		}
 	}
-	p.doubtful = kept
+	a.foreignRecords = kept
 	if len(dropped) > 0 {
-		r.Reporter.recordsDropped(ctx, p.observed.APIKey, dropped)
+		r.Reporter.reportDropped(ctx, a.observed.APIKey, dropped)
 	}
 }
 

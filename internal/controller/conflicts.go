@@ -141,7 +141,7 @@ func (c *Conflicts) follow(ctx context.Context, o opening) {
 func (c *Conflicts) firstEvent(ctx context.Context, o opening) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	w, err := c.secrets.Watch(quiet(ctx), list, &client.ListOptions{
+	w, err := c.secrets.Watch(withoutLogs(ctx), list, &client.ListOptions{
 		Namespace:     o.secret.Namespace,
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, o.secret.Name),
 		Raw:           &metav1.ListOptions{ResourceVersion: o.resourceVersion, TimeoutSeconds: new(int64(conflictWatchTime.Seconds()))},

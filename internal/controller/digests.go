@@ -62,23 +62,23 @@ func (x *DigestIndex) update(before, after *v1alpha1.APIKey) []types.NamespacedN
 }
 
 // disputes returns the other APIKeys that have a record of a key of this one.
-func (x *DigestIndex) disputes(key *v1alpha1.APIKey) lifecycle.Disputes {
+func (x *DigestIndex) disputes(apikey *v1alpha1.APIKey) lifecycle.Disputes {
 	if x == nil {
 		return nil
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var disputes lifecycle.Disputes
-	for i := range key.Status.Keys {
-		digest, ok := keys.ParseDigest(key.Status.Keys[i].Digest)
+	for i := range apikey.Status.Keys {
+		digest, ok := keys.ParseDigest(apikey.Status.Keys[i].Digest)
 		if !ok {
 			continue
 		}
-		if others := x.others(digest, client.ObjectKeyFromObject(key)); len(others) > 0 {
+		if others := x.others(digest, client.ObjectKeyFromObject(apikey)); len(others) > 0 {
 			if disputes == nil {
 				disputes = lifecycle.Disputes{}
 			}
-			disputes[key.Status.Keys[i].Digest] = others
+			disputes[apikey.Status.Keys[i].Digest] = others
 		}
 	}
 
@@ -124,13 +124,13 @@ func (x *DigestIndex) others(digest keys.Digest, name types.NamespacedName) []ty
 }
 
 // digestsOf are the digests of the records of an APIKey, each once. One that cannot be read is of no key that a request could bring.
-func digestsOf(key *v1alpha1.APIKey) []keys.Digest {
-	if key == nil {
+func digestsOf(apikey *v1alpha1.APIKey) []keys.Digest {
+	if apikey == nil {
 		return nil
 	}
 	var digests []keys.Digest
-	for i := range key.Status.Keys {
-		if digest, ok := keys.ParseDigest(key.Status.Keys[i].Digest); ok && !slices.Contains(digests, digest) {
+	for i := range apikey.Status.Keys {
+		if digest, ok := keys.ParseDigest(apikey.Status.Keys[i].Digest); ok && !slices.Contains(digests, digest) {
 			digests = append(digests, digest)
 		}
 	}

@@ -21,13 +21,13 @@ import (
 
 // holder is an APIKey with records of some of a few keys, and one that no key can have.
 func holder(name string, texts ...string) *v1alpha1.APIKey {
-	key := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: "storefront", Name: name}}
+	apikey := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: "storefront", Name: name}}
 	for _, text := range append(texts, texts...) { // each twice: an APIKey has no dispute with itself
-		key.Status.Keys = append(key.Status.Keys, v1alpha1.KeyRecord{Digest: keys.DigestOf(text).String()})
+		apikey.Status.Keys = append(apikey.Status.Keys, v1alpha1.KeyRecord{Digest: keys.DigestOf(text).String()})
 	}
-	key.Status.Keys = append(key.Status.Keys, v1alpha1.KeyRecord{Digest: "none"})
+	apikey.Status.Keys = append(apikey.Status.Keys, v1alpha1.KeyRecord{Digest: "none"})
 
-	return key
+	return apikey
 }
 
 // TestTheDigestIndexAgreesWithASearch changes APIKeys at random and compares what the index finds with a search through all.
@@ -64,18 +64,18 @@ func TestTheDigestIndexAgreesWithASearch(t *testing.T) {
 					}
 				}
 			}
-			for _, key := range all {
-				got := map[string][]types.NamespacedName(index.disputes(key))
+			for _, apikey := range all {
+				got := map[string][]types.NamespacedName(index.disputes(apikey))
 				for _, names := range got {
 					slices.SortFunc(names, func(a, b types.NamespacedName) int { return strings.Compare(a.Name, b.Name) })
 				}
-				if diff := cmp.Diff(searchFor(all, key), got, equateEmpty()); diff != "" {
-					t.Fatalf("seed %d: the disputes of %s (-search +index):\n%s", seed, key.Name, diff)
+				if diff := cmp.Diff(searchFor(all, apikey), got, equateEmpty()); diff != "" {
+					t.Fatalf("seed %d: the disputes of %s (-search +index):\n%s", seed, apikey.Name, diff)
 				}
 			}
 		}
-		for name, key := range all {
-			index.update(key, nil)
+		for name, apikey := range all {
+			index.update(apikey, nil)
 			delete(all, name)
 		}
 		if len(index.first)+len(index.more) > 0 {
@@ -88,20 +88,20 @@ func equateEmpty() cmp.Option {
 	return cmp.FilterValues(func(a, b map[string][]types.NamespacedName) bool { return len(a)+len(b) == 0 }, cmp.Ignore())
 }
 
-func has(key *v1alpha1.APIKey, digest string) bool {
-	return key != nil && slices.ContainsFunc(key.Status.Keys, func(r v1alpha1.KeyRecord) bool { return r.Digest == digest })
+func has(apikey *v1alpha1.APIKey, digest string) bool {
+	return apikey != nil && slices.ContainsFunc(apikey.Status.Keys, func(r v1alpha1.KeyRecord) bool { return r.Digest == digest })
 }
 
 // searchFor returns the other APIKeys that have a record of a key of one, by digest and in order.
-func searchFor(all map[string]*v1alpha1.APIKey, key *v1alpha1.APIKey) map[string][]types.NamespacedName {
+func searchFor(all map[string]*v1alpha1.APIKey, apikey *v1alpha1.APIKey) map[string][]types.NamespacedName {
 	found := map[string][]types.NamespacedName{}
-	if key == nil {
+	if apikey == nil {
 		return found
 	}
-	for _, digest := range digestsOf(key) {
+	for _, digest := range digestsOf(apikey) {
 		for i := range 5 {
 			other := all[fmt.Sprint("apikey-", i)]
-			if other != nil && other.Name != key.Name && has(other, digest.String()) {
+			if other != nil && other.Name != apikey.Name && has(other, digest.String()) {
 				found[digest.String()] = append(found[digest.String()], client.ObjectKeyFromObject(other))
 			}
 		}

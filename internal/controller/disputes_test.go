@@ -67,9 +67,9 @@ func (f *fixture) eventuallyShows(want ...string) *v1alpha1.APIKey {
 	return f.key()
 }
 
-func conditionsOf(key *v1alpha1.APIKey) []string {
+func conditionsOf(apikey *v1alpha1.APIKey) []string {
 	var all []string
-	for _, c := range key.Status.Conditions {
+	for _, c := range apikey.Status.Conditions {
 		all = append(all, c.Type+"="+string(c.Status)+" "+c.Reason)
 	}
 	slices.Sort(all)
@@ -146,8 +146,8 @@ var _ = Describe("A key that two APIKeys have a record of", Serial, func() {
 		copied.restore(owner.backup())
 		startOperator(owner, both)
 		for f, other := range map[*fixture]*fixture{owner: copied, copied: owner} {
-			key := f.eventuallyShows(refused()...)
-			Expect(condition(key, v1alpha1.ConditionReady).Message).To(SatisfyAll(ContainSubstring("an APIKey in another namespace"),
+			apikey := f.eventuallyShows(refused()...)
+			Expect(condition(apikey, v1alpha1.ConditionReady).Message).To(SatisfyAll(ContainSubstring("an APIKey in another namespace"),
 				Not(ContainSubstring(other.name.Namespace)), Not(ContainSubstring(other.name.Name))))
 			Eventually(f.disputeEvents).WithTimeout(patience).Should(Equal([]string{f.name.Name}))
 		}
@@ -242,9 +242,9 @@ func watchConditions(f *fixture) *conditionHistory {
 	h := &conditionHistory{of: map[string][][]string{}}
 	go func() {
 		for e := range w.ResultChan() {
-			if key, ok := e.Object.(*v1alpha1.APIKey); ok {
+			if apikey, ok := e.Object.(*v1alpha1.APIKey); ok {
 				h.mu.Lock()
-				h.of[key.Name] = append(h.of[key.Name], conditionsOf(key))
+				h.of[apikey.Name] = append(h.of[apikey.Name], conditionsOf(apikey))
 				h.mu.Unlock()
 			}
 		}

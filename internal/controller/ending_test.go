@@ -20,15 +20,15 @@ import (
 // expectEnded checks that a key has ended for good: no Secret, no live record, and nothing more to write.
 func (f *fixture) expectEnded(phase v1alpha1.Phase) {
 	GinkgoHelper()
-	key := f.key()
-	Expect(key.Status.Phase).To(Equal(phase))
+	apikey := f.key()
+	Expect(apikey.Status.Phase).To(Equal(phase))
 	Expect(f.secret()).To(BeNil())
-	Expect(key.Status.SecretRef).To(BeNil())
-	for _, r := range key.Status.Keys {
+	Expect(apikey.Status.SecretRef).To(BeNil())
+	for _, r := range apikey.Status.Keys {
 		Expect(r.State).To(Equal(v1alpha1.KeyRetiring))
 		Expect(r.NotAfter.Time).NotTo(BeTemporally(">", f.clock.Now()))
 	}
-	Expect(condition(key, v1alpha1.ConditionActive).Status).To(Equal(metav1.ConditionFalse))
+	Expect(condition(apikey, v1alpha1.ConditionActive).Status).To(Equal(metav1.ConditionFalse))
 	f.advance(time.Hour)
 	wire := testkit.NewWire(testkit.Cut{})
 	f.settleWith(wire)

@@ -66,13 +66,13 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	if from, to := before.Status.Phase, after.Status.Phase; from != to {
 		events = append(events, phaseEvents(from, to)...)
 	}
-	if problem := problemOf(after); problem != nil && isNews(problemOf(before), problem) {
+	if problem := problemOf(after); problem != nil && isNewProblem(problemOf(before), problem) {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: problem.Reason, action: actionBlock, note: problem.Message})
 	}
 	if c := dispute(after); c != nil && dispute(before) == nil {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: c.Reason, action: actionCheck, note: c.Message})
 	}
-	if c := violation(after); c != nil && violation(before) == nil && !told(events, c.Reason) {
+	if c := violation(after); c != nil && violation(before) == nil && !hasReason(events, c.Reason) {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: c.Reason, action: actionCheck, note: c.Message})
 	}
 
@@ -81,7 +81,7 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 
 // isNews says whether a problem is another than the one before. Whether a request is refused or fails can change with each
 // attempt, when an admission plugin is about to go down, for example.
-func isNews(before, after *metav1.Condition) bool {
+func isNewProblem(before, after *metav1.Condition) bool {
 	requests := []string{v1alpha1.ReasonRequestRefused, v1alpha1.ReasonRequestFailed}
 
 	return before == nil || before.Reason != after.Reason &&
@@ -89,18 +89,18 @@ func isNews(before, after *metav1.Condition) bool {
 }
 
 // told says whether an event with a reason is among others: a key that a policy denies its first key is reported once.
-func told(events []event, reason string) bool {
+func hasReason(events []event, reason string) bool {
 	return slices.ContainsFunc(events, func(e event) bool { return e.reason == reason })
 }
 
 // dispute is the Disputed condition of a key that another APIKey has a record of, too; nil: none has.
-func dispute(key *v1alpha1.APIKey) *metav1.Condition {
-	return meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionDisputed)
+func dispute(apikey *v1alpha1.APIKey) *metav1.Condition {
+	return meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionDisputed)
 }
 
 // violation is the Compliant condition of a key that does not meet a policy; nil: it meets all, or there is none.
-func violation(key *v1alpha1.APIKey) *metav1.Condition {
-	compliant := meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionCompliant)
+func violation(apikey *v1alpha1.APIKey) *metav1.Condition {
+	compliant := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionCompliant)
 	if compliant == nil || compliant.Status != metav1.ConditionFalse {
 		return nil
 	}
@@ -114,28 +114,28 @@ func rotated(before, after *v1alpha1.APIKey) bool {
 }
 
 // activeID is the id of the active key; empty: there is none.
-func activeID(key *v1alpha1.APIKey) string {
-	for i := range key.Status.Keys {
-		if key.Status.Keys[i].State == v1alpha1.KeyActive {
-			return key.Status.Keys[i].ID
+func activeID(apikey *v1alpha1.APIKey) string {
+	for i := range apikey.Status.Keys {
+		if apikey.Status.Keys[i].State == v1alpha1.KeyActive {
+			return apikey.Status.Keys[i].ID
 		}
 	}
 
 	return ""
 }
 
-func rotationEvents(before, key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []event {
+func rotationEvents(before, apikey *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []event {
 	if trigger == v1alpha1.TriggerCreated {
 		return []event{{
 			kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonMinted, action: actionMint, routine: true,
-			note: fmt.Sprintf("Secret %q holds key %s", key.SecretName(), activeID(key)),
+			note: fmt.Sprintf("Secret %q holds key %s", apikey.SecretName(), activeID(apikey)),
 		}}
 	}
 	events := []event{{
 		kind: corev1.EventTypeNormal, reason: eventRotated, action: actionRotate,
-		note: fmt.Sprintf("Secret %q holds the new key %s (%s)%s", key.SecretName(), activeID(key), trigger, endOfOld(before, key)),
+		note: fmt.Sprintf("Secret %q holds the new key %s (%s)%s", apikey.SecretName(), activeID(apikey), trigger, endOfOld(before, apikey)),
 	}}
-	if request, actedOn := lifecycle.RequestActedOn(key); actedOn {
+	if request, actedOn := lifecycle.RequestActedOn(apikey); actedOn {
 		if _, err := policy.ParseRotateRequest(request); err != nil {
 			events = append(events, event{
 				kind: corev1.EventTypeWarning, reason: eventInvalidOverlap, action: actionRotate,
@@ -147,7 +147,7 @@ func rotationEvents(before, key *v1alpha1.APIKey, trigger v1alpha1.RotationTrigg
 		events = append(events, event{
 			kind: corev1.EventTypeWarning, reason: eventSecretModified, action: actionRotate,
 			note: fmt.Sprintf("Secret %q held something that this operator had not put there: it was edited, or restored from a backup; "+
-				"a new key was minted", key.SecretName()),
+				"a new key was minted", apikey.SecretName()),
 		})
 	}
 
@@ -191,8 +191,8 @@ func phaseEvents(from, to v1alpha1.Phase) []event {
 }
 
 // problemOf is the Ready condition of a key that something is in the way of; nil: nothing is.
-func problemOf(key *v1alpha1.APIKey) *metav1.Condition {
-	ready := meta.FindStatusCondition(key.Status.Conditions, v1alpha1.ConditionReady)
+func problemOf(apikey *v1alpha1.APIKey) *metav1.Condition {
+	ready := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Status != metav1.ConditionFalse {
 		return nil
 	}

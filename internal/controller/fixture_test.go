@@ -65,32 +65,32 @@ func newFixtures(ctx context.Context, n int) []*fixture {
 // create creates the APIKey, after the given changes to a minimal one.
 func (f *fixture) create(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
 	GinkgoHelper()
-	key := f.minimal(changes...)
-	Expect(admin.Create(f.ctx, key)).To(Succeed())
+	apikey := f.minimal(changes...)
+	Expect(admin.Create(f.ctx, apikey)).To(Succeed())
 
-	return key
+	return apikey
 }
 
 // minimal is an APIKey that declares no more than it must, after the given changes.
 func (f *fixture) minimal(changes ...func(*v1alpha1.APIKey)) *v1alpha1.APIKey {
-	key := &v1alpha1.APIKey{
+	apikey := &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: f.name.Name},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 	}
 	for _, change := range changes {
-		change(key)
+		change(apikey)
 	}
 
-	return key
+	return apikey
 }
 
 // edit changes the APIKey as a user would.
 func (f *fixture) edit(change func(*v1alpha1.APIKey)) {
 	GinkgoHelper()
-	key := f.key()
-	before := key.DeepCopy()
-	change(key)
-	Expect(admin.Patch(f.ctx, key, client.MergeFrom(before))).To(Succeed())
+	apikey := f.key()
+	before := apikey.DeepCopy()
+	change(apikey)
+	Expect(admin.Patch(f.ctx, apikey, client.MergeFrom(before))).To(Succeed())
 }
 
 // rotate sets the rotate annotation.
@@ -103,10 +103,10 @@ func (f *fixture) rotate(value string) {
 
 func (f *fixture) key() *v1alpha1.APIKey {
 	GinkgoHelper()
-	key := &v1alpha1.APIKey{}
-	Expect(admin.Get(f.ctx, f.name, key)).To(Succeed())
+	apikey := &v1alpha1.APIKey{}
+	Expect(admin.Get(f.ctx, f.name, apikey)).To(Succeed())
 
-	return key
+	return apikey
 }
 
 // secret is the Secret of the APIKey; nil: there is none.
@@ -197,15 +197,15 @@ func (f *fixture) settleReconciler(r *controller.Reconciler, wire *testkit.Wire)
 // and no announced key left over.
 func (f *fixture) expectHealthy() {
 	GinkgoHelper()
-	key := f.key()
-	active := recordsIn(key, v1alpha1.KeyActive)
+	apikey := f.key()
+	active := recordsIn(apikey, v1alpha1.KeyActive)
 	Expect(active).To(HaveLen(1), "Active records")
-	Expect(recordsIn(key, v1alpha1.KeyPending)).To(BeEmpty(), "Pending records")
+	Expect(recordsIn(apikey, v1alpha1.KeyPending)).To(BeEmpty(), "Pending records")
 	Expect(keys.Check(f.value())).To(Succeed())
 	Expect(active[0].Digest).To(Equal(keys.DigestOf(f.value()).String()), "digest of the key in the Secret")
-	Expect(key.Status.Phase).To(Equal(v1alpha1.PhaseActive))
-	Expect(key.Status.SecretRef.ResourceVersion).To(Equal(f.secret().ResourceVersion))
-	Expect(key.Status.ObservedGeneration).To(Equal(key.Generation))
+	Expect(apikey.Status.Phase).To(Equal(v1alpha1.PhaseActive))
+	Expect(apikey.Status.SecretRef.ResourceVersion).To(Equal(f.secret().ResourceVersion))
+	Expect(apikey.Status.ObservedGeneration).To(Equal(apikey.Generation))
 }
 
 // handedOut are all keys that this APIKey's Secret has ever held.
@@ -220,9 +220,9 @@ func (f *fixture) handedOut() []string {
 // accepts says whether a verifier would accept a key by its record.
 func (f *fixture) accepts(value string) bool {
 	GinkgoHelper()
-	key := f.key()
+	apikey := f.key()
 	digest := keys.DigestOf(value).String()
-	for _, r := range key.Status.Keys {
+	for _, r := range apikey.Status.Keys {
 		if r.Digest == digest {
 			return r.State != v1alpha1.KeyRetiring || f.clock.Now().Before(r.NotAfter.Time)
 		}
@@ -231,9 +231,9 @@ func (f *fixture) accepts(value string) bool {
 	return false
 }
 
-func recordsIn(key *v1alpha1.APIKey, state v1alpha1.KeyState) []v1alpha1.KeyRecord {
+func recordsIn(apikey *v1alpha1.APIKey, state v1alpha1.KeyState) []v1alpha1.KeyRecord {
 	var found []v1alpha1.KeyRecord
-	for _, r := range key.Status.Keys {
+	for _, r := range apikey.Status.Keys {
 		if r.State == state {
 			found = append(found, r)
 		}
@@ -242,10 +242,10 @@ func recordsIn(key *v1alpha1.APIKey, state v1alpha1.KeyState) []v1alpha1.KeyReco
 	return found
 }
 
-func condition(key *v1alpha1.APIKey, conditionType string) *metav1.Condition {
-	for i := range key.Status.Conditions {
-		if key.Status.Conditions[i].Type == conditionType {
-			return &key.Status.Conditions[i]
+func condition(apikey *v1alpha1.APIKey, conditionType string) *metav1.Condition {
+	for i := range apikey.Status.Conditions {
+		if apikey.Status.Conditions[i].Type == conditionType {
+			return &apikey.Status.Conditions[i]
 		}
 	}
 

@@ -35,7 +35,7 @@ type GuardrailMonitor struct {
 	inForce *prometheus.Desc
 
 	events atomic.Uint64 // about guardrails, so far
-	last   atomic.Pointer[look]
+	last   atomic.Pointer[snapshot]
 
 	mu       sync.Mutex
 	username string // of this operator; empty: not asked yet
@@ -44,7 +44,7 @@ type GuardrailMonitor struct {
 }
 
 // look is what the gate saw after so many events.
-type look struct {
+type snapshot struct {
 	events  uint64
 	missing []string
 }
@@ -70,11 +70,11 @@ func (g *GuardrailMonitor) Missing(ctx context.Context) ([]string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
-	return g.look(ctx)
+	return g.refresh(ctx)
 }
 
 // look compares what there is with what there should be, unless somebody has since the last event.
-func (g *GuardrailMonitor) look(ctx context.Context) ([]string, error) {
+func (g *GuardrailMonitor) refresh(ctx context.Context) ([]string, error) {
 	events := g.events.Load() // before the look: an event during it asks for another
 	last := g.last.Load()
 	if last != nil && last.events == events {
@@ -97,15 +97,15 @@ func (g *GuardrailMonitor) look(ctx context.Context) ([]string, error) {
 	}
 	missing := guardrails.Missing(g.username, policies.Items, bindings.Items)
 	if last == nil || !slices.Equal(last.missing, missing) {
-		g.tell(missing)
+		g.logChange(missing)
 	}
-	g.last.Store(&look{events: events, missing: missing})
+	g.last.Store(&snapshot{events: events, missing: missing})
 
 	return missing, nil
 }
 
 // tell logs what has become of the guardrails.
-func (g *GuardrailMonitor) tell(missing []string) {
+func (g *GuardrailMonitor) logChange(missing []string) {
 	if len(missing) == 0 {
 		g.log.Info("The guardrails are in force")
 
@@ -120,7 +120,7 @@ func (g *GuardrailMonitor) await(ctx context.Context, name types.NamespacedName,
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting[name] = missing
-	now, err := g.look(ctx)
+	now, err := g.refresh(ctx)
 
 	return err == nil && slices.Equal(now, missing)
 }
@@ -133,7 +133,7 @@ func (g *GuardrailMonitor) changed(ctx context.Context) []types.NamespacedName {
 	if len(g.waiting) == 0 {
 		return nil // the next mint looks
 	}
-	now, err := g.look(ctx)
+	now, err := g.refresh(ctx)
 	var names []types.NamespacedName
 	for name, missing := range g.waiting {
 		if err != nil || !slices.Equal(now, missing) {

@@ -29,9 +29,9 @@ func (s *site) forge(f *fixture, change func(*v1alpha1.APIKeyStatus)) {
 	GinkgoHelper()
 	c, err := client.New(s.operator, client.Options{Scheme: testkit.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	key := f.key()
-	change(&key.Status)
-	Expect(c.Status().Update(f.ctx, key)).To(Succeed())
+	apikey := f.key()
+	change(&apikey.Status)
+	Expect(c.Status().Update(f.ctx, apikey)).To(Succeed())
 }
 
 // garbageCollector is who collects garbage in a cluster. A user who may impersonate service accounts in kube-system can be it.
@@ -60,9 +60,9 @@ var _ = Describe("An attack with every right", Ordered, Serial, func() {
 			s.settle(f)
 		}
 		stolen := victim.key().Status.Keys
-		key := thief.key()
-		key.Status.Keys = stolen
-		Expect(admin.Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		apikey := thief.key()
+		apikey.Status.Keys = stolen
+		Expect(admin.Status().Update(ctx, apikey)).To(MatchError(apierrors.IsForbidden, "forbidden"))
 
 		s.forge(thief, func(status *v1alpha1.APIKeyStatus) { status.Keys = stolen; status.SecretRef = nil })
 		Expect(thief.accepts(victim.value())).To(BeTrue())
@@ -127,11 +127,11 @@ var _ = Describe("An attack with every right", Ordered, Serial, func() {
 		f.create()
 		s.settle(f)
 		for _, user := range []string{garbageCollector, "system:serviceaccount:kube-system:namespace-controller", "system:kube-controller-manager"} {
-			key := f.key()
-			key.Status.Keys = append(key.Status.Keys, v1alpha1.KeyRecord{
+			apikey := f.key()
+			apikey.Status.Keys = append(apikey.Status.Keys, v1alpha1.KeyRecord{
 				ID: strings.Repeat("a", 12), Digest: strings.Repeat("a", 43), State: v1alpha1.KeyActive, CreatedAt: metav1.Now(),
 			})
-			Expect(asMaster(user).Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"), user)
+			Expect(asMaster(user).Status().Update(ctx, apikey)).To(MatchError(apierrors.IsForbidden, "forbidden"), user)
 		}
 		f.expectHealthy()
 	})
@@ -152,12 +152,12 @@ var _ = Describe("An attack with every right", Ordered, Serial, func() {
 		phases := func() map[string]int {
 			count := map[string]int{}
 			for _, f := range fixtures {
-				key := f.key()
+				apikey := f.key()
 				reason := ""
-				if ready := condition(key, v1alpha1.ConditionReady); ready != nil {
+				if ready := condition(apikey, v1alpha1.ConditionReady); ready != nil {
 					reason = ready.Reason
 				}
-				count[string(key.Status.Phase)+": "+reason]++
+				count[string(apikey.Status.Phase)+": "+reason]++
 			}
 
 			return count
@@ -183,9 +183,9 @@ var _ = Describe("An attack with every right", Ordered, Serial, func() {
 		old, backup := f.value(), f.key().Status
 		f.rotate("now")
 		s.settle(f)
-		key := f.key()
-		key.Status = backup
-		Expect(admin.Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		apikey := f.key()
+		apikey.Status = backup
+		Expect(admin.Status().Update(ctx, apikey)).To(MatchError(apierrors.IsForbidden, "forbidden"))
 		f.expectHealthy()
 
 		s.forge(f, func(status *v1alpha1.APIKeyStatus) { *status = backup })
@@ -215,9 +215,9 @@ var _ = Describe("An attack with every right", Ordered, Serial, func() {
 		f := newFixture(ctx)
 		f.create()
 		s.settle(f)
-		key := f.key()
-		key.Status = v1alpha1.APIKeyStatus{}
-		Expect(admin.Status().Update(ctx, key)).To(MatchError(apierrors.IsForbidden, "forbidden"))
+		apikey := f.key()
+		apikey.Status = v1alpha1.APIKeyStatus{}
+		Expect(admin.Status().Update(ctx, apikey)).To(MatchError(apierrors.IsForbidden, "forbidden"))
 		f.expectHealthy()
 	})
 })

@@ -195,9 +195,9 @@ func (f *fixture) heldBack(reason string, messages ...string) {
 			g.Expect(ready.Message).To(ContainSubstring(message))
 		}
 	}).WithTimeout(patience).WithPolling(5 * time.Millisecond).Should(Succeed())
-	key := f.key()
-	Expect(key.Status.Phase).To(Equal(v1alpha1.PhasePending))
-	Expect(key.Status.Keys).To(BeEmpty())
-	Expect(condition(key, v1alpha1.ConditionStalled)).To(HaveField("Reason", reason))
+	apikey := f.key()
+	Expect(apikey.Status.Phase).To(Equal(v1alpha1.PhasePending))
+	Expect(apikey.Status.Keys).To(BeEmpty())
+	Expect(condition(apikey, v1alpha1.ConditionStalled)).To(HaveField("Reason", reason))
 	Expect(f.secret()).To(BeNil())
 }

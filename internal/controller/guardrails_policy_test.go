@@ -87,13 +87,13 @@ var _ = Describe("An APIKeyPolicy", Ordered, Serial, func() {
 	It("gives a key its default expiry and limit, and leaves spec alone", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.policy("defaults", "{expiry: {default: 48h, maximum: 96h}, rateLimit: {default: {requests: 100, per: 1m}}}")
-		key := f.create()
+		apikey := f.create()
 		s.settle(f)
 		f.expectHealthy()
 		now := f.key()
-		Expect(now.Spec).To(Equal(key.Spec))
-		Expect(now.Generation).To(Equal(key.Generation))
-		Expect(now.Status.ExpiresAt.Time).To(BeTemporally("==", key.CreationTimestamp.Add(48*time.Hour)))
+		Expect(now.Spec).To(Equal(apikey.Spec))
+		Expect(now.Generation).To(Equal(apikey.Generation))
+		Expect(now.Status.ExpiresAt.Time).To(BeTemporally("==", apikey.CreationTimestamp.Add(48*time.Hour)))
 		Expect(now.Status.RateLimit).To(Equal(&v1alpha1.RateLimit{Requests: 100, Per: "1m"}))
 		Expect(f.compliant()).To(Equal("True"))
 
@@ -284,11 +284,11 @@ var _ = Describe("An APIKeyPolicy", Ordered, Serial, func() {
 
 	It("that comes while a first key is announced sets its expiry", func(ctx context.Context) {
 		f := newFixture(ctx)
-		key := f.create()
+		apikey := f.create()
 		wire := newMeanwhile(1, func() { f.policy("sudden", "expiry: {maximum: 1h}") })
 		_, err := f.pass(s.reconciler(f, wire))
 		Expect(err).NotTo(HaveOccurred())
 		f.expectHealthy()
-		Expect(f.key().Status.ExpiresAt.Time).To(BeTemporally("==", key.CreationTimestamp.Add(time.Hour)))
+		Expect(f.key().Status.ExpiresAt.Time).To(BeTemporally("==", apikey.CreationTimestamp.Add(time.Hour)))
 	})
 })

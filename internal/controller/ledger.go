@@ -53,19 +53,19 @@ func NewLedger() *Ledger {
 
 // fingerprint identifies what a status says about keys. The seed is this process's own, so that nobody can make two
 // statuses that have the same.
-func (l *Ledger) fingerprint(key *v1alpha1.APIKey) uint64 {
+func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
-	_, _ = fmt.Fprintf(&h, "%s\n", key.UID)
-	for i := range key.Status.Keys {
-		r := &key.Status.Keys[i]
+	_, _ = fmt.Fprintf(&h, "%s\n", apikey.UID)
+	for i := range apikey.Status.Keys {
+		r := &apikey.Status.Keys[i]
 		end := int64(0)
 		if r.NotAfter != nil {
 			end = r.NotAfter.Unix()
 		}
 		_, _ = fmt.Fprintf(&h, "%q %q %q %d\n", r.ID, r.Digest, r.State, end)
 	}
-	if ref := key.Status.SecretRef; ref != nil {
+	if ref := apikey.Status.SecretRef; ref != nil {
 		_, _ = fmt.Fprintf(&h, "%q %q %q\n", ref.Name, ref.UID, ref.ResourceVersion)
 	}
 
@@ -73,38 +73,38 @@ func (l *Ledger) fingerprint(key *v1alpha1.APIKey) uint64 {
 }
 
 // claimsNothing reports whether a status makes no key valid.
-func claimsNothing(key *v1alpha1.APIKey) bool {
-	return len(key.Status.Keys) == 0 && key.Status.SecretRef == nil
+func makesNoKeyValid(apikey *v1alpha1.APIKey) bool {
+	return len(apikey.Status.Keys) == 0 && apikey.Status.SecretRef == nil
 }
 
 // vouchesFor reports whether a status is as this operator has written or checked it.
-func (l *Ledger) vouchesFor(key *v1alpha1.APIKey) bool {
-	if l == nil || claimsNothing(key) {
+func (l *Ledger) vouchesFor(apikey *v1alpha1.APIKey) bool {
+	if l == nil || makesNoKeyValid(apikey) {
 		return true
 	}
-	mark := l.fingerprint(key)
+	mark := l.fingerprint(apikey)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e, known := l.of[client.ObjectKeyFromObject(key)]
+	e, known := l.of[client.ObjectKeyFromObject(apikey)]
 
 	return known && slices.Contains([]uint64{e.vouched, e.intended}, mark)
 }
 
 // intend notes a status before it is written.
-func (l *Ledger) intend(key *v1alpha1.APIKey) {
-	l.note(key, func(e *entry, mark uint64) { e.intended = mark })
+func (l *Ledger) intend(apikey *v1alpha1.APIKey) {
+	l.note(apikey, func(e *entry, mark uint64) { e.intended = mark })
 }
 
 // vouch notes a status that was written or checked.
-func (l *Ledger) vouch(key *v1alpha1.APIKey) {
-	l.note(key, func(e *entry, mark uint64) { *e = entry{vouched: mark, intended: mark} })
+func (l *Ledger) vouch(apikey *v1alpha1.APIKey) {
+	l.note(apikey, func(e *entry, mark uint64) { *e = entry{vouched: mark, intended: mark} })
 }
 
-func (l *Ledger) note(key *v1alpha1.APIKey, change func(*entry, uint64)) {
+func (l *Ledger) note(apikey *v1alpha1.APIKey, change func(*entry, uint64)) {
 	if l == nil {
 		return
 	}
-	name, mark := client.ObjectKeyFromObject(key), l.fingerprint(key)
+	name, mark := client.ObjectKeyFromObject(apikey), l.fingerprint(apikey)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of[name]
@@ -114,13 +114,13 @@ func (l *Ledger) note(key *v1alpha1.APIKey, change func(*entry, uint64)) {
 
 // suspect plans a check of a status that has changed and reports whether it did. Until the first pass of this operator it
 // plans none: a replica that stands by sees the writes of another one, and checks them all once it takes over.
-func (l *Ledger) suspect(key *v1alpha1.APIKey, now time.Time) bool {
-	if l == nil || l.vouchesFor(key) {
+func (l *Ledger) suspect(apikey *v1alpha1.APIKey, now time.Time) bool {
+	if l == nil || l.vouchesFor(apikey) {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	name := client.ObjectKeyFromObject(key)
+	name := client.ObjectKeyFromObject(apikey)
 	e := l.of[name]
 	if !l.started || !e.due.IsZero() && e.due.Before(now.Add(checkDelay)) {
 		return l.started
@@ -133,10 +133,10 @@ func (l *Ledger) suspect(key *v1alpha1.APIKey, now time.Time) bool {
 
 // checkAt returns when to check a status that is not vouched for. One that was vouched for before is checked at once,
 // others in their turn.
-func (l *Ledger) checkAt(key *v1alpha1.APIKey, now time.Time) time.Time {
+func (l *Ledger) checkAt(apikey *v1alpha1.APIKey, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	name := client.ObjectKeyFromObject(key)
+	name := client.ObjectKeyFromObject(apikey)
 	e := l.of[name]
 	switch {
 	case !e.due.IsZero():

@@ -150,12 +150,12 @@ func afterPasses(atLeast float64, act func()) {
 func (f *fixture) eventuallyHealthy(and ...func(*v1alpha1.APIKey) bool) {
 	GinkgoHelper()
 	Eventually(func() error {
-		key := f.key()
-		if key.Status.Phase != v1alpha1.PhaseActive || len(recordsIn(key, v1alpha1.KeyPending)) > 0 || key.Status.ObservedGeneration != key.Generation {
-			return fmt.Errorf("status is %+v", key.Status)
+		apikey := f.key()
+		if apikey.Status.Phase != v1alpha1.PhaseActive || len(recordsIn(apikey, v1alpha1.KeyPending)) > 0 || apikey.Status.ObservedGeneration != apikey.Generation {
+			return fmt.Errorf("status is %+v", apikey.Status)
 		}
 		for _, holds := range and {
-			if !holds(key) {
+			if !holds(apikey) {
 				return errors.New("not yet")
 			}
 		}
@@ -260,9 +260,9 @@ var _ = Describe("A running operator", Serial, func() {
 		meta := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
 		Expect(cached.Get(ctx, f.name, meta)).To(Succeed())
 		Expect(meta.ManagedFields).To(BeEmpty())
-		key := &v1alpha1.APIKey{}
-		Expect(cached.Get(ctx, f.name, key)).To(Succeed())
-		Expect(key.ManagedFields).To(BeEmpty())
+		apikey := &v1alpha1.APIKey{}
+		Expect(cached.Get(ctx, f.name, apikey)).To(Succeed())
+		Expect(apikey.ManagedFields).To(BeEmpty())
 		other := f.foreignNamed("other", corev1.SecretTypeOpaque)
 		Consistently(func() error { return cached.Get(ctx, client.ObjectKeyFromObject(other), meta) }).
 			WithTimeout(time.Second).ShouldNot(Succeed(), "Secrets of other types are not watched")

@@ -23,48 +23,48 @@ import (
 const watchGrace = 5 * time.Second
 
 // observe fills in what can be known without an API call.
-func (r *Reconciler) observe(ctx context.Context, p *pass) error {
-	r.observeRules(ctx, p)
-	if err := r.observeSecret(ctx, p); err != nil {
+func (r *Reconciler) observe(ctx context.Context, a *attempt) error {
+	r.observeRules(ctx, a)
+	if err := r.observeSecret(ctx, a); err != nil {
 		return err
 	}
-	r.observeWriter(p)
-	p.observed.Disputes = r.Digests.disputes(p.observed.APIKey)
+	r.observeWriter(a)
+	a.observed.Disputes = r.Digests.disputes(a.observed.APIKey)
 
 	return nil
 }
 
 // observeRules fills in the policies that are for the key, and whether the guardrails are in force. Where nobody knows
 // either, what depends on it has to wait, such as the minting of keys. The end of a key does not.
-func (r *Reconciler) observeRules(ctx context.Context, p *pass) {
-	p.observed.Unguarded, p.ungated = r.Guardrails.Missing(ctx)
-	p.observed.Policies, p.unruled = policiesFor(ctx, r.Policies, p.observed.APIKey.Namespace)
-	p.observed.PoliciesUnknown = p.unruled != nil
+func (r *Reconciler) observeRules(ctx context.Context, a *attempt) {
+	a.observed.Unguarded, a.guardrailsErr = r.Guardrails.Missing(ctx)
+	a.observed.Policies, a.policiesErr = policiesFor(ctx, r.Policies, a.observed.APIKey.Namespace)
+	a.observed.PoliciesUnknown = a.policiesErr != nil
 }
 
 // observeSecret fills in what the watch of Secrets shows.
-func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
-	key := p.observed.APIKey
+func (r *Reconciler) observeSecret(ctx context.Context, a *attempt) error {
+	apikey := a.observed.APIKey
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.Metadata.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, meta)
+	err := r.Metadata.Get(ctx, client.ObjectKey{Namespace: apikey.Namespace, Name: apikey.SecretName()}, meta)
 	if client.IgnoreNotFound(err) != nil {
-		return asRefused(err, "", "look up the metadata of Secret %s/%s", key.Namespace, key.SecretName())
+		return asRefused(err, "", "look up the metadata of Secret %s/%s", apikey.Namespace, apikey.SecretName())
 	}
-	ours := err == nil && metav1.IsControlledBy(meta, key)
+	ours := err == nil && metav1.IsControlledBy(meta, apikey)
 
-	ref := key.Status.SecretRef
+	ref := apikey.Status.SecretRef
 	switch {
 	case ref == nil && !ours:
-		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread}
+		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread}
 	case ref != nil && ours && ref.UID == meta.UID && ref.ResourceVersion == meta.ResourceVersion:
-		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread, Ref: *ref}
-	case ours && goes(key, meta):
-		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretTerminating, Finalizers: meta.Finalizers}
-	case r.watchBehind(key, p.now):
-		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretBehind}
+		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretUnread, Ref: *ref}
+	case ours && isBeingDeleted(apikey, meta):
+		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretTerminating, Finalizers: meta.Finalizers}
+	case r.watchBehind(apikey, a.now):
+		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretBehind}
 	default:
-		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretChanged}
+		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretChanged}
 	}
 
 	return nil
@@ -72,66 +72,66 @@ func (r *Reconciler) observeSecret(ctx context.Context, p *pass) error {
 
 // observeWriter fills in whether somebody else has written what the status says of keys, and has the Secret read when it is
 // time to check that. Nothing is to be checked of a key that has ended: closing it ends every record.
-func (r *Reconciler) observeWriter(p *pass) {
-	key := p.observed.APIKey
-	p.observed.Unvouched = !r.Ledger.vouchesFor(key)
-	if _, over := lifecycle.Ended(p.observed, p.now); over || !p.observed.Unvouched {
+func (r *Reconciler) observeWriter(a *attempt) {
+	apikey := a.observed.APIKey
+	a.observed.Unvouched = !r.Ledger.vouchesFor(apikey)
+	if _, over := lifecycle.Ended(a.observed, a.now); over || !a.observed.Unvouched {
 		return
 	}
-	if p.observed.Secret.State == lifecycle.SecretUnread && !p.now.Before(r.Ledger.checkAt(key, p.now)) {
-		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretChanged}
+	if a.observed.Secret.State == lifecycle.SecretUnread && !a.now.Before(r.Ledger.checkAt(apikey, a.now)) {
+		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretChanged}
 	}
 }
 
 // goes says whether the Secret of a key is being deleted, and there is nothing to learn from what it holds:
 // it is the one that the status names or none is, and no announced key can be in it.
-func goes(key *v1alpha1.APIKey, secret *metav1.PartialObjectMetadata) bool {
-	ref := key.Status.SecretRef
+func isBeingDeleted(apikey *v1alpha1.APIKey, secret *metav1.PartialObjectMetadata) bool {
+	ref := apikey.Status.SecretRef
 
 	return !secret.DeletionTimestamp.IsZero() && (ref == nil || ref.UID == secret.UID) &&
-		!slices.ContainsFunc(key.Status.Keys, func(r v1alpha1.KeyRecord) bool { return r.State == v1alpha1.KeyPending })
+		!slices.ContainsFunc(apikey.Status.Keys, func(r v1alpha1.KeyRecord) bool { return r.State == v1alpha1.KeyPending })
 }
 
 // watchBehind says whether the watch has yet to deliver the Secret that the last rotation wrote. Without it, the status
 // write of a rotation, which usually arrives first, would make the operator read the Secret that it has just written.
 // What somebody else has written is not waited for: it may name a version that never comes.
-func (r *Reconciler) watchBehind(key *v1alpha1.APIKey, now time.Time) bool {
-	return r.Watched != nil && key.Status.SecretRef != nil && key.Status.LastRotation != nil && r.Ledger.vouchesFor(key) &&
-		now.Sub(key.Status.LastRotation.At.Time) < watchGrace &&
-		!r.Watched.Reached(key.Status.SecretRef.ResourceVersion)
+func (r *Reconciler) watchBehind(apikey *v1alpha1.APIKey, now time.Time) bool {
+	return r.Watched != nil && apikey.Status.SecretRef != nil && apikey.Status.LastRotation != nil && r.Ledger.vouchesFor(apikey) &&
+		now.Sub(apikey.Status.LastRotation.At.Time) < watchGrace &&
+		!r.Watched.Reached(apikey.Status.SecretRef.ResourceVersion)
 }
 
 // read looks at the Secret itself. What it finds is kept for the write that may follow:
 // its uid and resourceVersion are that write's precondition.
-func (r *Reconciler) read(ctx context.Context, p *pass) error {
-	key := p.observed.APIKey
+func (r *Reconciler) read(ctx context.Context, a *attempt) error {
+	apikey := a.observed.APIKey
 	secret := &corev1.Secret{}
-	err := r.Secrets.Get(quiet(ctx), client.ObjectKey{Namespace: key.Namespace, Name: key.SecretName()}, secret)
+	err := r.Secrets.Get(withoutLogs(ctx), client.ObjectKey{Namespace: apikey.Namespace, Name: apikey.SecretName()}, secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		p.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
+		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
 	case err != nil:
-		return asRefused(scrubbed(err, keys.Key{}), "", "read Secret %s/%s", key.Namespace, key.SecretName())
+		return asRefused(scrubbed(err, keys.Key{}), "", "read Secret %s/%s", apikey.Namespace, apikey.SecretName())
 	default:
-		p.secret = secret
-		p.observed.Secret = facts(key, secret)
+		a.secret = secret
+		a.observed.Secret = secretFacts(apikey, secret)
 	}
-	p.wasRead = true
-	p.doubtful = r.doubtful(p)
+	a.secretRead = true
+	a.foreignRecords = r.foreignRecords(a)
 
 	return nil
 }
 
 // doubtful are the ids of the records that were written by somebody else: those that the Secret does not account for and,
 // where this operator knows what the status said before, announced ones and all for which there is no Secret.
-func (r *Reconciler) doubtful(p *pass) []string {
-	ids := lifecycle.Unaccounted(p.observed)
-	if !p.observed.Unvouched || !r.Ledger.knows(p.request.NamespacedName) {
+func (r *Reconciler) foreignRecords(a *attempt) []string {
+	ids := lifecycle.Unaccounted(a.observed)
+	if !a.observed.Unvouched || !r.Ledger.knows(a.request.NamespacedName) {
 		return ids
 	}
-	for i := range p.observed.APIKey.Status.Keys {
-		record := &p.observed.APIKey.Status.Keys[i]
-		if record.State == v1alpha1.KeyPending || p.observed.Secret.State == lifecycle.SecretAbsent {
+	for i := range a.observed.APIKey.Status.Keys {
+		record := &a.observed.APIKey.Status.Keys[i]
+		if record.State == v1alpha1.KeyPending || a.observed.Secret.State == lifecycle.SecretAbsent {
 			ids = append(ids, record.ID)
 		}
 	}
@@ -140,27 +140,27 @@ func (r *Reconciler) doubtful(p *pass) []string {
 }
 
 // facts is what a decision may know of a Secret.
-func facts(key *v1alpha1.APIKey, secret *corev1.Secret) lifecycle.Secret {
+func secretFacts(apikey *v1alpha1.APIKey, secret *corev1.Secret) lifecycle.Secret {
 	f := lifecycle.Secret{State: lifecycle.SecretOwned, Ref: reference(secret), OurType: secret.Type == v1alpha1.SecretType}
-	if conflict := conflictWith(key, secret); conflict != "" {
+	if conflict := conflictWith(apikey, secret); conflict != "" {
 		f.State, f.Conflict = lifecycle.SecretForeign, conflict
 	} else if !secret.DeletionTimestamp.IsZero() {
 		f.State, f.Finalizers = lifecycle.SecretTerminating, secret.Finalizers
 	}
 	f.Account = lifecycle.ParseAccount(secret.Annotations[v1alpha1.SecretValidKeysAnnotation])
-	f.Digest = digestOf(secret.Data, key.SecretDataKey())
-	f.PreviousDigest = digestOf(secret.Data, key.SecretPreviousDataKey())
+	f.Digest = digestOf(secret.Data, apikey.SecretDataKey())
+	f.PreviousDigest = digestOf(secret.Data, apikey.SecretPreviousDataKey())
 	f.Fenced = f.Digest == "" && secret.Annotations[v1alpha1.SecretFenceAnnotation] != ""
-	f.InShape = inShape(key, secret)
+	f.InShape = inShape(apikey, secret)
 
 	return f
 }
 
 // conflictWith says why a Secret is not one that this APIKey may write; empty: it is.
-func conflictWith(key *v1alpha1.APIKey, secret *corev1.Secret) string {
+func conflictWith(apikey *v1alpha1.APIKey, secret *corev1.Secret) string {
 	const wayOut = "delete or rename that Secret, or create an APIKey with another spec.secret.name"
 	switch {
-	case !metav1.IsControlledBy(secret, key):
+	case !metav1.IsControlledBy(secret, apikey):
 		return fmt.Sprintf("Secret %q exists and is not controlled by this APIKey: %s.", secret.Name, wayOut)
 	case secret.Type != v1alpha1.SecretType:
 		return fmt.Sprintf("Secret %q exists and is of type %q, not %q: %s.", secret.Name, secret.Type, v1alpha1.SecretType, wayOut)

@@ -108,10 +108,10 @@ func (o *Orphans) due() map[types.NamespacedName]orphan {
 // owned reports whether the APIKey that has let go of a Secret is there and not about to go. Then it reports a conflict itself,
 // and its key works on.
 func (o *Orphans) owned(ctx context.Context, namespace string, owner metav1.OwnerReference) bool {
-	key := &v1alpha1.APIKey{}
-	err := o.apikeys.Get(ctx, types.NamespacedName{Namespace: namespace, Name: owner.Name}, key)
+	apikey := &v1alpha1.APIKey{}
+	err := o.apikeys.Get(ctx, types.NamespacedName{Namespace: namespace, Name: owner.Name}, apikey)
 
-	return client.IgnoreNotFound(err) != nil || err == nil && key.UID == owner.UID && key.DeletionTimestamp.IsZero()
+	return client.IgnoreNotFound(err) != nil || err == nil && apikey.UID == owner.UID && apikey.DeletionTimestamp.IsZero()
 }
 
 // remove deletes an orphan, if it still is the Secret that was let go of and has no owner. One that cannot be deleted now
@@ -119,7 +119,7 @@ func (o *Orphans) owned(ctx context.Context, namespace string, owner metav1.Owne
 func (o *Orphans) remove(ctx context.Context, name types.NamespacedName, which orphan) {
 	log := ctrl.LoggerFrom(ctx)
 	secret := &corev1.Secret{}
-	if err := o.secrets.Get(quiet(ctx), name, secret); client.IgnoreNotFound(err) != nil {
+	if err := o.secrets.Get(withoutLogs(ctx), name, secret); client.IgnoreNotFound(err) != nil {
 		log.Error(err, "Cannot read a Secret that an APIKey has let go of", "secret", name)
 
 		return
@@ -132,7 +132,7 @@ func (o *Orphans) remove(ctx context.Context, name types.NamespacedName, which o
 
 		return
 	}
-	err := o.secrets.Delete(quiet(ctx), secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
+	err := o.secrets.Delete(withoutLogs(ctx), secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
 	if client.IgnoreNotFound(err) != nil {
 		log.Info("Cannot delete a Secret that an APIKey has let go of", "secret", name, "error", redacted(err.Error()))
 

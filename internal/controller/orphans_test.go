@@ -93,9 +93,9 @@ var _ = Describe("A Secret that the garbage collector has orphaned", Serial, fun
 		f := &fixture{ctx: ctx, name: client.ObjectKey{Namespace: "default", Name: "main-website"}}
 		o := &operator{wire: testkit.NewWire(testkit.Cut{}), grace: 2 * time.Second}
 		o.start(collected.Config, f)
-		key, secret := f.minimal(), &corev1.Secret{}
-		Expect(cl.Create(ctx, key)).To(Succeed())
-		Eventually(func() (v1alpha1.Phase, error) { return key.Status.Phase, cl.Get(ctx, f.name, key) }).
+		apikey, secret := f.minimal(), &corev1.Secret{}
+		Expect(cl.Create(ctx, apikey)).To(Succeed())
+		Eventually(func() (v1alpha1.Phase, error) { return apikey.Status.Phase, cl.Get(ctx, f.name, apikey) }).
 			WithTimeout(patience).Should(Equal(v1alpha1.PhaseActive))
 		other := f.minimal(func(k *v1alpha1.APIKey) { k.Name = "last" })
 		Expect(testkit.AwaitCollector(ctx, cl, other, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "last-secret"}})).To(Succeed())
@@ -103,8 +103,8 @@ var _ = Describe("A Secret that the garbage collector has orphaned", Serial, fun
 		uid := secret.UID
 
 		secrets := watchSecret(ctx, collected, secret)
-		Expect(cl.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
-		Eventually(func() error { return cl.Get(ctx, f.name, key) }).WithTimeout(patience).Should(MatchError(apierrors.IsNotFound, "not found"))
+		Expect(cl.Delete(ctx, apikey, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		Eventually(func() error { return cl.Get(ctx, f.name, apikey) }).WithTimeout(patience).Should(MatchError(apierrors.IsNotFound, "not found"))
 		Eventually(secrets).WithTimeout(patience).Should(Receive(HaveField("OwnerReferences", BeEmpty())), "the garbage collector lets go of it")
 		Eventually(secrets).WithTimeout(patience).Should(BeClosed(), "the operator deletes it")
 		Eventually(func() []string {

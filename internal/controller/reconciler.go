@@ -55,7 +55,7 @@ type Reconciler struct {
 }
 
 // pass is one look at one APIKey.
-type pass struct {
+type attempt struct {
 	request  ctrl.Request
 	now      time.Time
 	observed lifecycle.Observed
@@ -63,26 +63,26 @@ type pass struct {
 	secret *corev1.Secret
 	plan   lifecycle.Plan
 	// wasRead says that the Secret was looked for live.
-	wasRead bool
+	secretRead bool
 	// doubtful are the ids of the records that somebody else has written.
-	doubtful []string
+	foreignRecords []string
 	// ungated is why nobody knows whether the guardrails are in force, unruled why nobody knows the policies for the key.
-	ungated, unruled error
+	guardrailsErr, policiesErr error
 }
 
 // checked says whether what a status write of this pass says of keys is this operator's word: it was before, the Secret was
 // read, or the key has ended, and no record is valid.
-func (p *pass) checked() bool {
-	_, over := lifecycle.Ended(p.observed, p.now)
+func (a *attempt) checked() bool {
+	_, over := lifecycle.Ended(a.observed, a.now)
 
-	return !p.observed.Unvouched || p.wasRead || over
+	return !a.observed.Unvouched || a.secretRead || over
 }
 
 // Reconcile observes, decides, applies and reports.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	r.Ledger.start()
-	key := &v1alpha1.APIKey{}
-	if err := r.APIKeys.Get(ctx, req.NamespacedName, key); err != nil {
+	apikey := &v1alpha1.APIKey{}
+	if err := r.APIKeys.Get(ctx, req.NamespacedName, apikey); err != nil {
 		if apierrors.IsNotFound(err) { // garbage collection takes the Secret
 			r.Guardrails.forget(req.NamespacedName)
 			r.Failures.over(req)
@@ -92,30 +92,30 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &pass{request: req, now: r.Clock.Now(), observed: lifecycle.Observed{APIKey: key}}
+	a := &attempt{request: req, now: r.Clock.Now(), observed: lifecycle.Observed{APIKey: apikey}}
 
-	return r.conclude(ctx, p, r.work(ctx, p))
+	return r.conclude(ctx, a, r.work(ctx, a))
 }
 
 // work observes, decides and applies, in a bounded time.
-func (r *Reconciler) work(ctx context.Context, p *pass) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, workTime(p), errTooSlow)
+func (r *Reconciler) work(ctx context.Context, a *attempt) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, workTime(a), errTooSlow)
 	defer cancel()
 
-	if err := r.observe(ctx, p); err != nil {
+	if err := r.observe(ctx, a); err != nil {
 		return err
 	}
-	p.plan = lifecycle.Decide(p.observed, p.now)
-	if p.plan.Action == lifecycle.Read {
-		if err := r.read(ctx, p); err != nil {
+	a.plan = lifecycle.Decide(a.observed, a.now)
+	if a.plan.Action == lifecycle.Read {
+		if err := r.read(ctx, a); err != nil {
 			return err
 		}
-		p.plan = lifecycle.Decide(p.observed, p.now)
+		a.plan = lifecycle.Decide(a.observed, a.now)
 	}
-	ctrl.LoggerFrom(ctx).V(1).Info("Decided", "check", p.plan.Check, "action", p.plan.Action.String())
-	if p.unruled != nil && p.plan.Action.NeedsPolicies() {
-		return p.unruled
+	ctrl.LoggerFrom(ctx).V(1).Info("Decided", "check", a.plan.Check, "action", a.plan.Action.String())
+	if a.policiesErr != nil && a.plan.Action.NeedsPolicies() {
+		return a.policiesErr
 	}
 
-	return r.apply(ctx, p)
+	return r.apply(ctx, a)
 }

@@ -249,9 +249,9 @@ var _ = Describe("The recovery table", func() {
 		f.create()
 		f.settle()
 		old := f.value()
-		key := f.key()
-		key.Status = v1alpha1.APIKeyStatus{}
-		Expect(admin.Status().Update(ctx, key)).To(Succeed())
+		apikey := f.key()
+		apikey.Status = v1alpha1.APIKeyStatus{}
+		Expect(admin.Status().Update(ctx, apikey)).To(Succeed())
 		f.settle()
 		f.expectHealthy()
 		Expect(f.accepts(old)).To(BeFalse())

@@ -55,7 +55,7 @@ func NewReporter(recorder EventRecorder, registerer prometheus.Registerer) (*Rep
 }
 
 // statusChanged tells about a status that was written.
-func (r *Reporter) statusChanged(ctx context.Context, before, after *v1alpha1.APIKey, now time.Time) {
+func (r *Reporter) report(ctx context.Context, before, after *v1alpha1.APIKey, now time.Time) {
 	log := ctrl.LoggerFrom(ctx)
 	for _, e := range eventsOf(before, after) {
 		log.Info(e.note, "reason", e.reason, "phase", after.Status.Phase)
@@ -75,12 +75,12 @@ func (r *Reporter) statusChanged(ctx context.Context, before, after *v1alpha1.AP
 }
 
 // recordsDropped tells about records that this operator has taken out of a status because somebody else had put them there.
-func (r *Reporter) recordsDropped(ctx context.Context, key *v1alpha1.APIKey, ids []string) {
+func (r *Reporter) reportDropped(ctx context.Context, apikey *v1alpha1.APIKey, ids []string) {
 	r.metrics.recordsDropped.Add(float64(len(ids)))
 	note := fmt.Sprintf("status.keys held %s, which this operator had not put there and for which there is no key in the Secret: "+
 		"the status was forged, or restored from a backup; dropped", strings.Join(ids, ", "))
 	ctrl.LoggerFrom(ctx).Info(note, "reason", eventStatusModified)
-	r.recorder.Eventf(key, nil, corev1.EventTypeWarning, eventStatusModified, actionCheck, "%s", note)
+	r.recorder.Eventf(apikey, nil, corev1.EventTypeWarning, eventStatusModified, actionCheck, "%s", note)
 }
 
 // logDispute names all APIKeys of a dispute in the log, which only administrators read. The event and the conditions name none
@@ -97,8 +97,8 @@ func logDispute(ctx context.Context, disputes lifecycle.Disputes) {
 }
 
 // cleared says whether a key has expired and its Secret is gone.
-func cleared(key *v1alpha1.APIKey) bool {
-	return key.Status.Phase == v1alpha1.PhaseExpired && key.Status.SecretRef == nil
+func cleared(apikey *v1alpha1.APIKey) bool {
+	return apikey.Status.Phase == v1alpha1.PhaseExpired && apikey.Status.SecretRef == nil
 }
 
 // metrics are those of this package; labels never grow with the number of keys.

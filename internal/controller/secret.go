@@ -23,22 +23,22 @@ import (
 
 // quiet is a context whose logger says nothing. From verbosity 8 on client-go logs the bodies of requests and responses;
 // those of Secrets hold keys, so every call for a Secret is made with a context like this.
-func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
+func withoutLogs(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
 
 // draft is the Secret to write: the one that was read, in shape, or a new one.
-func (r *Reconciler) draft(p *pass) (*corev1.Secret, error) {
-	key := p.observed.APIKey
+func (r *Reconciler) draft(a *attempt) (*corev1.Secret, error) {
+	apikey := a.observed.APIKey
 	secret := &corev1.Secret{Type: v1alpha1.SecretType}
-	if p.secret != nil {
-		secret = p.secret.DeepCopy()
+	if a.secret != nil {
+		secret = a.secret.DeepCopy()
 	}
-	secret.Namespace, secret.Name = key.Namespace, key.SecretName()
+	secret.Namespace, secret.Name = apikey.Namespace, apikey.SecretName()
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}
 	}
-	shape(key, secret)
-	if err := controllerutil.SetControllerReference(key, secret, r.APIKeys.Scheme()); err != nil {
-		return nil, fmt.Errorf("make APIKey %s/%s the owner of its Secret: %w", key.Namespace, key.Name, err)
+	shape(apikey, secret)
+	if err := controllerutil.SetControllerReference(apikey, secret, r.APIKeys.Scheme()); err != nil {
+		return nil, fmt.Errorf("make APIKey %s/%s the owner of its Secret: %w", apikey.Namespace, apikey.Name, err)
 	}
 
 	return secret, nil
@@ -52,9 +52,9 @@ func setAccount(secret *corev1.Secret, records []v1alpha1.KeyRecord) {
 // writeSecret creates a Secret that was not there, or updates one if it is still what was read: the draft carries that
 // one's uid and resourceVersion. The error never quotes the key, whatever quotes it in the error of the API server.
 func (r *Reconciler) writeSecret(ctx context.Context, secret *corev1.Secret, key keys.Key) error {
-	verb, write := "create", func() error { return r.Secrets.Create(quiet(ctx), secret) }
+	verb, write := "create", func() error { return r.Secrets.Create(withoutLogs(ctx), secret) }
 	if secret.ResourceVersion != "" {
-		verb, write = "update", func() error { return r.Secrets.Update(quiet(ctx), secret) }
+		verb, write = "update", func() error { return r.Secrets.Update(withoutLogs(ctx), secret) }
 	}
 	announced := ""
 	if !key.IsZero() {
@@ -71,9 +71,9 @@ type applied struct {
 }
 
 // inShape says whether labels and annotations of a Secret are as declared.
-func inShape(key *v1alpha1.APIKey, secret *corev1.Secret) bool {
+func inShape(apikey *v1alpha1.APIKey, secret *corev1.Secret) bool {
 	want := &corev1.Secret{ObjectMeta: *secret.ObjectMeta.DeepCopy()}
-	shape(key, want)
+	shape(apikey, want)
 
 	return equality.Semantic.DeepEqual(want.Labels, secret.Labels) &&
 		equality.Semantic.DeepEqual(want.Annotations, secret.Annotations)
@@ -81,7 +81,7 @@ func inShape(key *v1alpha1.APIKey, secret *corev1.Secret) bool {
 
 // shape puts the declared labels and annotations on a Secret and takes those off that were declared before.
 // It leaves alone what others have put there.
-func shape(key *v1alpha1.APIKey, secret *corev1.Secret) {
+func shape(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	var before applied
 	// What somebody has made unreadable names nothing to take off; it is written anew below.
 	_ = json.Unmarshal([]byte(secret.Annotations[v1alpha1.SecretAppliedAnnotation]), &before)
@@ -94,7 +94,7 @@ func shape(key *v1alpha1.APIKey, secret *corev1.Secret) {
 	delete(secret.Annotations, v1alpha1.SecretAppliedAnnotation)
 
 	metav1.SetMetaDataLabel(&secret.ObjectMeta, v1alpha1.SecretManagedByLabel, v1alpha1.SecretManagedByValue)
-	template := key.Spec.Secret
+	template := apikey.Spec.Secret
 	if template == nil || len(template.Labels)+len(template.Annotations) == 0 {
 		return
 	}

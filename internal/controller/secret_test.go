@@ -39,10 +39,10 @@ func (f *fixture) foreignNamed(name string, secretType corev1.SecretType, owners
 // expectConflict checks that the operator reports a Secret that is not ours and has not touched it.
 func (f *fixture) expectConflict(secret *corev1.Secret) {
 	GinkgoHelper()
-	key := f.key()
-	Expect(condition(key, v1alpha1.ConditionReady)).To(HaveField("Reason", v1alpha1.ReasonSecretConflict))
-	Expect(condition(key, v1alpha1.ConditionStalled)).To(HaveField("Status", metav1.ConditionTrue))
-	Expect(condition(key, v1alpha1.ConditionReady).Message).To(And(ContainSubstring(secret.Name), ContainSubstring("delete or rename that Secret")))
+	apikey := f.key()
+	Expect(condition(apikey, v1alpha1.ConditionReady)).To(HaveField("Reason", v1alpha1.ReasonSecretConflict))
+	Expect(condition(apikey, v1alpha1.ConditionStalled)).To(HaveField("Status", metav1.ConditionTrue))
+	Expect(condition(apikey, v1alpha1.ConditionReady).Message).To(And(ContainSubstring(secret.Name), ContainSubstring("delete or rename that Secret")))
 	now := &corev1.Secret{}
 	Expect(admin.Get(f.ctx, client.ObjectKeyFromObject(secret), now)).To(Succeed())
 	Expect(now).To(Equal(secret), "the Secret that is not ours")
@@ -79,8 +79,8 @@ var _ = Describe("A Secret that is not ours", func() {
 
 	It("is never touched when it names us as its owner but is of another type", func(ctx context.Context) {
 		f := newFixture(ctx)
-		key := f.create()
-		secret := f.foreign(corev1.SecretTypeOpaque, owner(key.UID))
+		apikey := f.create()
+		secret := f.foreign(corev1.SecretTypeOpaque, owner(apikey.UID))
 		f.settle()
 		f.expectConflict(secret)
 	})
@@ -140,16 +140,16 @@ var _ = Describe("A Secret that is not ours", func() {
 var _ = Describe("The Secret", func() {
 	It("is of our type, controlled by the APIKey, and holds the key and nothing else", func(ctx context.Context) {
 		f := newFixture(ctx)
-		key := f.create()
+		apikey := f.create()
 		f.settle()
 		secret := f.secret()
 		Expect(secret.Type).To(Equal(corev1.SecretType(v1alpha1.SecretType)))
-		Expect(metav1.IsControlledBy(secret, key)).To(BeTrue())
+		Expect(metav1.IsControlledBy(secret, apikey)).To(BeTrue())
 		Expect(secret.Data).To(HaveLen(1))
 		Expect(secret.Labels).To(Equal(map[string]string{v1alpha1.SecretManagedByLabel: v1alpha1.SecretManagedByValue}))
 		Expect(secret.Annotations).To(Equal(map[string]string{v1alpha1.SecretValidKeysAnnotation: f.key().Status.Keys[0].Digest}))
 		Expect(secret.Finalizers).To(BeEmpty())
-		Expect(key.Finalizers).To(BeEmpty())
+		Expect(apikey.Finalizers).To(BeEmpty())
 	})
 
 	It("has the name, data key, labels and annotations that spec.secret asks for, and follows it", func(ctx context.Context) {

@@ -118,7 +118,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		Watches(&corev1.Namespace{}, namespaceHandler(mgr.GetCache()), builder.OnlyMetadata).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: opts.Concurrency,
-			ReconciliationTimeout:   passTimeout,
+			ReconciliationTimeout:   attemptTimeout,
 			EnableWarmup:            new(true), // a replica that stands by takes over with its cache filled
 			RateLimiter:             failures,
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workQueue {

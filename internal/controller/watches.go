@@ -50,7 +50,7 @@ func (h apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue 
 		enqueue(queue, priorityBehind, requestFor(e.ObjectNew))
 	case changedForUs(e.ObjectOld, e.ObjectNew):
 		enqueue(queue, priorityOf(e.ObjectNew), requestFor(e.ObjectNew))
-	case h.claimsOtherKeys(e.ObjectOld, e.ObjectNew):
+	case h.keysChangedByOthers(e.ObjectOld, e.ObjectNew):
 		enqueueAfter(queue, requestFor(e.ObjectNew), checkDelay)
 	default:
 		enqueueAfter(queue, requestFor(e.ObjectNew), statusDelay)
@@ -74,7 +74,7 @@ func (h apikeyHandler) queueRivals(queue workQueue, before, after client.Object)
 }
 
 // claimsOtherKeys says whether somebody else has changed what a status says of keys.
-func (h apikeyHandler) claimsOtherKeys(before, after client.Object) bool {
+func (h apikeyHandler) keysChangedByOthers(before, after client.Object) bool {
 	was, wasKey := before.(*v1alpha1.APIKey)
 	is, isKey := after.(*v1alpha1.APIKey)
 	if !wasKey || !isKey || equality.Semantic.DeepEqual(was.Status.Keys, is.Status.Keys) &&
@@ -98,8 +98,8 @@ func (h apikeyHandler) Generic(_ context.Context, e ctrlevent.GenericEvent, queu
 
 // priorityOf returns the priority of a change of an APIKey by its owner.
 func priorityOf(obj client.Object) int {
-	key, ok := obj.(*v1alpha1.APIKey)
-	if ok && (key.Status.LastRotation != nil || key.Spec.Revoked || !key.DeletionTimestamp.IsZero()) {
+	apikey, ok := obj.(*v1alpha1.APIKey)
+	if ok && (apikey.Status.LastRotation != nil || apikey.Spec.Revoked || !apikey.DeletionTimestamp.IsZero()) {
 		return priorityAsked
 	}
 
