@@ -41,12 +41,12 @@ func (r *Reconciler) apply(ctx context.Context, a *attempt) error {
 	case lifecycle.Ignore, lifecycle.Read: // Read was carried out before; a decision on what was read is never Read again
 		return nil
 	default:
-		return fmt.Errorf("action %d has no effect that is known", a.plan.Action)
+		return fmt.Errorf("unknown action %d", a.plan.Action)
 	}
 }
 
-// mint announces a new key, hands it out and promotes it, in this order: a key that a workload can hold is always one
-// that verifiers know, and a key that verifiers accept is always one that this operator has drawn.
+// mint announces a new key, hands it out and promotes it, in this order. So verifiers know every key that a workload can hold,
+// and this operator has drawn every key that verifiers accept.
 func (r *Reconciler) mint(ctx context.Context, a *attempt) error {
 	if a.guardrailsErr != nil {
 		return a.guardrailsErr
@@ -70,8 +70,8 @@ func (r *Reconciler) mint(ctx context.Context, a *attempt) error {
 	return r.promote(ctx, a, digest.String(), reference(secret))
 }
 
-// holdBack looks at the rules once more, right before a key is handed out: they may have changed while the Secret was read
-// and the key announced. Where they forbid it now, the announcement is taken back.
+// holdBack checks policies and guardrails again right before a key is handed out, because they may have changed while the Secret was
+// read and the key announced. If they forbid the key by now, holdBack withdraws the announcement.
 func (r *Reconciler) holdBack(ctx context.Context, a *attempt, announced string) (bool, error) {
 	r.observeRules(ctx, a)
 	if err := errors.Join(a.policiesErr, a.guardrailsErr); err != nil {
@@ -91,8 +91,8 @@ func (r *Reconciler) promote(ctx context.Context, a *attempt, digest string, ref
 	return r.writeStatus(ctx, a, lifecycle.Promoted(a.observed, digest, ref, a.plan.Trigger, a.now))
 }
 
-// handOut writes a key into the Secret, if that is still as it was read: a Secret that has changed since may hold a key
-// that another writer has announced, or one that was planted. It is not read again here for the same reason.
+// handOut writes a key into the Secret, provided that the Secret has not changed since it was read. A changed Secret may hold a key that
+// another writer has announced, or a planted key. For the same reason handOut does not read the Secret again.
 func (r *Reconciler) handOut(ctx context.Context, a *attempt, key keys.Key) (*corev1.Secret, error) {
 	secret, err := r.draft(a)
 	if err != nil {
@@ -111,8 +111,8 @@ func (r *Reconciler) handOut(ctx context.Context, a *attempt, key keys.Key) (*co
 	return secret, r.writeSecret(ctx, secret, key)
 }
 
-// fence changes the Secret so that every write that is under way fails on its precondition. With no Secret there,
-// it makes one without a key: a writer that found none would create it.
+// fence changes the Secret so that every write under way fails on its precondition. If there is no Secret, fence creates one without a
+// key, because a writer that found none is about to create it.
 func (r *Reconciler) fence(ctx context.Context, a *attempt) error {
 	secret, err := r.draft(a)
 	if err != nil {
@@ -129,7 +129,7 @@ func (r *Reconciler) fence(ctx context.Context, a *attempt) error {
 	return r.writeStatus(ctx, a, lifecycle.Fenced(a.observed, reference(secret), a.now))
 }
 
-// reshape brings all of the Secret but its key up to date.
+// reshape updates everything in the Secret except its key.
 func (r *Reconciler) reshape(ctx context.Context, a *attempt) error {
 	secret, err := r.draft(a)
 	if err != nil {
@@ -138,7 +138,7 @@ func (r *Reconciler) reshape(ctx context.Context, a *attempt) error {
 	if lifecycle.PreviousIsStale(a.observed, a.now) {
 		delete(secret.Data, a.observed.APIKey.SecretPreviousDataKey())
 	}
-	if !a.observed.Secret.Account.Known { // it is from before there were accounts; else it stays: this pass may see an older status
+	if !a.observed.Secret.Account.Known { // an older operator wrote it; a known account stays, because this attempt may see an older status
 		setAccount(secret, lifecycle.Settled(a.observed, a.now).Keys)
 	}
 	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
@@ -149,7 +149,7 @@ func (r *Reconciler) reshape(ctx context.Context, a *attempt) error {
 	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
 }
 
-// deleteSecret deletes the very Secret that was observed, then closes the records.
+// deleteSecret deletes the observed version of the Secret, then closes the records.
 func (r *Reconciler) deleteSecret(ctx context.Context, a *attempt) error {
 	ref := a.observed.Secret.Ref
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.observed.APIKey.Namespace, Name: ref.Name}}
@@ -164,8 +164,8 @@ func (r *Reconciler) deleteSecret(ctx context.Context, a *attempt) error {
 	return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
 }
 
-// confirmGone looks whether a Secret is gone whose deletion was answered with "not found": an admission plugin can answer
-// that, too, and then the Secret is still there.
+// confirmGone reads a Secret whose deletion was answered with "not found". An admission plugin can give that answer while the Secret
+// exists.
 func (r *Reconciler) confirmGone(ctx context.Context, secret *corev1.Secret, answer error) error {
 	err := r.Secrets.Get(withoutLogs(ctx), client.ObjectKeyFromObject(secret), secret)
 	switch {
@@ -174,12 +174,12 @@ func (r *Reconciler) confirmGone(ctx context.Context, secret *corev1.Secret, ans
 	case err != nil:
 		return err
 	default:
-		return fmt.Errorf("the Secret is still there after the answer: %w", answer)
+		return fmt.Errorf("the Secret still exists after the answer: %w", answer)
 	}
 }
 
-// writeStatus writes a status if it differs, provided that nobody has changed the APIKey since it was read,
-// and tells about what the change means. It is the only place that writes a status.
+// writeStatus writes a status that differs, provided that the APIKey has not changed since it was read, and reports the change.
+// It is the only place that writes a status.
 func (r *Reconciler) writeStatus(ctx context.Context, a *attempt, status v1alpha1.APIKeyStatus) error {
 	before := a.observed.APIKey
 	if equality.Semantic.DeepEqual(before.Status, status) {

@@ -13,19 +13,19 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
 
-// What is cached of each object decides how much memory a settled key takes, so what no decision needs is taken off,
-// and strings that are the same in most objects are kept once. Labels, annotations, finalizers, owner references and
-// managedFields have no limit of their own but that of the whole object, and an editor without any grant can fill them.
+// The caches keep of each object only the fields that decisions read, and store strings that most objects share once: the cached fields
+// decide how much memory a settled key takes. An editor without any grant can fill labels, annotations, finalizers, owner references and
+// managedFields up to the limit of the whole object.
 
 // annotationsRead are the annotations of an APIKey that the operator reads.
 func annotationsRead() []string {
 	return []string{v1alpha1.RotateAnnotation}
 }
 
-// shared is one copy of a string for all objects that have it.
+// intern returns the one copy of a string that all objects share.
 func intern[T ~string](s T) T { return unique.Make(s).Value() }
 
-// stripAPIKey takes off what no decision needs: together often more than the rest.
+// stripAPIKey drops the fields of an APIKey that no decision reads. They are often larger than the rest.
 func stripAPIKey(obj any) (any, error) {
 	apikey, ok := obj.(*v1alpha1.APIKey)
 	if !ok {
@@ -33,7 +33,7 @@ func stripAPIKey(obj any) (any, error) {
 	}
 	apikey.ObjectMeta = identity(&apikey.ObjectMeta)
 
-	// A decoder lets slices grow by doubling; a copy has no room to spare.
+	// A decoder grows slices by doubling; a clone has no spare capacity.
 	apikey.Spec.Permissions = slices.Clone(apikey.Spec.Permissions)
 	apikey.Status.Conditions = slices.Clone(apikey.Status.Conditions)
 	apikey.Status.Keys = slices.Clone(apikey.Status.Keys)
@@ -58,7 +58,7 @@ func stripAPIKey(obj any) (any, error) {
 	return obj, nil
 }
 
-// identity is what tells an object, and one version of it, from another, with the annotations that the operator reads.
+// identity returns the metadata that identifies an object and its version, and the annotations that the operator reads.
 func identity(meta *metav1.ObjectMeta) metav1.ObjectMeta {
 	kept := metav1.ObjectMeta{
 		Namespace: intern(meta.Namespace), Name: meta.Name, UID: meta.UID,
@@ -77,10 +77,10 @@ func identity(meta *metav1.ObjectMeta) metav1.ObjectMeta {
 	return kept
 }
 
-// maxFinalizers is how many finalizers of an object that is being deleted are kept, which Ready names.
+// maxFinalizers is how many finalizers of an object that is being deleted the cache keeps. Ready names them.
 const maxFinalizers = 4
 
-// finalizersRead are the first finalizers, and the one that makes the deletion leave the Secret.
+// finalizersRead returns the first finalizers, and the orphan finalizer, with which the deletion leaves the Secret.
 func finalizersRead(finalizers []string) []string {
 	kept := slices.Clone(finalizers[:min(len(finalizers), maxFinalizers)])
 	if orphan := metav1.FinalizerOrphanDependents; slices.Contains(finalizers, orphan) && !slices.Contains(kept, orphan) {
@@ -90,7 +90,7 @@ func finalizersRead(finalizers []string) []string {
 	return kept
 }
 
-// stripMetadata leaves of the metadata of an object what identifies it, and the label of guardrails.
+// stripMetadata keeps the identity of an object and the label of guardrails.
 func stripMetadata(obj any) (any, error) {
 	o, ok := obj.(metav1.ObjectMetaAccessor)
 	if !ok {
@@ -109,7 +109,7 @@ func stripMetadata(obj any) (any, error) {
 	return obj, nil
 }
 
-// stripNamespace leaves what identifies it and the labels, which selectors of APIKeyPolicies read.
+// stripNamespace keeps the identity of a namespace and its labels, which the selectors of APIKeyPolicies read.
 func stripNamespace(obj any) (any, error) {
 	namespace, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -122,8 +122,8 @@ func stripNamespace(obj any) (any, error) {
 	return obj, nil
 }
 
-// stripSecret leaves what tells one version of a Secret from another, and which APIKey controls it. A Secret that
-// no APIKey controls, which anyone may make, costs no more than its names and numbers.
+// stripSecret keeps the identity of a Secret and the reference to the APIKey that controls it. Any editor can create Secrets that no
+// APIKey controls; the cache keeps their identity alone.
 func stripSecret(obj any) (any, error) {
 	secret, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -135,7 +135,7 @@ func stripSecret(obj any) (any, error) {
 		return obj, nil
 	}
 	if owner.Name == secret.Name {
-		owner.Name = secret.Name // the same bytes, kept once
+		owner.Name = secret.Name // stores the bytes once
 	}
 	secret.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: intern(owner.APIVersion), Kind: intern(owner.Kind), Name: owner.Name, UID: owner.UID, Controller: owner.Controller,
@@ -144,7 +144,7 @@ func stripSecret(obj any) (any, error) {
 	return obj, nil
 }
 
-// controllingAPIKey is the reference to the APIKey that controls an object; nil: none does.
+// controllingAPIKey returns the reference to the APIKey that controls an object, or nil.
 func controllingAPIKey(object metav1.Object) *metav1.OwnerReference {
 	owner := metav1.GetControllerOf(object)
 	if owner == nil || owner.Kind != "APIKey" || owner.APIVersion != v1alpha1.GroupVersion.String() {

@@ -19,20 +19,20 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// Bounds of one pass. A request that hangs must not keep an expiry from taking effect, so work ends at the next deadline,
-// but not before shortestWork: else a request that is a little slow would be cut off again and again.
+// Time limits of an attempt. A request that hangs must not delay an expiry, so work ends at the next deadline. It does not end before
+// shortestWork, or a slow request would be cut off again and again.
 const (
 	shortestWork = 5 * time.Second
 	longestWork  = 35 * time.Second // an admission webhook may take 30 s
 	reportTime   = 10 * time.Second
-	// passTimeout bounds a pass as a whole, also its wait for the watch to deliver the operator's own last write.
+	// attemptTimeout bounds a whole attempt, including its wait for the watch to deliver the operator's own last write.
 	attemptTimeout = longestWork + 2*reportTime
 )
 
-// errTooSlow is why the requests of a pass were cut off.
+// errTooSlow is the cause with which the requests of an attempt are cut off.
 var errTooSlow = errors.New("the API server has not answered in time")
 
-// workTime returns how long the work of a pass may take.
+// workTime returns how long the work of an attempt may take.
 func workTime(a *attempt) time.Duration {
 	if deadline := lifecycle.NextWake(a.observed, a.now); deadline > 0 {
 		return min(max(deadline, shortestWork), longestWork)
@@ -41,8 +41,7 @@ func workTime(a *attempt) time.Duration {
 	return longestWork
 }
 
-// conclude reports a failure in the status and says when to look again. What is due for a key that was handed out does not
-// wait for first keys.
+// conclude reports a failure in the status and returns when to reconcile again. Keys that were handed out come before first keys.
 func (r *Reconciler) conclude(ctx context.Context, a *attempt, err error) (ctrl.Result, error) {
 	result, err := r.next(ctx, a, err)
 	if a.observed.APIKey.Status.LastRotation != nil && (err != nil || result.RequeueAfter > 0) {
@@ -52,7 +51,7 @@ func (r *Reconciler) conclude(ctx context.Context, a *attempt, err error) (ctrl.
 	return result, err
 }
 
-// next reports a failure in the status and says when to look again.
+// next reports a failure in the status and returns when to reconcile again.
 func (r *Reconciler) next(ctx context.Context, a *attempt, err error) (ctrl.Result, error) {
 	var gone *goneError
 	if isConflict(err) || errors.Is(err, errNamespaceBehind) {
@@ -66,11 +65,11 @@ func (r *Reconciler) next(ctx context.Context, a *attempt, err error) (ctrl.Resu
 		wait := sooner(r.retryAfter(ctx, a), r.awaitCheck(a))
 
 		return ctrl.Result{RequeueAfter: sooner(wait, lifecycle.NextWake(a.observed, a.now))}, nil
-	case errors.As(err, &gone): // its deletion is an event; the wait is for the case that an admission plugin said so
+	case errors.As(err, &gone): // the deletion is an event, unless an admission plugin gave the answer
 		r.Failures.over(a.request)
 
 		return ctrl.Result{RequeueAfter: goneDelay}, nil
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // the APIKey is about to go, and the Secret with it
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause): // the APIKey and its Secret are about to be deleted
 		return ctrl.Result{RequeueAfter: r.nextWake(a)}, nil
 	case errors.Is(context.Cause(ctx), context.Canceled): // the operator ends
 		return ctrl.Result{}, err
@@ -79,17 +78,17 @@ func (r *Reconciler) next(ctx context.Context, a *attempt, err error) (ctrl.Resu
 	}
 }
 
-// goneDelay is when to look again at an APIKey that was deleted by what the answer to a status write says.
+// goneDelay is when to reconcile an APIKey again whose status write was answered with "not found".
 const goneDelay = 10 * time.Second
 
-// nextWake returns how long from the end of a pass something is due; zero: nothing is.
+// nextWake returns the time from now to the next deadline; zero: there is none.
 func (r *Reconciler) nextWake(a *attempt) time.Duration {
 	return lifecycle.NextWake(a.observed, r.Clock.Now())
 }
 
-// reportFailure writes a failure into the status once it lasts, and at once what has become certain nevertheless.
+// reportFailure writes a failure into the status once it lasts. It writes at once what is certain in spite of the failure.
 func (r *Reconciler) reportFailure(ctx context.Context, a *attempt, err error) error {
-	now := r.Clock.Now() // the requests may have taken long enough for the key to expire meanwhile
+	now := r.Clock.Now() // the key may have expired during the requests
 	run := r.Failures.failed(a.request, now, lifecycle.NextWake(a.observed, now))
 	failure := lifecycle.Failure{Message: stable(redacted(err.Error()))}
 	var refusal *refusedError
@@ -99,9 +98,9 @@ func (r *Reconciler) reportFailure(ctx context.Context, a *attempt, err error) e
 		failure.Message = stable(redacted(refusal.Error()))
 	case run.lasting(now):
 		failure.Reason = v1alpha1.ReasonRequestFailed
-		failure.Message = "A request of the operator fails and is tried again: " + failure.Message
+		failure.Message = "A request of the operator fails and is retried: " + failure.Message
 	}
-	// The time of the pass may be over; its report has a time of its own.
+	// The report has its own time limit, because that of the attempt may be used up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
 	defer cancel()
 	report := r.writeStatus(ctx, a, lifecycle.Failed(a.observed, failure, now))
@@ -112,7 +111,7 @@ func (r *Reconciler) reportFailure(ctx context.Context, a *attempt, err error) e
 	return report
 }
 
-// retryAfter is when to look again where no event will tell.
+// retryAfter returns when to reconcile again where no event will follow.
 func (r *Reconciler) retryAfter(ctx context.Context, a *attempt) time.Duration {
 	if a.observed.Secret.State == lifecycle.SecretForeign && a.plan.Action == lifecycle.Block {
 		return r.awaitSecret(ctx, a)
@@ -125,13 +124,13 @@ func (r *Reconciler) retryAfter(ctx context.Context, a *attempt) time.Duration {
 	return a.plan.RetryAfter
 }
 
-// awaitSecret has the APIKey queued when the Secret in its way changes or goes, and says when to look in any case.
+// awaitSecret registers the APIKey to be queued when the conflicting Secret changes or is deleted. It returns when to reconcile in any case.
 func (r *Reconciler) awaitSecret(ctx context.Context, a *attempt) time.Duration {
 	r.Conflicts.await(a.request.NamespacedName, a.secret)
 	if a.secret == nil || a.secret.Type != v1alpha1.SecretType {
 		return a.plan.RetryAfter
 	}
-	// Of a Secret of our type the watch tells; what it has told before the note was made told nobody.
+	// The watch of Secrets delivers changes of a Secret of our type. A change from before the registration has queued nothing.
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := r.Metadata.Get(ctx, client.ObjectKeyFromObject(a.secret), meta)
@@ -142,7 +141,7 @@ func (r *Reconciler) awaitSecret(ctx context.Context, a *attempt) time.Duration 
 	return a.plan.RetryAfter
 }
 
-// awaitCheck says when to check what somebody else has written, or vouches for it.
+// awaitCheck vouches for a status that was checked, or returns when to check it.
 func (r *Reconciler) awaitCheck(a *attempt) time.Duration {
 	if a.checked() {
 		if !r.Ledger.vouchesFor(a.observed.APIKey) {
@@ -155,7 +154,7 @@ func (r *Reconciler) awaitCheck(a *attempt) time.Duration {
 	return max(r.Ledger.checkAt(a.observed.APIKey, a.now).Sub(a.now), time.Millisecond)
 }
 
-// reportDropped tells about records that somebody else has written, once the status is without them.
+// reportDroppedRecords reports records that another writer had put into the status, once the status is without them.
 func (r *Reconciler) reportDroppedRecords(ctx context.Context, a *attempt) {
 	holds := func(id string) bool {
 		return slices.ContainsFunc(a.observed.APIKey.Status.Keys, func(k v1alpha1.KeyRecord) bool { return k.ID == id })
@@ -174,10 +173,10 @@ func (r *Reconciler) reportDroppedRecords(ctx context.Context, a *attempt) {
 	}
 }
 
-// isConflict says whether somebody else's write came first.
+// isConflict reports whether another writer came first.
 func isConflict(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
-// sooner is the smaller of two waits, of which zero is none.
+// sooner returns the smaller of two waits, where zero means no wait.
 func sooner(a, b time.Duration) time.Duration {
 	if a == 0 || b != 0 && b < a {
 		return b

@@ -18,16 +18,16 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// maxConflictWatches bounds the watches of single Secrets that are open at once. An APIKey beyond it looks again every
-// 30 seconds, unless the Secret in its way is of SecretType, which is watched anyway.
+// maxConflictWatches bounds the watches of single Secrets that are open at once. An APIKey beyond that is reconciled every 30 seconds,
+// unless the conflicting Secret is of SecretType, which the operator watches anyway.
 const maxConflictWatches = 64
 
-// conflictWatchTime is after how long the API server ends a watch of a single Secret. The next pass opens another.
+// conflictWatchTime is after how long the API server ends a watch of a single Secret. The next attempt opens another.
 const conflictWatchTime = 10 * time.Minute
 
-// Conflicts knows which APIKeys wait for a Secret that is not theirs, and queues them when it changes or goes. Secrets of
-// SecretType are watched anyway. For each other one it opens a watch of the metadata of that single object, which ends with
-// the first event. A nil *Conflicts does nothing.
+// Conflicts knows which APIKeys wait for a Secret that is not theirs, and queues them when the Secret changes or is deleted. The operator
+// watches Secrets of SecretType anyway. For every other Secret, Conflicts watches the metadata of that single object until the first
+// event. A nil *Conflicts does nothing.
 type Conflicts struct {
 	secrets client.WithWatch
 	queue   chan ctrlevent.GenericEvent
@@ -55,7 +55,7 @@ func NewConflicts(secrets client.WithWatch) *Conflicts {
 	}
 }
 
-// await notes that an APIKey waits for a Secret that was read.
+// await registers that an APIKey waits for a Secret that was read.
 func (c *Conflicts) await(apikey types.NamespacedName, secret *corev1.Secret) {
 	if c == nil || secret == nil {
 		return
@@ -73,11 +73,11 @@ func (c *Conflicts) await(apikey types.NamespacedName, secret *corev1.Secret) {
 	select {
 	case c.open <- opening{name, secret.ResourceVersion}:
 		c.watched[name] = struct{}{}
-	default: // not started, or ending
+	default: // Start does not run yet, or has ended
 	}
 }
 
-// forget drops the notes about an APIKey that is gone.
+// forget drops the registrations of a deleted APIKey.
 func (c *Conflicts) forget(apikey types.NamespacedName) {
 	if c == nil {
 		return
@@ -91,7 +91,7 @@ func (c *Conflicts) forget(apikey types.NamespacedName) {
 	}
 }
 
-// waitingFor returns the APIKeys that wait for a Secret, and drops the notes about them: their next pass makes them anew.
+// waitingFor returns the APIKeys that wait for a Secret, and drops their registrations: the next attempt registers them again.
 func (c *Conflicts) waitingFor(secret types.NamespacedName) []types.NamespacedName {
 	if c == nil {
 		return nil

@@ -5,7 +5,7 @@
 // and reports in status, events and metrics.
 //
 // Every write has a precondition, so several reconcilers may work on one object, restart anywhere or read a stale cache:
-// a write that would do harm fails, and the next pass decides on what it finds. ARCHITECTURE.md describes the protocol.
+// a write that would do harm fails, and the next attempt decides on what it finds. ARCHITECTURE.md describes the protocol.
 // recovery_test.go cuts the connection at each write, before and after it is applied, with the process dying or surviving.
 // concurrency_test.go runs a second reconciler before each write. Both do so for every reason to mint a key.
 //
@@ -16,7 +16,7 @@
 // the resourceVersion at which the Secret was last examined; while the watch shows that version, nothing is read, except
 // once after a start, to check the status.
 //
-// A mint takes exactly one GET and three writes, although each of its writes is also an event that triggers another pass:
+// A mint takes exactly one GET and three writes, although each of its writes is also an event that triggers another attempt:
 //
 //   - Reads wait until the watch has delivered the operator's own status writes (controller-runtime's read-your-writes
 //     consistency).
@@ -25,7 +25,7 @@
 //     on its way, if the watch is below that version, or gone. After five seconds the operator reads the Secret anyway: the
 //     watch never delivers a Secret that was created and deleted while the watch was interrupted.
 //
-// A pass for a change of status alone is delayed by a minute. Nearly all such changes are the operator's own, and those that
+// An attempt for a change of status alone is delayed by a minute. Nearly all such changes are the operator's own, and those that
 // announce a key and report its refusal would trigger the next attempt at once, ahead of the back-off. A status that another
 // client changed is corrected after that minute, or by the check below.
 //
@@ -44,7 +44,19 @@
 // status.secretRef for each APIKey, as this process wrote or checked them, and notes the fingerprint before each write, because
 // the answer to a write can be lost. A status with another fingerprint is compared with its Secret 2 seconds later, when a mint
 // by another operator is over. A process that has just started knows no fingerprint, so it reads each Secret once in the
-// background, 100 a second: 20,000 keys take 20,000 reads in 200 seconds, and no write.
+// background, 100 a second. Measured with 20,000 keys (`make bench-mint`): 20,000 reads in 201 seconds, no write, and a peak of
+// 165 MiB of resident memory.
+//
+// # Disputed keys
+//
+// Verifiers refuse a key whose digest two APIKeys have in status.keys. A record that the Secret does not account for is dropped
+// within seconds. A dispute lasts where Secret and status of one APIKey were both restored as those of another, because then each
+// of the two accounts for the key. The handler of the watch keeps an index from digests to APIKeys (digests.go) and queues both
+// APIKeys when a dispute begins and when it may have ended. A dispute costs one status write at its beginning and one at its end,
+// and no API call in between.
+//
+// Conditions and events name the other APIKey only if it is in the same namespace. A name in another namespace is information
+// that the owner may have no right to; the log has both names.
 //
 // # Secrets in the way
 //
@@ -58,7 +70,7 @@
 // # The queue
 //
 // The queue (fairqueue.go, turns.go) is client-go's with an order of its own: three classes, and within a class namespaces take
-// turns. Requests about an existing key (rotate, suspend, revoke, delete, expire) precede first keys, which precede passes that
+// turns. Requests about an existing key (rotate, suspend, revoke, delete, expire) precede first keys, which precede attempts that
 // no user waits for: the initial list, resyncs, policies, the operator's own writes. Every fourth turn goes to first keys and
 // every sixteenth to the last class, so that a namespace that rotates all the time cannot starve the others.
 // controller-runtime's priority queue serves equal priorities in the order of arrival; fairness through priorities would need
@@ -76,7 +88,7 @@
 //
 // The rate limiter of the queue (failures.go) counts consecutive failures of each APIKey. The next attempt comes when the
 // back-off is over (100 ms, doubling to 20 s) or at the next deadline, whichever is earlier. So an expiry takes effect while a
-// rotation keeps failing, and every key makes progress within 20 s plus one attempt after the cause is gone. A pass ends its
+// rotation keeps failing, and every key makes progress within 20 s plus one attempt after the cause is gone. An attempt ends its
 // requests at the next deadline, not before 5 s and not after 35 s; its report has another 10 s. A conflict is retried without
 // a report, eight times in a row with growing waits, because an admission plugin can answer 409 for ever. For the same reason
 // "not found" in answer to a delete is confirmed by a read.
@@ -106,7 +118,7 @@
 //
 // The operator mints nothing without the guardrails (guardrails.go). It finds policies and bindings by the label
 // apikey-operator.io/guardrail, whatever their names are, and requires for each guardrail exactly one policy and one binding as
-// package guardrails builds them. It compares on the first pass and after an event about one of them; in between, asking costs
+// package guardrails builds them. It compares on the first attempt and after an event about one of them; in between, asking costs
 // two loads from memory: 50 mints with guardrails are 50 GETs and 150 writes, as without. It asks twice, when deciding and
 // before writing the Secret. Ended keys end, and a key that is in its Secret is promoted, whatever is missing.
 //

@@ -27,13 +27,13 @@ const (
 	eventRotationIgnored = "RotationIgnored"
 	// eventInvalidOverlap: a rotate annotation that cannot be read was acted on with the overlap of spec.
 	eventInvalidOverlap = "InvalidRotateOverlap"
-	// eventSecretModified: the Secret held something that the operator had not put there.
+	// eventSecretModified: the Secret held content that the operator had not written.
 	eventSecretModified = "SecretModified"
-	// eventStatusModified: the status held records that the operator had not put there.
+	// eventStatusModified: the status held records that the operator had not written.
 	eventStatusModified = "StatusModified"
 )
 
-// Actions of events: what the operator did, or tried to.
+// Actions of events: what the operator did or tried to do.
 const (
 	actionMint   = "Mint"
 	actionRotate = "Rotate"
@@ -43,15 +43,15 @@ const (
 	actionCheck  = "Check"
 )
 
-// event is one thing worth telling about a key.
+// event is an event about an APIKey.
 type event struct {
 	kind, reason, action, note string
-	// routine events are many when many keys are made at once, and say nothing that the status does not.
-	routine bool
+	// limited events are subject to the rate limit: there are many when many keys are minted at once, and status carries the same.
+	limited bool
 }
 
-// eventsOf are the events that a change of status stands for. They follow from the change alone,
-// so that each is told once, by whoever has made the write that counted.
+// eventsOf returns the events for a change of status. They follow from the change alone, so the operator whose write succeeded
+// emits each event once.
 func eventsOf(before, after *v1alpha1.APIKey) []event {
 	var events []event
 	if last := after.Status.LastRotation; last != nil && rotated(before, after) {
@@ -60,7 +60,7 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	if lifecycle.IgnoredRequest(before, after) {
 		events = append(events, event{
 			kind: corev1.EventTypeWarning, reason: eventRotationIgnored, action: actionRotate,
-			note: fmt.Sprintf("Nothing was rotated: this value of the annotation %s was acted on before; set one that was not used yet", v1alpha1.RotateAnnotation),
+			note: fmt.Sprintf("Nothing was rotated, because this value of the annotation %s was acted on before. Set a value that was not used yet", v1alpha1.RotateAnnotation),
 		})
 	}
 	if from, to := before.Status.Phase, after.Status.Phase; from != to {
@@ -79,8 +79,8 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	return events
 }
 
-// isNews says whether a problem is another than the one before. Whether a request is refused or fails can change with each
-// attempt, when an admission plugin is about to go down, for example.
+// isNewProblem reports whether a problem differs from the one before. RequestRefused and RequestFailed count as the same problem: they
+// can alternate, for example while an admission plugin shuts down.
 func isNewProblem(before, after *metav1.Condition) bool {
 	requests := []string{v1alpha1.ReasonRequestRefused, v1alpha1.ReasonRequestFailed}
 
@@ -88,17 +88,17 @@ func isNewProblem(before, after *metav1.Condition) bool {
 		(!slices.Contains(requests, before.Reason) || !slices.Contains(requests, after.Reason))
 }
 
-// told says whether an event with a reason is among others: a key that a policy denies its first key is reported once.
+// hasReason reports whether one of the events has a reason. An APIKey that a policy denies its first key gets one event, not two.
 func hasReason(events []event, reason string) bool {
 	return slices.ContainsFunc(events, func(e event) bool { return e.reason == reason })
 }
 
-// dispute is the Disputed condition of a key that another APIKey has a record of, too; nil: none has.
+// dispute returns the Disputed condition, or nil.
 func dispute(apikey *v1alpha1.APIKey) *metav1.Condition {
 	return meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionDisputed)
 }
 
-// violation is the Compliant condition of a key that does not meet a policy; nil: it meets all, or there is none.
+// violation returns the Compliant condition of an APIKey that does not meet a policy, or nil.
 func violation(apikey *v1alpha1.APIKey) *metav1.Condition {
 	compliant := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionCompliant)
 	if compliant == nil || compliant.Status != metav1.ConditionFalse {
@@ -108,12 +108,12 @@ func violation(apikey *v1alpha1.APIKey) *metav1.Condition {
 	return compliant
 }
 
-// rotated says whether another key became the active one.
+// rotated reports whether another key became the active one.
 func rotated(before, after *v1alpha1.APIKey) bool {
 	return activeID(after) != "" && activeID(before) != activeID(after)
 }
 
-// activeID is the id of the active key; empty: there is none.
+// activeID returns the id of the active key, or "".
 func activeID(apikey *v1alpha1.APIKey) string {
 	for i := range apikey.Status.Keys {
 		if apikey.Status.Keys[i].State == v1alpha1.KeyActive {
@@ -127,7 +127,7 @@ func activeID(apikey *v1alpha1.APIKey) string {
 func rotationEvents(before, apikey *v1alpha1.APIKey, trigger v1alpha1.RotationTrigger) []event {
 	if trigger == v1alpha1.TriggerCreated {
 		return []event{{
-			kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonMinted, action: actionMint, routine: true,
+			kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonMinted, action: actionMint, limited: true,
 			note: fmt.Sprintf("Secret %q holds key %s", apikey.SecretName(), activeID(apikey)),
 		}}
 	}
@@ -146,15 +146,15 @@ func rotationEvents(before, apikey *v1alpha1.APIKey, trigger v1alpha1.RotationTr
 	if trigger == v1alpha1.TriggerSecretModified {
 		events = append(events, event{
 			kind: corev1.EventTypeWarning, reason: eventSecretModified, action: actionRotate,
-			note: fmt.Sprintf("Secret %q held something that this operator had not put there: it was edited, or restored from a backup; "+
-				"a new key was minted", apikey.SecretName()),
+			note: fmt.Sprintf("Secret %q held content that this operator did not write: the Secret was edited, or restored from a backup. "+
+				"A new key was minted", apikey.SecretName()),
 		})
 	}
 
 	return events
 }
 
-// endOfOld says until when the replaced key works; empty: none was replaced.
+// endOfOld returns the part of a note that says until when the replaced key works, or "" if no key was replaced.
 func endOfOld(before, after *v1alpha1.APIKey) string {
 	old := activeID(before)
 	if old == "" {
@@ -184,13 +184,13 @@ func phaseEvents(from, to v1alpha1.Phase) []event {
 		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonRevoked, action: actionEnd, note: "The key is refused for good"}}
 	case v1alpha1.PhaseExpired:
 		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonExpired, action: actionEnd, note: "The key has expired and is refused for good"}}
-	case v1alpha1.PhasePending: // the condition says why
+	case v1alpha1.PhasePending: // the conditions say why
 	}
 
 	return nil
 }
 
-// problemOf is the Ready condition of a key that something is in the way of; nil: nothing is.
+// problemOf returns the Ready condition of an APIKey that has a problem to be reported by an event, or nil.
 func problemOf(apikey *v1alpha1.APIKey) *metav1.Condition {
 	ready := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Status != metav1.ConditionFalse {

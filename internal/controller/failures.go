@@ -11,29 +11,28 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Waits between attempts after an error, doubling from the first to the last. The last one bounds how long a key waits
-// after the cause of its errors has gone, together with the time that the next attempt takes.
+// Waits between attempts after an error, doubling from firstRetry to lastRetry. Once the cause of the errors is gone, an APIKey waits at
+// most lastRetry and the time of one attempt.
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 20 * time.Second
 )
 
-// A failure lasts from this many attempts in a row on, or from this time on, whatever comes first.
+// A failure counts as lasting after lastingAttempts in a row or after lastingTime, whichever comes first.
 const (
 	lastingAttempts = 3
 	lastingTime     = 30 * time.Second
 )
 
-// Waits after a conflict, doubling from the first to the last. From lastingConflicts in a row on a conflict is a failure:
-// an admission plugin can answer 409 for ever.
+// Waits after a conflict, doubling from conflictDelay. After lastingConflicts in a row a conflict counts as a failure, because an
+// admission plugin can answer 409 for ever.
 const (
 	conflictDelay    = 100 * time.Millisecond
 	lastingConflicts = 8
 )
 
-// Failures counts, for each APIKey, the attempts that have failed in a row. It is the rate limiter of the queue, too, so
-// that an APIKey whose requests fail is tried again at its next deadline and not only when the back-off is over.
-// A nil *Failures forgets everything at once.
+// Failures counts, for each APIKey, the attempts that have failed in a row. It is also the rate limiter of the queue, so an APIKey whose
+// requests fail is retried at its next deadline if that comes before the end of the back-off. A nil *Failures remembers nothing.
 type Failures struct {
 	backOff workqueue.TypedRateLimiter[reconcile.Request]
 
@@ -45,7 +44,7 @@ type Failures struct {
 type failure struct {
 	attempts, conflicts int
 	since               time.Time
-	// deadline is how long after the last attempt something is due; zero: nothing is.
+	// deadline is the time from the last attempt to the next deadline of the APIKey; zero: there is none.
 	deadline time.Duration
 }
 
@@ -62,7 +61,7 @@ func NewFailures() *Failures {
 	}
 }
 
-// failed counts an attempt that has failed, after which something is due at the deadline, and returns the run.
+// failed counts a failed attempt, notes the time to the next deadline, and returns the run.
 func (f *Failures) failed(req reconcile.Request, now time.Time, deadline time.Duration) failure {
 	return f.note(req, now, func(run *failure) {
 		run.attempts++
@@ -70,7 +69,7 @@ func (f *Failures) failed(req reconcile.Request, now time.Time, deadline time.Du
 	})
 }
 
-// conflicted counts a conflict. It returns how long to wait, or that conflicts have gone on for too long to be chance.
+// conflicted counts a conflict. It returns how long to wait, and whether there were too many in a row to be chance.
 func (f *Failures) conflicted(req reconcile.Request, now time.Time) (wait time.Duration, lasting bool) {
 	run := f.note(req, now, func(run *failure) { run.conflicts++ })
 
@@ -86,8 +85,8 @@ func (f *Failures) note(req reconcile.Request, now time.Time, count func(*failur
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if known, ok := f.of[req]; ok {
-		run = known
+	if earlier, ok := f.of[req]; ok {
+		run = earlier
 	}
 	count(&run)
 	f.of[req] = run
@@ -95,7 +94,7 @@ func (f *Failures) note(req reconcile.Request, now time.Time, count func(*failur
 	return run
 }
 
-// over ends the run of an APIKey: an attempt has succeeded, or the APIKey is gone.
+// over ends the run of an APIKey: an attempt has succeeded, or the APIKey was deleted.
 func (f *Failures) over(req reconcile.Request) {
 	if f == nil {
 		return
@@ -105,8 +104,8 @@ func (f *Failures) over(req reconcile.Request) {
 	delete(f.of, req)
 }
 
-// When returns how long to wait before the next attempt: until the back-off is over, or until the next deadline if that is
-// earlier. It implements workqueue.TypedRateLimiter.
+// When returns the wait before the next attempt: to the end of the back-off, or to the next deadline if that is earlier.
+// It implements workqueue.TypedRateLimiter.
 func (f *Failures) When(req reconcile.Request) time.Duration {
 	wait := f.backOff.When(req)
 	f.mu.Lock()

@@ -11,14 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// workQueue is what handlers put APIKeys into that are to be looked at.
+// workQueue is the queue into which handlers put APIKeys.
 type workQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// FairQueue is a queue in which namespaces take turns, and what was asked for about an existing key comes before first keys.
+// FairQueue is a queue in which namespaces take turns, and requests about existing keys come before first keys.
 //
-// controller-runtime's own queue has priorities and serves equals in the order in which they came: 3,000 first keys of one
-// namespace stand before the only one of another. This one is client-go's queue with an order of its own. It implements
-// priorityqueue.PriorityQueue, so that handlers and the controller use it as they use that one.
+// controller-runtime's own queue serves items of equal priority in the order of their arrival: 3,000 first keys of one namespace come before
+// the only one of another. FairQueue is client-go's queue with another order. It implements priorityqueue.PriorityQueue, so handlers and the
+// controller use it like controller-runtime's.
 type FairQueue struct {
 	workQueue
 
@@ -41,7 +41,7 @@ func NewFairQueue(name string, limiter workqueue.TypedRateLimiter[reconcile.Requ
 	}
 }
 
-// AddWithOpts adds items with a priority, of which the sign counts, after a while or the back-off.
+// AddWithOpts adds items at once, after a delay, or after the back-off. Of the priority only the sign counts.
 func (q *FairQueue) AddWithOpts(o priorityqueue.AddOpts, items ...reconcile.Request) {
 	c := classFirst
 	if o.Priority != nil {
@@ -73,7 +73,7 @@ func (q *FairQueue) AddRateLimited(item reconcile.Request) {
 	q.AddWithOpts(priorityqueue.AddOpts{RateLimited: true}, item)
 }
 
-// GetWithPriority takes the item whose turn it is, once there is one. When the queue shuts down, what is left in it stays.
+// GetWithPriority waits for an item and takes the one whose turn it is. After a shutdown it returns no item, and the rest stays in the queue.
 func (q *FairQueue) GetWithPriority() (item reconcile.Request, priority int, shutdown bool) {
 	item, shutdown = q.workQueue.Get()
 	if shutdown {
@@ -88,14 +88,14 @@ func (q *FairQueue) GetWithPriority() (item reconcile.Request, priority int, shu
 	return item, q.turns.lastOf(item).priority(), false
 }
 
-// Get takes the item whose turn it is, once there is one.
+// Get waits for an item and takes the one whose turn it is.
 func (q *FairQueue) Get() (item reconcile.Request, shutdown bool) {
 	item, _, shutdown = q.GetWithPriority()
 
 	return item, shutdown
 }
 
-// Done says that an item that was taken has been worked on.
+// Done marks an item as finished that was taken before.
 func (q *FairQueue) Done(item reconcile.Request) {
 	q.turns.done(item)
 	q.workQueue.Done(item)
@@ -117,7 +117,7 @@ func enqueue(queue workQueue, priority int, req reconcile.Request) {
 	queue.Add(req)
 }
 
-// enqueueAfter adds an APIKey that nothing waits for, after a while.
+// enqueueAfter adds an APIKey in the lowest class, after a delay.
 func enqueueAfter(queue workQueue, req reconcile.Request, after time.Duration) {
 	if q, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 		q.AddWithOpts(priorityqueue.AddOpts{Priority: new(priorityBehind), After: after}, req)

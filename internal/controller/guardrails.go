@@ -26,40 +26,40 @@ import (
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,verbs=list;watch
 
-// GuardrailMonitor knows whether the guardrails at the API server are in force. It looks when one of them has changed; whoever asks
-// in between pays two loads from memory.
+// GuardrailMonitor knows whether the guardrails at the API server are in force. It compares them when one of them has changed. In between,
+// a call of Missing costs two atomic loads.
 type GuardrailMonitor struct {
 	objects client.Reader
 	whoAmI  func(context.Context) (string, error)
 	log     logr.Logger
 	inForce *prometheus.Desc
 
-	events atomic.Uint64 // about guardrails, so far
-	last   atomic.Pointer[snapshot]
+	events atomic.Uint64            // about guardrails since the start
+	last   atomic.Pointer[snapshot] // of the guardrails
 
 	mu       sync.Mutex
 	username string // of this operator; empty: not asked yet
-	// waiting are the APIKeys that are held back, each with what was missing then.
+	// waiting are the APIKeys that are held back, each with what was missing at that time.
 	waiting map[types.NamespacedName][]string
 }
 
-// look is what the gate saw after so many events.
+// snapshot is what was missing after a number of events.
 type snapshot struct {
 	events  uint64
 	missing []string
 }
 
-// NewGuardrailMonitor makes a GuardrailMonitor. It reads policies and bindings from a cache whose events go to its Handler, asks once who this
-// operator is, and logs when the guardrails come and go.
+// NewGuardrailMonitor returns a GuardrailMonitor. It reads policies and bindings from a cache whose events go to its Handler, asks the API
+// server once for the username of this operator, and logs when the guardrails come into force and when they do not stay in force.
 func NewGuardrailMonitor(objects client.Reader, whoAmI func(context.Context) (string, error), log logr.Logger) *GuardrailMonitor {
 	return &GuardrailMonitor{
 		objects: objects, whoAmI: whoAmI, log: log, waiting: map[types.NamespacedName][]string{},
 		inForce: prometheus.NewDesc("apikey_operator_guardrails_in_force",
-			"1 while every policy and binding that guards APIKeys at the API server is as this operator expects it; 0: no key is minted.", nil, nil),
+			"1 while every policy and binding that guards APIKeys at the API server is as this operator expects; 0: no key is minted.", nil, nil),
 	}
 }
 
-// Missing are the sentences that say what of the guardrails is not in force; none: all are, or none is required.
+// Missing returns a sentence for each guardrail that is not in force. It returns none where no guardrails are required.
 func (g *GuardrailMonitor) Missing(ctx context.Context) ([]string, error) {
 	if g == nil {
 		return nil, nil
@@ -73,9 +73,9 @@ func (g *GuardrailMonitor) Missing(ctx context.Context) ([]string, error) {
 	return g.refresh(ctx)
 }
 
-// look compares what there is with what there should be, unless somebody has since the last event.
+// refresh compares the guardrails with the expected ones, unless that was done since the last event.
 func (g *GuardrailMonitor) refresh(ctx context.Context) ([]string, error) {
-	events := g.events.Load() // before the look: an event during it asks for another
+	events := g.events.Load() // before the lists: an event in between asks for another refresh
 	last := g.last.Load()
 	if last != nil && last.events == events {
 		return last.missing, nil
@@ -104,7 +104,7 @@ func (g *GuardrailMonitor) refresh(ctx context.Context) ([]string, error) {
 	return missing, nil
 }
 
-// tell logs what has become of the guardrails.
+// logChange logs that the guardrails came into force, or what is missing.
 func (g *GuardrailMonitor) logChange(missing []string) {
 	if len(missing) == 0 {
 		g.log.Info("The guardrails are in force")
@@ -114,8 +114,8 @@ func (g *GuardrailMonitor) logChange(missing []string) {
 	g.log.Info("The guardrails are not in force: no key is minted", "missing", missing)
 }
 
-// await notes that an APIKey is held back because of what is missing, and says whether that still is so:
-// a change that came before the note queues nobody.
+// await registers an APIKey that is held back, and reports whether the same is still missing: a change from before the registration has
+// queued nothing.
 func (g *GuardrailMonitor) await(ctx context.Context, name types.NamespacedName, missing []string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -125,13 +125,13 @@ func (g *GuardrailMonitor) await(ctx context.Context, name types.NamespacedName,
 	return err == nil && slices.Equal(now, missing)
 }
 
-// changed notes an event about a guardrail and returns the APIKeys to which something else has to be said than before.
+// changed counts an event about a guardrail and returns the held-back APIKeys whose message has to change.
 func (g *GuardrailMonitor) changed(ctx context.Context) []types.NamespacedName {
 	g.events.Add(1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.waiting) == 0 {
-		return nil // the next mint looks
+		return nil // the next mint refreshes
 	}
 	now, err := g.refresh(ctx)
 	var names []types.NamespacedName
@@ -145,7 +145,7 @@ func (g *GuardrailMonitor) changed(ctx context.Context) []types.NamespacedName {
 	return names
 }
 
-// forget drops the note about an APIKey that is gone.
+// forget drops the registration of a deleted APIKey.
 func (g *GuardrailMonitor) forget(name types.NamespacedName) {
 	if g == nil {
 		return
@@ -155,7 +155,7 @@ func (g *GuardrailMonitor) forget(name types.NamespacedName) {
 	delete(g.waiting, name)
 }
 
-// Handler queues the APIKeys that were held back, when a guardrail has changed.
+// Handler queues the APIKeys that are held back when a guardrail changes.
 func (g *GuardrailMonitor) Handler() handler.EventHandler {
 	react := func(ctx context.Context, queue workQueue) {
 		for _, name := range g.changed(ctx) {
@@ -170,13 +170,13 @@ func (g *GuardrailMonitor) Handler() handler.EventHandler {
 	}
 }
 
-// scrapeTimeout bounds a look that a scrape asks for, while the caches are not filled yet.
+// scrapeTimeout bounds a refresh during a scrape while the caches are not filled yet.
 const scrapeTimeout = 500 * time.Millisecond
 
 // Describe implements prometheus.Collector.
 func (g *GuardrailMonitor) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- g.inForce }
 
-// Collect tells meters whether the guardrails are in force, also while no key is due. It implements prometheus.Collector.
+// Collect sends whether the guardrails are in force, also while no key is due. It implements prometheus.Collector.
 func (g *GuardrailMonitor) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
@@ -187,12 +187,12 @@ func (g *GuardrailMonitor) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(g.inForce, prometheus.GaugeValue, value)
 }
 
-// whoAmI asks the API server who a client is to it.
+// whoAmI returns a function that asks the API server for the username of a client.
 func whoAmI(c client.Client) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		review := &authenticationv1.SelfSubjectReview{}
 		err := c.Create(ctx, review)
 
-		return review.Status.UserInfo.Username, asRefused(err, "", "tell who this operator is")
+		return review.Status.UserInfo.Username, asRefused(err, "", "say which user this operator is")
 	}
 }

@@ -12,18 +12,18 @@ import (
 // (KEP-5504), so a write below the mark has been delivered, or superseded.
 type HighWaterMark struct{ highest atomic.Uint64 }
 
-// Observe notes what the watch has delivered.
+// Observe raises the mark to a resourceVersion that the watch has delivered.
 func (f *HighWaterMark) Observe(resourceVersion string) {
 	version, err := strconv.ParseUint(resourceVersion, 10, 64)
 	if err != nil {
-		return // not ordered, so it says nothing
+		return // a version that is no number has no order
 	}
 	for seen := f.highest.Load(); seen < version && !f.highest.CompareAndSwap(seen, version); {
 		seen = f.highest.Load()
 	}
 }
 
-// Reached says whether the watch has come as far as a resourceVersion. One that is no number is never waited for.
+// Reached reports whether the watch has delivered a resourceVersion. It returns true for a version that is no number.
 func (f *HighWaterMark) Reached(resourceVersion string) bool {
 	version, err := strconv.ParseUint(resourceVersion, 10, 64)
 

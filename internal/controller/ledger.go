@@ -17,16 +17,16 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// checkDelay is how long after somebody else's change of status.keys or status.secretRef the Secret is read. Where several
-// operators run, another one's mint is over by then.
+// checkDelay is how long after another writer's change of status.keys or status.secretRef the Secret is read. By then the mint of
+// another operator is finished.
 const checkDelay = 2 * time.Second
 
-// checksPerSecond is how many Secrets are read each second after a start, in the background, to check each status once.
+// checksPerSecond is how many Secrets the operator reads per second after a start, in the background, to check each status once.
 const checksPerSecond = 100
 
-// Ledger knows which status.keys and status.secretRef this operator has written or checked against the Secret. A status
-// that is not in it was written by somebody else, or before this operator started, and the records of a status make keys valid.
-// A nil *Ledger vouches for everything.
+// Ledger knows which status.keys and status.secretRef this operator has written, or has checked against the Secret. Any other status was
+// written by another writer, or before this operator started. It has to be checked, because the records of a status make keys valid.
+// A nil *Ledger vouches for every status.
 type Ledger struct {
 	seed    maphash.Seed
 	checks  *rate.Limiter
@@ -35,12 +35,12 @@ type Ledger struct {
 	started bool
 }
 
-// entry is what the Ledger knows of an APIKey.
+// entry is the state of an APIKey in the Ledger.
 type entry struct {
-	// vouched is the fingerprint of what was checked or written last, intended of what is being written. A write whose
+	// vouched is the fingerprint of the status that was checked or written last, intended that of the status being written: a write whose
 	// answer is lost may have been carried out.
 	vouched, intended uint64
-	// due is when to check what is not vouched for; zero: it has not been planned.
+	// due is when to check a status that is not vouched for; zero: no check is planned.
 	due time.Time
 }
 
@@ -51,8 +51,8 @@ func NewLedger() *Ledger {
 	}
 }
 
-// fingerprint identifies what a status says about keys. The seed is this process's own, so that nobody can make two
-// statuses that have the same.
+// fingerprint identifies status.keys and status.secretRef. The seed is random for each process, so an attacker cannot construct two
+// statuses with the same fingerprint.
 func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
@@ -72,7 +72,7 @@ func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 	return h.Sum64()
 }
 
-// claimsNothing reports whether a status makes no key valid.
+// makesNoKeyValid reports whether a status has neither records nor a Secret.
 func makesNoKeyValid(apikey *v1alpha1.APIKey) bool {
 	return len(apikey.Status.Keys) == 0 && apikey.Status.SecretRef == nil
 }
@@ -85,17 +85,17 @@ func (l *Ledger) vouchesFor(apikey *v1alpha1.APIKey) bool {
 	mark := l.fingerprint(apikey)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e, known := l.of[client.ObjectKeyFromObject(apikey)]
+	e, found := l.of[client.ObjectKeyFromObject(apikey)]
 
-	return known && slices.Contains([]uint64{e.vouched, e.intended}, mark)
+	return found && slices.Contains([]uint64{e.vouched, e.intended}, mark)
 }
 
-// intend notes a status before it is written.
+// intend records a status before it is written.
 func (l *Ledger) intend(apikey *v1alpha1.APIKey) {
 	l.note(apikey, func(e *entry, mark uint64) { e.intended = mark })
 }
 
-// vouch notes a status that was written or checked.
+// vouch records a status that was written or checked.
 func (l *Ledger) vouch(apikey *v1alpha1.APIKey) {
 	l.note(apikey, func(e *entry, mark uint64) { *e = entry{vouched: mark, intended: mark} })
 }
@@ -112,8 +112,8 @@ func (l *Ledger) note(apikey *v1alpha1.APIKey, change func(*entry, uint64)) {
 	l.of[name] = e
 }
 
-// suspect plans a check of a status that has changed and reports whether it did. Until the first pass of this operator it
-// plans none: a replica that stands by sees the writes of another one, and checks them all once it takes over.
+// suspect plans a check of a changed status that is not vouched for, and reports whether it did. It plans none before the first attempt of
+// this operator: a standby replica sees the writes of the active one, and checks all of them once it takes over.
 func (l *Ledger) suspect(apikey *v1alpha1.APIKey, now time.Time) bool {
 	if l == nil || l.vouchesFor(apikey) {
 		return false
@@ -131,8 +131,8 @@ func (l *Ledger) suspect(apikey *v1alpha1.APIKey, now time.Time) bool {
 	return true
 }
 
-// checkAt returns when to check a status that is not vouched for. One that was vouched for before is checked at once,
-// others in their turn.
+// checkAt returns when to check a status that is not vouched for: at once if the Ledger has vouched for an earlier status of the APIKey,
+// else at the next free place within checksPerSecond.
 func (l *Ledger) checkAt(apikey *v1alpha1.APIKey, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,7 +150,7 @@ func (l *Ledger) checkAt(apikey *v1alpha1.APIKey, now time.Time) time.Time {
 	return e.due
 }
 
-// knows reports whether a status of the APIKey was vouched for before.
+// knows reports whether the Ledger has vouched for an earlier status of the APIKey.
 func (l *Ledger) knows(name types.NamespacedName) bool {
 	if l == nil {
 		return false
@@ -161,7 +161,7 @@ func (l *Ledger) knows(name types.NamespacedName) bool {
 	return l.of[name].vouched != 0
 }
 
-// start says that this operator works.
+// start notes that this operator has begun to reconcile.
 func (l *Ledger) start() {
 	if l == nil {
 		return
@@ -171,7 +171,7 @@ func (l *Ledger) start() {
 	l.started = true
 }
 
-// forget drops what is known of an APIKey that is gone.
+// forget drops the entry of a deleted APIKey.
 func (l *Ledger) forget(name types.NamespacedName) {
 	if l == nil {
 		return

@@ -15,13 +15,13 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// maxMessage bounds what of an error a condition quotes: the note of an event holds 1,024 bytes.
+// maxMessage bounds the text of an error in a condition: the note of an event holds 1,024 bytes.
 const maxMessage = 800
 
-// minEncodedKey is fewer characters than the base64 form of any key has, also of most of a key.
+// minEncodedKey is less than the length of the base64 form of any key, and of most of a key.
 const minEncodedKey = 36
 
-// What differs between two failures of the same kind.
+// Patterns of text that differs between two failures of the same kind.
 var (
 	volatileTime     = regexp.MustCompile(`\b\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?`)
 	volatileID       = regexp.MustCompile(`\b[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b`)
@@ -30,11 +30,11 @@ var (
 	volatileDuration = regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+\.\d+(ns|µs|us|ms|s)\b`)
 )
 
-// encoded matches what may be the base64 form of a key.
+// encoded matches text that may be the base64 form of a key.
 var encoded = regexp.MustCompile(`[A-Za-z0-9+/_-]{36,}`)
 
-// stable returns the text of an error as a condition can hold it: on one line, of bounded length, and the same after each
-// failure of the same kind, without addresses, times and ids.
+// stable returns the text of an error for a condition: one line of bounded length without addresses, times and ids, so that failures of
+// the same kind have the same text.
 func stable(text string) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
 	text = volatileTime.ReplaceAllString(text, "<time>")
@@ -49,10 +49,10 @@ func stable(text string) string {
 	return text
 }
 
-// redacted returns a text without any key, plain or in base64.
+// redacted returns a text without keys, whether plain or in base64.
 func redacted(text string) string {
 	return encoded.ReplaceAllStringFunc(keys.Redact(text), func(run string) string {
-		for from := range min(4, len(run)-minEncodedKey+1) { // a key may begin in the middle of what is encoded
+		for from := range min(4, len(run)-minEncodedKey+1) { // a key may begin in the middle of the encoded text
 			if holdsKey(run[from:]) {
 				return keys.Redacted
 			}
@@ -62,7 +62,7 @@ func redacted(text string) string {
 	})
 }
 
-// holdsKey reports whether a key is in what a text without padding encodes.
+// holdsKey reports whether a text is base64 without padding of a text with a key.
 func holdsKey(text string) bool {
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		whole := text[:len(text)-len(text)%4] // the rest is less than three bytes
@@ -74,8 +74,8 @@ func holdsKey(text string) bool {
 	return false
 }
 
-// scrubbed returns an error without keys: an admission plugin may quote the Secret that it refuses, or the one that is there.
-// key is the one that is being written. An error that quotes none stays as it is.
+// scrubbed returns an error without keys: an admission plugin may quote the Secret that it refuses, or the stored one. The argument key is
+// the key being written. An error that quotes no key is returned as it is.
 func scrubbed(err error, key keys.Key) error {
 	if err == nil {
 		return nil

@@ -19,10 +19,10 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// watchGrace is how long after a rotation the watch may be behind it. After that the Secret is read instead.
+// watchGrace is how long after a rotation the operator waits for the watch. After that it reads the Secret.
 const watchGrace = 5 * time.Second
 
-// observe fills in what can be known without an API call.
+// observe fills in the observations that need no API call.
 func (r *Reconciler) observe(ctx context.Context, a *attempt) error {
 	r.observeRules(ctx, a)
 	if err := r.observeSecret(ctx, a); err != nil {
@@ -34,15 +34,15 @@ func (r *Reconciler) observe(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// observeRules fills in the policies that are for the key, and whether the guardrails are in force. Where nobody knows
-// either, what depends on it has to wait, such as the minting of keys. The end of a key does not.
+// observeRules fills in the APIKeyPolicies for the namespace, and whether the guardrails are in force. Where one of them cannot be read,
+// minting has to wait for it; the end of a key does not.
 func (r *Reconciler) observeRules(ctx context.Context, a *attempt) {
 	a.observed.Unguarded, a.guardrailsErr = r.Guardrails.Missing(ctx)
 	a.observed.Policies, a.policiesErr = policiesFor(ctx, r.Policies, a.observed.APIKey.Namespace)
 	a.observed.PoliciesUnknown = a.policiesErr != nil
 }
 
-// observeSecret fills in what the watch of Secrets shows.
+// observeSecret fills in the state of the Secret from the watch.
 func (r *Reconciler) observeSecret(ctx context.Context, a *attempt) error {
 	apikey := a.observed.APIKey
 	meta := &metav1.PartialObjectMetadata{}
@@ -70,8 +70,8 @@ func (r *Reconciler) observeSecret(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// observeWriter fills in whether somebody else has written what the status says of keys, and has the Secret read when it is
-// time to check that. Nothing is to be checked of a key that has ended: closing it ends every record.
+// observeWriter fills in whether another writer has changed status.keys or status.secretRef, and has the Secret read when it is time to
+// check that. A key that has ended needs no check, because closing it ends every record.
 func (r *Reconciler) observeWriter(a *attempt) {
 	apikey := a.observed.APIKey
 	a.observed.Unvouched = !r.Ledger.vouchesFor(apikey)
@@ -83,8 +83,8 @@ func (r *Reconciler) observeWriter(a *attempt) {
 	}
 }
 
-// goes says whether the Secret of a key is being deleted, and there is nothing to learn from what it holds:
-// it is the one that the status names or none is, and no announced key can be in it.
+// isBeingDeleted reports whether the Secret of an APIKey is being deleted and its content does not matter: status names this Secret or
+// none, and no announced key can be in it.
 func isBeingDeleted(apikey *v1alpha1.APIKey, secret *metav1.PartialObjectMetadata) bool {
 	ref := apikey.Status.SecretRef
 
@@ -92,17 +92,16 @@ func isBeingDeleted(apikey *v1alpha1.APIKey, secret *metav1.PartialObjectMetadat
 		!slices.ContainsFunc(apikey.Status.Keys, func(r v1alpha1.KeyRecord) bool { return r.State == v1alpha1.KeyPending })
 }
 
-// watchBehind says whether the watch has yet to deliver the Secret that the last rotation wrote. Without it, the status
-// write of a rotation, which usually arrives first, would make the operator read the Secret that it has just written.
-// What somebody else has written is not waited for: it may name a version that never comes.
+// watchBehind reports whether the watch has yet to deliver the Secret that the last rotation wrote. The status write of a rotation usually
+// arrives first, and would make the operator read the Secret that it has just written. A status of another writer is not waited for: it
+// may name a version that never comes.
 func (r *Reconciler) watchBehind(apikey *v1alpha1.APIKey, now time.Time) bool {
 	return r.Watched != nil && apikey.Status.SecretRef != nil && apikey.Status.LastRotation != nil && r.Ledger.vouchesFor(apikey) &&
 		now.Sub(apikey.Status.LastRotation.At.Time) < watchGrace &&
 		!r.Watched.Reached(apikey.Status.SecretRef.ResourceVersion)
 }
 
-// read looks at the Secret itself. What it finds is kept for the write that may follow:
-// its uid and resourceVersion are that write's precondition.
+// read reads the Secret and keeps it for the write that may follow: its uid and resourceVersion are the precondition of that write.
 func (r *Reconciler) read(ctx context.Context, a *attempt) error {
 	apikey := a.observed.APIKey
 	secret := &corev1.Secret{}
@@ -122,8 +121,8 @@ func (r *Reconciler) read(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// doubtful are the ids of the records that were written by somebody else: those that the Secret does not account for and,
-// where this operator knows what the status said before, announced ones and all for which there is no Secret.
+// foreignRecords returns the ids of records that another writer has written. These are the records that the Secret does not account for.
+// Where this operator has vouched for an earlier status, they include announced records, and all records if there is no Secret.
 func (r *Reconciler) foreignRecords(a *attempt) []string {
 	ids := lifecycle.Unaccounted(a.observed)
 	if !a.observed.Unvouched || !r.Ledger.knows(a.request.NamespacedName) {
@@ -139,7 +138,7 @@ func (r *Reconciler) foreignRecords(a *attempt) []string {
 	return ids
 }
 
-// facts is what a decision may know of a Secret.
+// secretFacts returns what a decision may know of a Secret: digests, never content.
 func secretFacts(apikey *v1alpha1.APIKey, secret *corev1.Secret) lifecycle.Secret {
 	f := lifecycle.Secret{State: lifecycle.SecretOwned, Ref: reference(secret), OurType: secret.Type == v1alpha1.SecretType}
 	if conflict := conflictWith(apikey, secret); conflict != "" {
@@ -156,7 +155,7 @@ func secretFacts(apikey *v1alpha1.APIKey, secret *corev1.Secret) lifecycle.Secre
 	return f
 }
 
-// conflictWith says why a Secret is not one that this APIKey may write; empty: it is.
+// conflictWith returns why this APIKey must not write a Secret, or "" if it may.
 func conflictWith(apikey *v1alpha1.APIKey, secret *corev1.Secret) string {
 	const wayOut = "delete or rename that Secret, or create an APIKey with another spec.secret.name"
 	switch {
@@ -169,7 +168,7 @@ func conflictWith(apikey *v1alpha1.APIKey, secret *corev1.Secret) string {
 	}
 }
 
-// digestOf is the digest of one data entry; empty: there is none.
+// digestOf returns the digest of a data entry, or "" if there is no such entry.
 func digestOf(data map[string][]byte, name string) string {
 	value, ok := data[name]
 	if !ok {
@@ -179,7 +178,7 @@ func digestOf(data map[string][]byte, name string) string {
 	return keys.DigestOf(string(value)).String()
 }
 
-// reference names a Secret as it stands.
+// reference returns the reference to a version of a Secret.
 func reference(secret *corev1.Secret) v1alpha1.SecretReference {
 	return v1alpha1.SecretReference{Name: secret.Name, UID: secret.UID, ResourceVersion: secret.ResourceVersion}
 }

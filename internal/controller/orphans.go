@@ -18,15 +18,15 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// OrphanGrace is how long the Secret of an APIKey stays that was deleted without its dependents, as
-// kubectl delete --cascade=orphan does. Its key has stopped with the APIKey.
+// OrphanGrace is how long the Secret stays when its APIKey was deleted without dependents, as by kubectl delete --cascade=orphan.
+// The key has stopped with the APIKey.
 const OrphanGrace = time.Hour
 
-// eventOrphaned: a Secret was deleted whose APIKey was deleted without it.
+// eventOrphaned: a Secret was deleted because its APIKey had been deleted without it.
 const eventOrphaned = "Orphaned"
 
-// Orphans deletes Secrets that an APIKey has let go of, after a while. It knows those that it has seen being let go of: a Secret
-// without an owner may as well be a clone that something else has made, and is left alone. A nil *Orphans does nothing.
+// Orphans deletes Secrets that an APIKey has let go of, after a grace period. It knows the Secrets whose owner reference it has seen going.
+// It leaves every other Secret without an owner alone, because that may be a clone. A nil *Orphans does nothing.
 type Orphans struct {
 	secrets  client.Client
 	apikeys  client.Reader
@@ -38,19 +38,19 @@ type Orphans struct {
 	since map[types.NamespacedName]orphan
 }
 
-// orphan is a Secret that an APIKey has let go of at a time.
+// orphan is a Secret whose owner reference to an APIKey was removed.
 type orphan struct {
 	uid   types.UID
 	owner metav1.OwnerReference
 	at    time.Time
 }
 
-// NewOrphans returns Orphans that delete after a while. Start runs them.
+// NewOrphans returns Orphans with a grace period. Start runs them.
 func NewOrphans(secrets client.Client, apikeys client.Reader, clock clock.WithTicker, recorder EventRecorder, grace time.Duration) *Orphans {
 	return &Orphans{secrets: secrets, apikeys: apikeys, clock: clock, recorder: recorder, grace: grace, since: map[types.NamespacedName]orphan{}}
 }
 
-// changed notes a Secret that an APIKey lets go of, and forgets one that has an owner again.
+// changed records a Secret that loses its APIKey, and forgets a Secret that has an owner again.
 func (o *Orphans) changed(before, after client.Object) {
 	if o == nil {
 		return
@@ -75,7 +75,7 @@ func (o *Orphans) gone(secret client.Object) {
 	delete(o.since, client.ObjectKeyFromObject(secret))
 }
 
-// Start deletes orphans whose grace is over until the context ends. It implements manager.Runnable.
+// Start deletes orphans whose grace period is over, until the context ends. It implements manager.Runnable.
 func (o *Orphans) Start(ctx context.Context) error {
 	ticker := o.clock.NewTicker(min(o.grace/4, time.Minute))
 	defer ticker.Stop()
@@ -84,29 +84,29 @@ func (o *Orphans) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C():
-			for name, which := range o.due() {
-				o.remove(ctx, name, which)
+			for name, found := range o.due() {
+				o.remove(ctx, name, found)
 			}
 		}
 	}
 }
 
-// due returns the orphans whose grace is over.
+// due returns the orphans whose grace period is over.
 func (o *Orphans) due() map[types.NamespacedName]orphan {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	due := map[types.NamespacedName]orphan{}
-	for name, which := range o.since {
-		if o.clock.Since(which.at) >= o.grace {
-			due[name] = which
+	for name, found := range o.since {
+		if o.clock.Since(found.at) >= o.grace {
+			due[name] = found
 		}
 	}
 
 	return due
 }
 
-// owned reports whether the APIKey that has let go of a Secret is there and not about to go. Then it reports a conflict itself,
-// and its key works on.
+// owned reports whether the former owner of a Secret exists and is not being deleted. Such an APIKey reports a conflict, and its key
+// keeps working.
 func (o *Orphans) owned(ctx context.Context, namespace string, owner metav1.OwnerReference) bool {
 	apikey := &v1alpha1.APIKey{}
 	err := o.apikeys.Get(ctx, types.NamespacedName{Namespace: namespace, Name: owner.Name}, apikey)
@@ -114,31 +114,30 @@ func (o *Orphans) owned(ctx context.Context, namespace string, owner metav1.Owne
 	return client.IgnoreNotFound(err) != nil || err == nil && apikey.UID == owner.UID && apikey.DeletionTimestamp.IsZero()
 }
 
-// remove deletes an orphan, if it still is the Secret that was let go of and has no owner. One that cannot be deleted now
-// is tried again at the next tick.
-func (o *Orphans) remove(ctx context.Context, name types.NamespacedName, which orphan) {
+// remove deletes an orphan that is still the same Secret and has no owner. If the deletion fails, the next tick retries it.
+func (o *Orphans) remove(ctx context.Context, name types.NamespacedName, found orphan) {
 	log := ctrl.LoggerFrom(ctx)
 	secret := &corev1.Secret{}
 	if err := o.secrets.Get(withoutLogs(ctx), name, secret); client.IgnoreNotFound(err) != nil {
-		log.Error(err, "Cannot read a Secret that an APIKey has let go of", "secret", name)
+		log.Error(err, "Cannot read an orphaned Secret", "secret", name)
 
 		return
 	}
-	if o.owned(ctx, name.Namespace, which.owner) {
+	if o.owned(ctx, name.Namespace, found.owner) {
 		return
 	}
-	if secret.UID != which.uid || secret.Type != v1alpha1.SecretType || len(secret.OwnerReferences) > 0 {
+	if secret.UID != found.uid || secret.Type != v1alpha1.SecretType || len(secret.OwnerReferences) > 0 {
 		o.gone(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}})
 
 		return
 	}
 	err := o.secrets.Delete(withoutLogs(ctx), secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
 	if client.IgnoreNotFound(err) != nil {
-		log.Info("Cannot delete a Secret that an APIKey has let go of", "secret", name, "error", redacted(err.Error()))
+		log.Info("Cannot delete an orphaned Secret", "secret", name, "error", redacted(err.Error()))
 
 		return
 	}
 	bare := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: secret.Name, UID: secret.UID}}
 	o.recorder.Eventf(bare, nil, corev1.EventTypeNormal, eventOrphaned, actionEnd, "%s",
-		"The Secret was deleted: its APIKey was deleted without it, and its key is refused")
+		"The operator deleted the Secret, because its APIKey was deleted without it. Verifiers refuse its key")
 }

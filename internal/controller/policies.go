@@ -25,10 +25,10 @@ import (
 // +kubebuilder:rbac:groups=apikey-operator.io,resources=apikeypolicies,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 
-// errNamespaceBehind: the watch of namespaces has yet to deliver the one that an APIKey is in.
-var errNamespaceBehind = errors.New("the namespace is not known yet")
+// errNamespaceBehind says that the watch of namespaces has yet to deliver the namespace of an APIKey.
+var errNamespaceBehind = errors.New("the watch has not delivered the namespace yet")
 
-// policiesFor are the policies for a namespace, in any order. They belong to the cache: nobody may change them.
+// policiesFor returns the APIKeyPolicies for a namespace, in any order. They belong to the cache and must not be changed.
 func policiesFor(ctx context.Context, reader client.Reader, namespace string) ([]*v1alpha1.APIKeyPolicy, error) {
 	all := &v1alpha1.APIKeyPolicyList{}
 	if err := reader.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
@@ -51,8 +51,8 @@ func policiesFor(ctx context.Context, reader client.Reader, namespace string) ([
 	return selected, nil
 }
 
-// labelsOf are the labels of a namespace. One that is not there has not been delivered yet: without its labels nobody knows
-// which policies are for it, so it must not pass for one without any.
+// labelsOf returns the labels of a namespace. A namespace that the cache does not have was not delivered yet. It is an error, because
+// its labels decide which policies apply.
 func labelsOf(ctx context.Context, reader client.Reader, namespace string) (map[string]string, error) {
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
@@ -66,14 +66,14 @@ func labelsOf(ctx context.Context, reader client.Reader, namespace string) (map[
 	}
 }
 
-// policyHandler queues the APIKeys that a policy is for, or was. Those of the policies that are there when the operator
-// starts are looked at anyway.
+// policyHandler queues the APIKeys in the namespaces that a policy selects or has selected. It skips the initial list, because the operator
+// reconciles every APIKey after its start.
 func policyHandler(reader client.Reader) handler.EventHandler {
 	queueFor := func(ctx context.Context, queue workQueue, policies ...client.Object) {
 		namespaces := &metav1.PartialObjectMetadataList{}
 		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 		if err := reader.List(ctx, namespaces, client.UnsafeDisableDeepCopy); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "Cannot list namespaces: their APIKeys follow a changed APIKeyPolicy only when they are next looked at")
+			ctrl.LoggerFrom(ctx).Error(err, "Cannot list namespaces: their APIKeys follow a changed APIKeyPolicy only at their next reconcile")
 		}
 		for i := range namespaces.Items {
 			selected := func(object client.Object) bool {
@@ -104,8 +104,8 @@ func policyHandler(reader client.Reader) handler.EventHandler {
 	}
 }
 
-// namespaceHandler queues the APIKeys of a namespace whose labels make other policies be for it, and of one that is new:
-// a policy that was delivered before it has found no namespace to queue.
+// namespaceHandler queues the APIKeys of a namespace whose new labels are selected by other policies, and of a new namespace: a policy
+// that was delivered before it has queued nothing.
 func namespaceHandler(reader client.Reader) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e ctrlevent.CreateEvent, queue workQueue) {
@@ -129,11 +129,11 @@ func namespaceHandler(reader client.Reader) handler.EventHandler {
 	}
 }
 
-// queueAllIn queues all APIKeys of a namespace, behind those that somebody waits for.
+// queueAllIn queues all APIKeys of a namespace in the lowest class.
 func queueAllIn(ctx context.Context, reader client.Reader, queue workQueue, namespace string) {
 	keys := &v1alpha1.APIKeyList{}
 	if err := reader.List(ctx, keys, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Cannot list APIKeys: they follow a changed APIKeyPolicy only when they are next looked at", "namespace", namespace)
+		ctrl.LoggerFrom(ctx).Error(err, "Cannot list APIKeys: they follow a changed APIKeyPolicy only at their next reconcile", "namespace", namespace)
 	}
 	for i := range keys.Items {
 		enqueue(queue, priorityBehind, requestFor(&keys.Items[i]))

@@ -32,19 +32,19 @@ type Reconciler struct {
 	Metadata client.Reader
 	// Secrets reads and writes Secrets, never from a cache: a cached Secret is plaintext at rest in memory.
 	Secrets client.Client
-	// Policies reads APIKeyPolicies and the metadata of namespaces, from a cache or not. It changes nothing that it gets.
+	// Policies reads APIKeyPolicies and the metadata of namespaces, from a cache or not. The controller does not change these objects.
 	Policies client.Reader
-	// Guardrails says whether a key may be minted; nil: always.
+	// Guardrails knows whether a key may be minted; nil: always.
 	Guardrails *GuardrailMonitor
-	// Watched says how far the watch behind Metadata has come; nil: Metadata is not a cache.
+	// Watched is the progress of the watch behind Metadata; nil: Metadata is not a cache.
 	Watched *HighWaterMark
 	// Keys draws new keys.
 	Keys keys.Generator
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// Failures counts attempts that have failed; nil: each failure passes for the first.
+	// Failures counts failed attempts; nil: each failure counts as the first.
 	Failures *Failures
-	// Conflicts queues APIKeys when the Secret that is in their way goes; nil: they look again every 30 seconds.
+	// Conflicts queues APIKeys when the conflicting Secret is deleted; nil: they are reconciled every 30 seconds.
 	Conflicts *Conflicts
 	// Ledger knows which status this operator has written or checked; nil: it vouches for every one.
 	Ledger *Ledger
@@ -54,24 +54,24 @@ type Reconciler struct {
 	Reporter *Reporter
 }
 
-// pass is one look at one APIKey.
+// attempt is the state of one reconciliation of one APIKey.
 type attempt struct {
 	request  ctrl.Request
 	now      time.Time
 	observed lifecycle.Observed
-	// secret is the Secret as it was read live; nil: it was not, or there is none.
+	// secret is the Secret that was read live; nil: it was not read, or does not exist.
 	secret *corev1.Secret
 	plan   lifecycle.Plan
-	// wasRead says that the Secret was looked for live.
+	// secretRead is true once the Secret was looked up live.
 	secretRead bool
-	// doubtful are the ids of the records that somebody else has written.
+	// foreignRecords are the ids of records that another writer has written.
 	foreignRecords []string
-	// ungated is why nobody knows whether the guardrails are in force, unruled why nobody knows the policies for the key.
+	// guardrailsErr and policiesErr are why the guardrails and the policies could not be read.
 	guardrailsErr, policiesErr error
 }
 
-// checked says whether what a status write of this pass says of keys is this operator's word: it was before, the Secret was
-// read, or the key has ended, and no record is valid.
+// checked reports whether this operator vouches for the records that this attempt writes: it did before, the Secret was read, or the key
+// has ended, so that no record is valid.
 func (a *attempt) checked() bool {
 	_, over := lifecycle.Ended(a.observed, a.now)
 

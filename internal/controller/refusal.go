@@ -10,8 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// refusedError is the API server's definite no. The request was not carried out and would not be if it were repeated
-// unless somebody changes something, so that it is worth a condition; other failures are only worth another try.
+// refusedError is a definite refusal by the API server: the request was not carried out, and a retry succeeds only after a change of
+// permissions, policies or quotas. So it is reported in a condition at once, where other failures are retried first.
 type refusedError struct {
 	// announced is the digest of the key that the refused write would have handed out; empty: it was not about a key.
 	announced string
@@ -24,7 +24,7 @@ func (e *refusedError) Error() string {
 }
 func (e *refusedError) Unwrap() error { return e.cause }
 
-// asRefused makes a refusedError of an error that is one, and says in others what was tried.
+// asRefused returns a refusedError for a refusal, and wraps every other error with the request that failed.
 func asRefused(err error, announced, format string, args ...any) error {
 	what := fmt.Sprintf(format, args...)
 	switch {
@@ -39,8 +39,10 @@ func asRefused(err error, announced, format string, args ...any) error {
 	}
 }
 
-// goneError says that the APIKey was deleted before its status was written, which is no failure.
+// goneError says that the APIKey was deleted before its status was written. It is no failure.
 type goneError struct{ cause error }
 
-func (e *goneError) Error() string { return "the APIKey was deleted meanwhile: " + e.cause.Error() }
+func (e *goneError) Error() string {
+	return "the APIKey was deleted before its status was written: " + e.cause.Error()
+}
 func (e *goneError) Unwrap() error { return e.cause }

@@ -24,13 +24,13 @@ import (
 )
 
 // Events about newly minted keys are rate limited: each is a fourth API write beside the three of a mint.
-// Dropped events are counted; the status carries the same information.
+// Dropped events are counted; status carries the same information.
 const (
-	routineEventsPerSecond = 1
-	routineEventsBurst     = 25
+	mintEventsPerSecond = 1
+	mintEventsBurst     = 25
 )
 
-// EventRecorder is the one method that is needed of an event recorder of events.k8s.io/v1.
+// EventRecorder is the method of an events.k8s.io/v1 recorder that the controller uses.
 type EventRecorder interface {
 	// Eventf sends an event about an object.
 	Eventf(regarding, related runtime.Object, eventType, reason, action, note string, args ...any)
@@ -38,28 +38,28 @@ type EventRecorder interface {
 
 // Reporter emits events, logs and metrics for status changes.
 type Reporter struct {
-	recorder EventRecorder
-	routine  *rate.Limiter
-	metrics  metrics
+	recorder   EventRecorder
+	mintEvents *rate.Limiter
+	metrics    metrics
 }
 
 // NewReporter makes a Reporter and registers its metrics. It returns an error if metrics of those names are registered already.
 func NewReporter(recorder EventRecorder, registerer prometheus.Registerer) (*Reporter, error) {
 	r := &Reporter{
-		recorder: recorder,
-		routine:  rate.NewLimiter(routineEventsPerSecond, routineEventsBurst),
-		metrics:  newMetrics(),
+		recorder:   recorder,
+		mintEvents: rate.NewLimiter(mintEventsPerSecond, mintEventsBurst),
+		metrics:    newMetrics(),
 	}
 
 	return r, r.metrics.register(registerer)
 }
 
-// statusChanged tells about a status that was written.
+// report compares the status before and after a successful write and emits what changed.
 func (r *Reporter) report(ctx context.Context, before, after *v1alpha1.APIKey, now time.Time) {
 	log := ctrl.LoggerFrom(ctx)
 	for _, e := range eventsOf(before, after) {
 		log.Info(e.note, "reason", e.reason, "phase", after.Status.Phase)
-		if e.routine && !r.routine.AllowN(now, 1) {
+		if e.limited && !r.mintEvents.AllowN(now, 1) {
 			r.metrics.eventsDropped.Inc()
 
 			continue
@@ -74,17 +74,17 @@ func (r *Reporter) report(ctx context.Context, before, after *v1alpha1.APIKey, n
 	}
 }
 
-// recordsDropped tells about records that this operator has taken out of a status because somebody else had put them there.
+// reportDropped emits a Warning event about records that another writer had put into a status and that this operator has dropped.
 func (r *Reporter) reportDropped(ctx context.Context, apikey *v1alpha1.APIKey, ids []string) {
 	r.metrics.recordsDropped.Add(float64(len(ids)))
-	note := fmt.Sprintf("status.keys held %s, which this operator had not put there and for which there is no key in the Secret: "+
-		"the status was forged, or restored from a backup; dropped", strings.Join(ids, ", "))
+	note := fmt.Sprintf("Dropped %s from status.keys: this operator did not write these records, and the Secret does not account for them. "+
+		"The status was forged, or restored from a backup", strings.Join(ids, ", "))
 	ctrl.LoggerFrom(ctx).Info(note, "reason", eventStatusModified)
 	r.recorder.Eventf(apikey, nil, corev1.EventTypeWarning, eventStatusModified, actionCheck, "%s", note)
 }
 
-// logDispute names all APIKeys of a dispute in the log, which only administrators read. The event and the conditions name none
-// of another namespace.
+// logDispute logs the names of all APIKeys of a dispute. Event and conditions leave out those of other namespaces, which only
+// administrators may know.
 func logDispute(ctx context.Context, disputes lifecycle.Disputes) {
 	for _, digest := range slices.Sorted(maps.Keys(disputes)) {
 		others := make([]string, 0, len(disputes[digest]))
@@ -96,38 +96,38 @@ func logDispute(ctx context.Context, disputes lifecycle.Disputes) {
 	}
 }
 
-// cleared says whether a key has expired and its Secret is gone.
+// cleared reports whether a key has expired and its Secret is deleted.
 func cleared(apikey *v1alpha1.APIKey) bool {
 	return apikey.Status.Phase == v1alpha1.PhaseExpired && apikey.Status.SecretRef == nil
 }
 
-// metrics are those of this package; labels never grow with the number of keys.
+// metrics are the metrics of this package. The number of their series does not depend on the number of keys.
 type metrics struct {
 	minted        *prometheus.CounterVec
 	eventsDropped prometheus.Counter
-	// recordsDropped counts records that somebody else had written.
+	// recordsDropped counts records that another writer had put into a status.
 	recordsDropped prometheus.Counter
 	expiryDelay    prometheus.Histogram
 }
 
-// newMetrics makes every series that there can be, so that a rate begins at 0 and not at the first event.
+// newMetrics returns the metrics with all their series, so that a rate starts at 0 and not at the first increment.
 func newMetrics() metrics {
 	m := metrics{
 		minted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "apikey_operator_keys_minted_total",
-			Help: "Keys that were handed out, by what made them necessary: Created, Annotation, Schedule, SecretDeleted, SecretModified, Recovered.",
+			Help: "Keys that were handed out, by trigger: Created, Annotation, Schedule, SecretDeleted, SecretModified, Recovered.",
 		}, []string{"trigger"}),
 		eventsDropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "apikey_operator_routine_events_dropped_total",
-			Help: "Events about newly minted keys that were not sent because too many keys were minted at once.",
+			Help: "Events about newly minted keys that the rate limit has dropped.",
 		}),
 		recordsDropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "apikey_operator_status_records_dropped_total",
-			Help: "Records in status.keys that somebody else than the operator had written, and that it dropped. Not 0: a status was forged or restored.",
+			Help: "Records that the operator has dropped from status.keys because it had not written them. Not 0: a status was forged or restored.",
 		}),
 		expiryDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_operator_expiry_delay_seconds",
-			Help:    "How long after its expiry the Secret of a key was gone. Verifiers refuse the key at its expiry, whatever this says.",
+			Help:    "Time from the expiry of a key to the deletion of its Secret. Verifiers refuse the key from its expiry on.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10),
 		}),
 	}
@@ -142,5 +142,10 @@ func newMetrics() metrics {
 }
 
 func (m metrics) register(registerer prometheus.Registerer) error {
-	return errors.Join(registerer.Register(m.minted), registerer.Register(m.eventsDropped), registerer.Register(m.recordsDropped), registerer.Register(m.expiryDelay))
+	var errs []error
+	for _, collector := range []prometheus.Collector{m.minted, m.eventsDropped, m.recordsDropped, m.expiryDelay} {
+		errs = append(errs, registerer.Register(collector))
+	}
+
+	return errors.Join(errs...)
 }

@@ -21,11 +21,11 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// quiet is a context whose logger says nothing. From verbosity 8 on client-go logs the bodies of requests and responses;
-// those of Secrets hold keys, so every call for a Secret is made with a context like this.
+// withoutLogs returns a context whose logger discards everything. From verbosity 8 on client-go logs the bodies of requests and responses.
+// Bodies of Secrets hold keys, so every call for a Secret uses such a context.
 func withoutLogs(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
 
-// draft is the Secret to write: the one that was read, in shape, or a new one.
+// draft returns the Secret to write: the Secret that was read, or a new one, with the declared labels and annotations.
 func (r *Reconciler) draft(a *attempt) (*corev1.Secret, error) {
 	apikey := a.observed.APIKey
 	secret := &corev1.Secret{Type: v1alpha1.SecretType}
@@ -44,13 +44,13 @@ func (r *Reconciler) draft(a *attempt) (*corev1.Secret, error) {
 	return secret, nil
 }
 
-// setAccount records on a Secret which keys are valid once it is written.
+// setAccount annotates a Secret with the keys that are valid once it is written.
 func setAccount(secret *corev1.Secret, records []v1alpha1.KeyRecord) {
 	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretValidKeysAnnotation, lifecycle.FormatAccount(records))
 }
 
-// writeSecret creates a Secret that was not there, or updates one if it is still what was read: the draft carries that
-// one's uid and resourceVersion. The error never quotes the key, whatever quotes it in the error of the API server.
+// writeSecret creates a Secret that did not exist, or updates the version that was read: the draft carries its uid and resourceVersion.
+// The returned error never quotes the key, even if the error of the API server does.
 func (r *Reconciler) writeSecret(ctx context.Context, secret *corev1.Secret, key keys.Key) error {
 	verb, write := "create", func() error { return r.Secrets.Create(withoutLogs(ctx), secret) }
 	if secret.ResourceVersion != "" {
@@ -64,13 +64,13 @@ func (r *Reconciler) writeSecret(ctx context.Context, secret *corev1.Secret, key
 	return asRefused(scrubbed(write(), key), announced, "%s Secret %s/%s", verb, secret.Namespace, secret.Name)
 }
 
-// applied is what SecretAppliedAnnotation holds: the names that came from spec.secret.
+// applied is the content of SecretAppliedAnnotation: the names of the labels and annotations that came from spec.secret.
 type applied struct {
 	Labels      []string `json:"labels,omitempty"`
 	Annotations []string `json:"annotations,omitempty"`
 }
 
-// inShape says whether labels and annotations of a Secret are as declared.
+// inShape reports whether a Secret has the declared labels and annotations.
 func inShape(apikey *v1alpha1.APIKey, secret *corev1.Secret) bool {
 	want := &corev1.Secret{ObjectMeta: *secret.ObjectMeta.DeepCopy()}
 	shape(apikey, want)
@@ -79,11 +79,10 @@ func inShape(apikey *v1alpha1.APIKey, secret *corev1.Secret) bool {
 		equality.Semantic.DeepEqual(want.Annotations, secret.Annotations)
 }
 
-// shape puts the declared labels and annotations on a Secret and takes those off that were declared before.
-// It leaves alone what others have put there.
+// shape sets the declared labels and annotations on a Secret and removes those that are no longer declared. It keeps all others.
 func shape(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	var before applied
-	// What somebody has made unreadable names nothing to take off; it is written anew below.
+	// An annotation that cannot be parsed names nothing to remove; it is written again below.
 	_ = json.Unmarshal([]byte(secret.Annotations[v1alpha1.SecretAppliedAnnotation]), &before)
 	for _, name := range before.Labels {
 		delete(secret.Labels, name)

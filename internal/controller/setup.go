@@ -31,27 +31,27 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// Name is what the controller is called in logs, metrics and events.
+// Name is the name of the controller in logs, metrics and events.
 const Name = "apikey-operator"
 
 // Options of the controller.
 type Options struct {
 	// Keys draws new keys.
 	Keys keys.Generator
-	// Concurrency is how many APIKeys are worked on at once; at least 1.
+	// Concurrency is how many APIKeys are reconciled at once; at least 1.
 	Concurrency int
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// OrphanGrace is how long the Secret of an APIKey stays that was deleted without it; 0: the constant OrphanGrace.
+	// OrphanGrace is how long an orphaned Secret stays; 0: the constant OrphanGrace.
 	OrphanGrace time.Duration
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
-	// RequireGuardrails lets no key be minted unless the guardrails at the API server are in force.
+	// RequireGuardrails makes minting wait until the guardrails at the API server are in force.
 	RequireGuardrails bool
 }
 
-// CacheOptions narrow what the manager's cache holds. Of Secrets the server sends only those of our type with the label that the
-// operator puts on its own: a copy without the label costs nothing here.
+// CacheOptions narrow what the manager's cache holds. The server sends only Secrets of our type with the label that the operator sets, so
+// a copy without the label costs no memory.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		ByObject: map[client.Object]cache.ByObject{
@@ -70,7 +70,7 @@ func CacheOptions() cache.Options {
 	}
 }
 
-// isGuardrail picks the objects that are labelled as guardrails. It always reads.
+// isGuardrail selects the objects that are labelled as guardrails.
 func isGuardrail() labels.Selector {
 	exists, err := labels.NewRequirement(guardrails.Label, selection.Exists, nil)
 	utilruntime.Must(err)
@@ -78,8 +78,8 @@ func isGuardrail() labels.Selector {
 	return labels.NewSelector().Add(*exists)
 }
 
-// ClientOptions make the manager's client wait, on a read, for the watch to deliver the operator's own writes.
-// Without it, the pass that a status write sets off would act on what came before that write, and do it again.
+// ClientOptions make the manager's client wait, on a read, for the watch to deliver the operator's own writes. Without that, the attempt
+// that follows a status write would act on the status from before the write, and repeat it.
 func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}}
 }
@@ -102,7 +102,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	apikeys := apikeyHandler{ledger: ledger, digests: digests, clock: opts.Clock}
 	orphans := NewOrphans(secrets, mgr.GetCache(), clock.RealClock{}, mgr.GetEventRecorder(Name), cmp.Or(opts.OrphanGrace, OrphanGrace))
 	if err := errors.Join(mgr.Add(conflicts), mgr.Add(orphans)); err != nil {
-		return fmt.Errorf("add what follows Secrets in the way and orphans: %w", err)
+		return fmt.Errorf("add the handling of conflicting and orphaned Secrets: %w", err)
 	}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
@@ -119,7 +119,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: opts.Concurrency,
 			ReconciliationTimeout:   attemptTimeout,
-			EnableWarmup:            new(true), // a replica that stands by takes over with its cache filled
+			EnableWarmup:            new(true), // a standby replica takes over with its cache filled
 			RateLimiter:             failures,
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workQueue {
 				return NewFairQueue(name, limiter)

@@ -10,13 +10,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Priorities of what is queued, as controller-runtime numbers them: 0 is what has none.
+// Priorities of queued APIKeys, as controller-runtime numbers them; 0 is the default.
 const (
-	// priorityAsked is for what was asked for about a key that was handed out: rotate, suspend, revoke, delete, expire.
+	// priorityAsked is for requests about keys that were handed out: rotate, suspend, revoke, delete, expire.
 	priorityAsked = 100
 	// priorityFirst is for first keys.
 	priorityFirst = 0
-	// priorityBehind is for what nothing waits for: the initial list, resyncs, changes of policies, the operator's own writes.
+	// priorityBehind is for work that no user waits for: the initial list, resyncs, changes of policies, the operator's own writes.
 	priorityBehind = handler.LowPriority
 )
 
@@ -43,8 +43,8 @@ func classOf(priority int) class {
 
 func (c class) priority() int { return [...]int{priorityBehind, priorityFirst, priorityAsked}[c] }
 
-// Every asideTurn-th turn goes to first keys, whatever was asked for, and every behindTurn-th to what nothing waits for:
-// a namespace that rotates all the time must not keep the others from getting keys at all.
+// Every asideTurn-th turn goes to first keys, and every behindTurn-th to classBehind, whatever else is queued. So a namespace that rotates
+// all the time cannot keep other namespaces from getting keys.
 const (
 	asideTurn  = 4
 	behindTurn = 16
@@ -56,13 +56,13 @@ type turns struct {
 	taken uint64
 
 	mu sync.Mutex
-	// wanted is the class of what is added next or is in the queue.
+	// wanted is the class of items that are added next or are in the queue.
 	wanted map[reconcile.Request]class
-	// later is the class of what is to be added after a while; it counts where nothing is wanted.
+	// later is the class of items that are added after a delay; it counts where wanted has no class.
 	later map[reconcile.Request]class
-	// last is the class of what was taken.
+	// last is the class of items that were taken.
 	last map[reconcile.Request]class
-	// queued is the class in whose line an item stands. One that stands in another line too has moved up from there.
+	// queued is the class in whose line an item stands. An item that has moved up still stands in its old line, which skips it.
 	queued map[reconcile.Request]class
 }
 
@@ -78,7 +78,7 @@ func newTurns() *turns {
 	return t
 }
 
-// want says in which class an item is added, now or later. The highest of several counts.
+// want sets the class in which an item is added, now or later. The highest of several classes counts.
 func (t *turns) want(item reconcile.Request, c class, now bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,19 +86,19 @@ func (t *turns) want(item reconcile.Request, c class, now bool) {
 	if now {
 		into = t.wanted
 	}
-	if known, ok := into[item]; !ok || c > known {
+	if earlier, ok := into[item]; !ok || c > earlier {
 		into[item] = c
 	}
 }
 
-// forget drops what is known of an item that was to be added later.
+// forget drops the class of an item that was to be added later.
 func (t *turns) forget(item reconcile.Request) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.later, item)
 }
 
-// lastOf returns the class of an item that was taken.
+// lastOf returns the class in which an item was taken.
 func (t *turns) lastOf(item reconcile.Request) class {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,7 +190,7 @@ func (t *turns) order() []class {
 	}
 }
 
-// A line is what waits in one class: first come, first served within a namespace, and one namespace after the other.
+// A line holds the items of one class. Namespaces take turns; within a namespace the order is first in, first out.
 type line struct {
 	next  []string
 	items map[string][]reconcile.Request

@@ -23,17 +23,17 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// unlistedTimeout bounds how long it is looked for what could not be listed, before the operator ends.
+// unlistedTimeout bounds the search for resources that cannot be listed, before the operator ends.
 const unlistedTimeout = 10 * time.Second
 
-// followed is a resource that the operator cannot start without.
+// followed is a resource that the operator needs for its start.
 type followed struct {
 	resource string
 	kind     client.Object
 	options  []client.ListOption
 }
 
-// followedResources are those that Setup watches.
+// followedResources returns the resources that Setup watches.
 func followedResources(requireGuardrails bool) []followed {
 	secretType := client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("type", v1alpha1.SecretType)}
 	all := []followed{
@@ -51,7 +51,7 @@ func followedResources(requireGuardrails bool) []followed {
 	return all
 }
 
-// metadataOf is a kind of which only the metadata is followed.
+// metadataOf returns an object for the metadata of a kind.
 func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	metadata := &metav1.PartialObjectMetadata{}
 	metadata.SetGroupVersionKind(kind)
@@ -59,9 +59,9 @@ func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	return metadata
 }
 
-// ExplainEnd adds to the error of a manager that has given up which resources it could not list, and why: its own names one
-// of those that it was waiting for, which are all as soon as one is missing. It asks the API server again for the reason,
-// because the log has it only somewhere above.
+// ExplainEnd adds to the error of a manager that has given up the resources that it could not list, and why. The manager's own error names
+// any resource that it was waiting for; when one cannot be listed, it waits for all. ExplainEnd asks the API server again for the reason, so
+// that the last line of the log has it.
 func ExplainEnd(ctx context.Context, mgr ctrl.Manager, requireGuardrails bool, ended error) error {
 	if ended == nil {
 		return nil
@@ -85,7 +85,7 @@ func ExplainEnd(ctx context.Context, mgr ctrl.Manager, requireGuardrails bool, e
 	return fmt.Errorf("%w; %s", ended, strings.Join(reasons, "; ")) // in one line, which is the last of the log
 }
 
-// list asks for one object. It returns why there is no answer, and what to do about it.
+// list lists one object. Its error says why that failed and what to do.
 func (f followed) list(ctx context.Context, mgr ctrl.Manager) error {
 	list := &metav1.PartialObjectMetadataList{}
 	kind, err := apiutil.GVKForObject(f.kind, mgr.GetScheme())

@@ -18,11 +18,11 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// statusDelay is how long after a change of nothing but the status an APIKey is looked at again.
+// statusDelay is how long after a change of the status alone an APIKey is reconciled.
 //
-// Nearly all such changes are the operator's own. When a request is refused, the writes that announce a key and report
-// the refusal would set off the next attempt at once and again, past the queue's back-off. Somebody else's change
-// of a status is put right after this time, and of status.keys and status.secretRef after checkDelay.
+// Nearly all such changes are the operator's own. When a request is refused, the writes that announce a key and report the refusal would
+// start the next attempt at once, past the back-off of the queue. A status that another writer has changed is corrected after statusDelay,
+// and after checkDelay where the change is in status.keys or status.secretRef.
 const statusDelay = time.Minute
 
 // apikeyHandler queues an APIKey that has changed.
@@ -60,8 +60,8 @@ func (h apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue 
 	}
 }
 
-// queueRivals queues the other APIKeys for which a dispute about a key begins or ends with a change of this one, and reports whether there
-// are any. Either object is nil where the APIKey was not, or is no longer.
+// queueRivals queues the other APIKeys for which a dispute begins or ends with a change of this one, and reports whether there are any.
+// The argument before is nil for a new APIKey, and after is nil for a deleted one.
 func (h apikeyHandler) queueRivals(queue workQueue, before, after client.Object) bool {
 	was, _ := before.(*v1alpha1.APIKey)
 	is, _ := after.(*v1alpha1.APIKey)
@@ -73,7 +73,7 @@ func (h apikeyHandler) queueRivals(queue workQueue, before, after client.Object)
 	return len(rivals) > 0
 }
 
-// claimsOtherKeys says whether somebody else has changed what a status says of keys.
+// keysChangedByOthers reports whether another writer has changed status.keys or status.secretRef.
 func (h apikeyHandler) keysChangedByOthers(before, after client.Object) bool {
 	was, wasKey := before.(*v1alpha1.APIKey)
 	is, isKey := after.(*v1alpha1.APIKey)
@@ -88,7 +88,7 @@ func (h apikeyHandler) keysChangedByOthers(before, after client.Object) bool {
 // Delete implements handler.EventHandler.
 func (h apikeyHandler) Delete(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
 	h.queueRivals(queue, e.Object, nil)
-	enqueue(queue, priorityBehind, requestFor(e.Object)) // only what is remembered of it is left to be dropped
+	enqueue(queue, priorityBehind, requestFor(e.Object)) // to forget what is remembered of it
 }
 
 // Generic implements handler.EventHandler.
@@ -96,7 +96,7 @@ func (h apikeyHandler) Generic(_ context.Context, e ctrlevent.GenericEvent, queu
 	enqueue(queue, priorityFirst, requestFor(e.Object))
 }
 
-// priorityOf returns the priority of a change of an APIKey by its owner.
+// priorityOf returns the priority of a user's change of an APIKey.
 func priorityOf(obj client.Object) int {
 	apikey, ok := obj.(*v1alpha1.APIKey)
 	if ok && (apikey.Status.LastRotation != nil || apikey.Spec.Revoked || !apikey.DeletionTimestamp.IsZero()) {
@@ -110,7 +110,7 @@ func requestFor(obj client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 }
 
-// changedForUs says whether something changed that asks for an action.
+// changedForUs reports whether a field has changed that the operator acts on.
 func changedForUs(before, after client.Object) bool {
 	return before.GetUID() != after.GetUID() ||
 		before.GetGeneration() != after.GetGeneration() ||
@@ -118,7 +118,7 @@ func changedForUs(before, after client.Object) bool {
 		before.GetAnnotations()[v1alpha1.RotateAnnotation] != after.GetAnnotations()[v1alpha1.RotateAnnotation]
 }
 
-// secretHandler queues the APIKey that controls a Secret and those that wait for it to go, and notes how far the watch has come.
+// secretHandler queues the APIKey that controls a Secret and the APIKeys that wait for its deletion, and raises the high-water mark.
 func secretHandler(watched *HighWaterMark, conflicts *Conflicts, orphans *Orphans) handler.EventHandler {
 	react := func(queue workQueue, priority int, secrets ...client.Object) {
 		for _, secret := range secrets {
@@ -145,7 +145,7 @@ func secretHandler(watched *HighWaterMark, conflicts *Conflicts, orphans *Orphan
 			orphans.changed(e.ObjectOld, e.ObjectNew)
 			react(queue, priorityAsked, e.ObjectOld, e.ObjectNew)
 		},
-		DeleteFunc: func(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) { // deleting it is a way to ask for a rotation
+		DeleteFunc: func(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) { // users delete a Secret to rotate its key
 			orphans.gone(e.Object)
 			react(queue, priorityAsked, e.Object)
 		},
