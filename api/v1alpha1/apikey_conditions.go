@@ -3,8 +3,8 @@
 
 package v1alpha1
 
-// Condition types of an APIKey. Ready and Active are always there once the operator has seen the object, Compliant where
-// an APIKeyPolicy is for it; Disputed, Reconciling and Stalled only while they are true, the last two as kstatus expects.
+// Condition types of an APIKey. Ready and Active are set once the operator has seen the object, and Compliant where an APIKeyPolicy applies.
+// Disputed, Reconciling and Stalled are set only while they are true; kstatus expects that of the last two.
 const (
 	// ConditionReady is True when this generation is reconciled: the cluster is as spec declares it.
 	ConditionReady = "Ready"
@@ -12,18 +12,18 @@ const (
 	// ConditionActive is True while verifiers accept the key.
 	ConditionActive = "Active"
 
-	// ConditionCompliant is True when the APIKey meets every APIKeyPolicy that is for its namespace. A key that was handed
-	// out works on when it is False: somebody has to decide about it.
+	// ConditionCompliant is True when the APIKey meets every APIKeyPolicy for its namespace. When it is False, a key that was handed out
+	// keeps working until its owner or an administrator acts.
 	ConditionCompliant = "Compliant"
 
-	// ConditionDisputed is True while status.keys of another APIKey holds the digest of a key of this one. Verifiers refuse such a key,
-	// whichever APIKey it belongs to. Where it is the active key, Active and Ready are False with the same reason.
+	// ConditionDisputed is True while status.keys of another APIKey holds the digest of a key of this one. Verifiers refuse such a key.
+	// If it is the active key, Active and Ready are False with the same reason.
 	ConditionDisputed = "Disputed"
 
-	// ConditionReconciling is True while the operator works towards Ready and expects to get there by itself.
+	// ConditionReconciling is True while the operator works towards Ready and needs no help.
 	ConditionReconciling = "Reconciling"
 
-	// ConditionStalled is True while the operator cannot get to Ready unless someone acts.
+	// ConditionStalled is True while the operator cannot reach Ready until a user acts.
 	ConditionStalled = "Stalled"
 )
 
@@ -59,18 +59,18 @@ const (
 	// ReasonSecretConflict surfaces when a Secret with the wanted name exists that this APIKey does not control.
 	ReasonSecretConflict = "SecretConflict"
 
-	// ReasonPolicyMet surfaces when the APIKey meets every APIKeyPolicy that is for its namespace.
+	// ReasonPolicyMet surfaces when the APIKey meets every APIKeyPolicy for its namespace.
 	ReasonPolicyMet = "PolicyMet"
 
-	// ReasonPolicyDenied surfaces when the APIKey does not meet an APIKeyPolicy: in Ready before a key is handed out,
-	// which it then is not, and in Compliant.
+	// ReasonPolicyDenied surfaces when the APIKey does not meet an APIKeyPolicy: in Compliant, and in Ready if no key was handed out yet,
+	// because then none is minted.
 	ReasonPolicyDenied = "PolicyDenied"
 
-	// ReasonGuardrailsMissing surfaces when a key is to be minted and the policies that guard APIKeys at the API server
-	// are not all there as this operator expects them.
+	// ReasonGuardrailsMissing surfaces when a key is due and the policies that guard APIKeys at the API server are not all as this operator
+	// expects.
 	ReasonGuardrailsMissing = "GuardrailsMissing"
 
-	// ReasonRequestRefused surfaces when the API server refuses what the operator needs: missing permission, admission, quota.
+	// ReasonRequestRefused surfaces when the API server refuses a request of the operator: missing permission, admission, quota.
 	ReasonRequestRefused = "RequestRefused"
 
 	// ReasonRequestFailed surfaces when requests of the operator have failed 3 times in a row or for 30 seconds, and the API

@@ -9,7 +9,7 @@ import (
 
 // APIKeySpec declares one API key.
 // ---
-// What cannot change is compared here and not on the field, where adding and removing would go unseen.
+// The rules for immutable fields are here and not on the fields, where they would not see a field that is added or removed.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.owner) == has(oldSelf.owner) && (!has(self.owner) || self.owner == oldSelf.owner)",message="owner cannot be added, changed or removed: create another APIKey for the other user",reason=FieldValueForbidden,fieldPath=".owner"
 // +kubebuilder:validation:XValidation:rule="self.?secret.?name.hasValue() == oldSelf.?secret.?name.hasValue() && (!self.?secret.?name.hasValue() || self.secret.name == oldSelf.secret.name)",message="secret.name cannot be added, changed or removed: workloads mount the Secret by that name; create another APIKey",reason=FieldValueForbidden,fieldPath=".secret.name"
@@ -17,7 +17,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!oldSelf.?revoked.orValue(false) || self.?revoked.orValue(false)",message="revoked cannot be undone: the key is dead for good; create a new APIKey, or use suspend for a temporary stop",reason=FieldValueForbidden,fieldPath=".revoked"
 // +kubebuilder:validation:XValidation:rule="!(has(self.expiresAt) && has(self.validFor))",message="expiresAt and validFor cannot both be set: keep the one that says when the key ends"
 type APIKeySpec struct {
-	// displayName is what people call the key. It can change at any time; the key does not.
+	// displayName is the name of the key for people. A change does not affect the key.
 	// Example: Main Website Integration
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -32,7 +32,7 @@ type APIKeySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="environment cannot change: a key belongs to one environment for life; create another APIKey for the other one",reason=FieldValueForbidden
 	Environment Environment `json:"environment,omitempty"`
 
-	// permissions are what the key may do, at most 16, each an exact string that an endpoint asks for.
+	// permissions are what the key may do, at most 16, each an exact string that an endpoint requires.
 	// Example: [customers:read, telemetry:write]
 	// +optional
 	// +listType=atomic
@@ -41,7 +41,7 @@ type APIKeySpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Permissions []Permission `json:"permissions,omitempty"`
 
-	// roles are names of APIKeyRoles, at most 8, whose permissions the key has too.
+	// roles are names of APIKeyRoles, at most 8. The key has their permissions too.
 	// Example: [synchronizer]
 	// +optional
 	// +listType=atomic
@@ -50,7 +50,7 @@ type APIKeySpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Roles []RoleName `json:"roles,omitempty"`
 
-	// customers are those whose data the key opens, at most 32. None listed: every customer.
+	// customers are the customers whose data the key may access, at most 32. None listed: every customer.
 	// Example: [acme]
 	// +optional
 	// +listType=atomic
@@ -70,13 +70,13 @@ type APIKeySpec struct {
 
 	// expiresAt is when the key stops, an RFC 3339 time with upper-case 'T' and a zone, taken to the whole second,
 	// in the years 2000 to 2999.
-	// At most one of expiresAt and validFor; neither: the key never expires, unless an APIKeyPolicy says otherwise.
+	// At most one of expiresAt and validFor; neither: the key never expires, unless an APIKeyPolicy sets an expiry.
 	// Example: "2027-11-21T00:00:00Z"
 	// ---
-	// The schema is written out, without the format date-time: that one lets values through (a lower-case 't', an offset
-	// of 99 hours) that Go cannot read, and one of them would break the decoding of every list that holds it. Go and CEL
-	// read times with the same function, so what the rule lets through can be decoded. The years keep the zero time,
-	// which Go writes as null, and times out, whose year has more than four digits in UTC.
+	// The schema does not use the format date-time, which accepts values that Go cannot read: a lower-case 't', an offset of 99 hours.
+	// One such value would break the decoding of every list that holds it. Go and CEL parse times with the same function, so Go can decode
+	// every value that passes the rule. The range of years excludes the zero time, which Go writes as null, and times whose year has more
+	// than four digits in UTC.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:Type=string
@@ -91,7 +91,7 @@ type APIKeySpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="validFor must be at least 1s"
 	ValidFor Duration `json:"validFor,omitempty"`
 
-	// rateLimit is how often the key may be used. Not set: as often as its user likes, unless an APIKeyPolicy says otherwise.
+	// rateLimit is how often the key may be used. Not set: without limit, unless an APIKeyPolicy sets one.
 	// Example: {requests: 100, per: 1m, burst: 20}
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`

@@ -27,22 +27,22 @@ const (
 	PhaseExpired Phase = "Expired"
 )
 
-// KeyState is where a key record stands in the write protocol.
+// KeyState is the state of a record in the write protocol.
 //
 // +kubebuilder:validation:Enum=Pending;Active;Retiring
 type KeyState string
 
-// The states of a key record.
+// The states of a record.
 const (
-	// KeyPending: announced, maybe in the Secret already. Verifiers accept it, because a workload may hold it.
+	// KeyPending: the key is announced and may be in the Secret. Verifiers accept it, because a workload may hold it.
 	KeyPending KeyState = "Pending"
-	// KeyActive: the key in the Secret.
+	// KeyActive: the key is in the Secret.
 	KeyActive KeyState = "Active"
-	// KeyRetiring: replaced or ended; refused from notAfter on.
+	// KeyRetiring: the key was replaced or has ended. Verifiers refuse it from notAfter on.
 	KeyRetiring KeyState = "Retiring"
 )
 
-// KeyRecord is what the cluster knows of one key: a digest, never the key.
+// KeyRecord is the record of one key. It holds a digest, never the key.
 type KeyRecord struct {
 	// id is the first 12 characters of digest: what logs and headers call the key.
 	// Example: Xr4ilOzQ4PCO
@@ -60,12 +60,12 @@ type KeyRecord struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	Digest string `json:"digest,omitempty"`
 
-	// state is where the record stands: Pending, Active or Retiring.
+	// state is the state of the key: Pending, Active or Retiring.
 	// Example: Active
 	// +required
 	State KeyState `json:"state,omitempty"`
 
-	// createdAt is when the key was drawn.
+	// createdAt is when the operator drew the key.
 	// Example: "2026-11-21T09:30:00Z"
 	// +required
 	// +kubebuilder:validation:Schemaless
@@ -83,15 +83,15 @@ type KeyRecord struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
-	// rotation is what a Pending key was drawn for. It is gone once the key is Active.
+	// rotation is the rotation for which the operator drew a Pending key. It is not set once the key is Active.
 	// Example: {trigger: Annotation, value: leak-4711, overlap: 0s}
 	// +optional
 	Rotation *PendingRotation `json:"rotation,omitempty"`
 }
 
-// PendingRotation is what a key was drawn for.
+// PendingRotation is the rotation for which the operator drew a key.
 // ---
-// A rotation that is interrupted ends by it, also when the rotate annotation has changed since.
+// An interrupted rotation is finished according to it, also when the rotate annotation has changed since.
 type PendingRotation struct {
 	// trigger is what made the operator draw the key.
 	// Example: Annotation
@@ -105,8 +105,8 @@ type PendingRotation struct {
 	// +kubebuilder:validation:MaxLength=64
 	Value string `json:"value,omitempty"`
 
-	// overlap is how long the keys before it stay valid where the rotate annotation says so, from 0s to 720h.
-	// Not set: as long as spec.rotation.overlap says.
+	// overlap is how long the replaced keys stay valid according to the rotate annotation, from 0s to 720h.
+	// Not set: spec.rotation.overlap applies.
 	// Example: 0s
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) <= duration('720h')",message="overlap must be at most 720h (30 days)"
@@ -133,11 +133,11 @@ const (
 	TriggerAnnotation RotationTrigger = "Annotation"
 	// TriggerSchedule: spec.rotation.every had passed.
 	TriggerSchedule RotationTrigger = "Schedule"
-	// TriggerSecretDeleted: the Secret was gone, which is a way to ask for a rotation.
+	// TriggerSecretDeleted: the Secret was deleted, which requests a rotation.
 	TriggerSecretDeleted RotationTrigger = "SecretDeleted"
-	// TriggerSecretModified: the Secret held something else than the key that the operator had put there.
+	// TriggerSecretModified: the Secret held other content than the key that the operator had written.
 	TriggerSecretModified RotationTrigger = "SecretModified"
-	// TriggerRecovered: an interrupted rotation was brought to its end.
+	// TriggerRecovered: an interrupted rotation was finished.
 	TriggerRecovered RotationTrigger = "Recovered"
 )
 
@@ -148,7 +148,7 @@ type LastRotation struct {
 	// +required
 	Trigger RotationTrigger `json:"trigger,omitempty"`
 
-	// value is the rotate annotation that this rotation has seen: as it is up to 48 characters,
+	// value is the rotate annotation at the time of this rotation: the text itself up to 48 characters,
 	// else "sha256:" and its digest.
 	// Example: "2026-11-21"
 	// +optional
@@ -158,13 +158,13 @@ type LastRotation struct {
 	// name is value up to its comma. Wait for it after a request for a rotation.
 	// Example: leak-4711
 	// ---
-	// kubectl wait cannot compare a field with a text that holds "=", as "leak-4711,overlap=0s" does.
+	// kubectl wait cannot compare a field with a text that contains "=", such as "leak-4711,overlap=0s".
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Name string `json:"name,omitempty"`
 
-	// at is when the key became the active one.
+	// at is when the key became active.
 	// Example: "2026-11-21T09:30:00Z"
 	// +required
 	// +kubebuilder:validation:Schemaless
@@ -201,7 +201,7 @@ type SecretReference struct {
 
 // APIKeyStatus is what the operator reports. It never holds a key, only digests.
 type APIKeyStatus struct {
-	// conditions are Ready, Active, where a policy is for the key Compliant, and, only while they are true, Disputed, Reconciling and Stalled.
+	// conditions are Ready and Active, Compliant where an APIKeyPolicy applies, and, only while they are true, Disputed, Reconciling and Stalled.
 	// Example: [{type: Ready, status: "True", reason: Minted, message: "Secret main-website holds the key", lastTransitionTime: "2026-11-21T09:30:00Z"}]
 	// +optional
 	// +listType=map
@@ -210,7 +210,7 @@ type APIKeyStatus struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('3000-01-01T00:00:00Z'))",message="every lastTransitionTime must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about; -1: none yet.
+	// observedGeneration is the generation of the spec that this status describes; -1: none yet.
 	// Example: 2
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
@@ -229,13 +229,13 @@ type APIKeyStatus struct {
 	// +kubebuilder:validation:MaxItems=4
 	Keys []KeyRecord `json:"keys,omitempty"`
 
-	// secretRef is the Secret that holds the key; not set when there is none.
+	// secretRef is the Secret that holds the key. Not set: there is no Secret.
 	// Example: {name: main-website, uid: 0f0ab8a0-6c4c-4a7c-9d2c-6f3f2f0f7d11, resourceVersion: "48213"}
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
-	// expiresAt is when the key stops, whatever the reason: the earliest that spec and the policies have said when the
-	// spec was last acted on. A policy that changes later does not move it. Not set: never.
+	// expiresAt is when the key stops: the earliest end by spec and policies when the operator last acted on the spec. A policy that
+	// changes later does not move it. Not set: never.
 	// Example: "2027-11-21T00:00:00Z"
 	// +optional
 	// +kubebuilder:validation:Schemaless
@@ -244,8 +244,8 @@ type APIKeyStatus struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
-	// rateLimit is the limit in force: that of spec or the default of a policy, and never more than policies allow.
-	// Not set: none.
+	// rateLimit is the limit in force: the limit of spec or the default of a policy, and never more than the policies allow.
+	// Not set: no limit.
 	// Example: {requests: 100, per: 1m}
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
@@ -256,14 +256,14 @@ type APIKeyStatus struct {
 	LastRotation *LastRotation `json:"lastRotation,omitempty"`
 
 	// rotateValues are short digests of the last 16 values of the rotate annotation that were acted on or came with a new object,
-	// the one that was last set last. None of them rotates the key again.
+	// in the order in which they were last set. None of them rotates the key again.
 	// Example: [q1MKE-RZFJgrefm3]
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	RotateValues []RotateDigest `json:"rotateValues,omitempty"`
 
-	// lastUsedAt is when a verifier last accepted the key, to about 5 minutes.
+	// lastUsedAt is when a verifier last accepted the key, within about 5 minutes.
 	// Example: "2026-11-21T12:00:00Z"
 	// +optional
 	// +kubebuilder:validation:Schemaless

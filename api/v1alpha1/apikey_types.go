@@ -9,10 +9,9 @@ import (
 
 // APIKey declares one API key. The operator mints it into a Secret, rotates it, and ends it on expiry or revocation.
 // ---
-// The rules on the whole object are transition rules on purpose: one that also ran without oldSelf would refuse
-// the status and finalizer writes of objects that were stored before the rule was. For the same reason no transition
-// rule takes for granted that a field is there or well formed: an expiresAt that has not changed is not read. One that
-// has is compared by the second, which is what is left of it once a Go client has read it and written it back.
+// The rules on the whole object are transition rules: a rule without oldSelf would refuse the status and finalizer writes of objects that are
+// older than the rule. For the same reason no transition rule assumes that a field exists or is well formed: an unchanged expiresAt is not
+// parsed. A changed expiresAt is compared in whole seconds, because a Go client that reads and writes it keeps no more.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -41,7 +40,7 @@ type APIKey struct {
 	// +required
 	Spec APIKeySpec `json:"spec,omitzero"`
 
-	// status is what the operator reports. Until it has reported, observedGeneration is -1,
+	// status is the report of the operator. Before the first report observedGeneration is -1,
 	// so that tools that follow kstatus see an object in progress and not a finished one.
 	// Example: {observedGeneration: 1, phase: Active}
 	// +optional

@@ -3,13 +3,13 @@
 
 package v1alpha1
 
-// The string types of spec. Each has a length limit and a rule that says in words what it must look like.
+// The string types of spec. Each has a length limit and a rule whose message describes the format.
 //
-// A text in which an API key may end up by mistake is refused when something in it has the shape of a key: a prefix,
-// the environment and 49 characters. Those refusals have the reason FieldValueForbidden because the API server repeats
-// a value that is merely invalid in its answer, and so in logs.
+// Fields into which users may paste an API key by mistake refuse text that contains the shape of a key: a prefix, the environment and 49
+// characters. These refusals have the reason FieldValueForbidden, because the API server repeats an invalid value in its answer, and so in
+// logs.
 
-// Environment is the border that a key never crosses.
+// Environment is an environment of endpoints. A key works in one environment only.
 //
 // +kubebuilder:validation:Enum=Production;Staging;Development
 type Environment string
@@ -21,7 +21,7 @@ const (
 	EnvironmentDevelopment Environment = "Development"
 )
 
-// Permission is one exact string that an endpoint asks for, such as "customers:read". There are no wildcards.
+// Permission is an exact string that an endpoint requires, such as "customers:read". There are no wildcards.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
@@ -35,7 +35,7 @@ type Permission string
 // +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="a role is the name of an APIKeyRole: lower-case letters, digits, '-' and '.', such as 'synchronizer'"
 type RoleName string
 
-// Customer is the identifier of a customer in the API that the key opens.
+// Customer is the identifier of a customer in the protected API.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
@@ -45,10 +45,9 @@ type Customer string
 
 // Duration is a length of time in hours, minutes and seconds, such as "8760h" or "1h30m".
 // ---
-// It is a string in Go too: a type that parses while it is decoded lets one bad object, stored before a rule was
-// or past it, fail every list that holds it, and with it every watcher. The rule makes what is stored readable by
-// time.ParseDuration without overflow. A field of this type that has bounds checks them only on what passes it,
-// so that any other value gets one answer, the one from here.
+// It is a string in Go too: with a type that parses while it is decoded, one bad object fails every list that holds it, and so every watcher.
+// Such an object can be older than the rule. The rule makes every stored value readable by time.ParseDuration without overflow. Fields with
+// bounds check them only on values that pass the rule, so that a malformed value gets one message.
 //
 // +kubebuilder:validation:Type=string
 // +kubebuilder:validation:MinLength=2

@@ -7,17 +7,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// APIKeyPolicySpec is what an APIKeyPolicy demands of the APIKeys that it is for. What is not set demands nothing.
+// APIKeyPolicySpec holds the demands of an APIKeyPolicy on APIKeys. A field that is not set demands nothing.
 //
 // +kubebuilder:validation:MinProperties=1
 type APIKeyPolicySpec struct {
-	// namespaceSelector says for which namespaces the policy is, by their labels. Not set: for all.
+	// namespaceSelector selects the namespaces to which the policy applies, by their labels. Not set: all namespaces.
 	// Example: {matchLabels: {team: storefront}}
 	// +optional
 	// +structType=atomic
 	NamespaceSelector *NamespaceSelector `json:"namespaceSelector,omitempty"`
 
-	// environments are those that keys may be for. None listed: every environment.
+	// environments are the environments that APIKeys may name. None listed: every environment.
 	// Example: [Staging, Development]
 	// +optional
 	// +listType=atomic
@@ -26,8 +26,8 @@ type APIKeyPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=3
 	Environments []Environment `json:"environments,omitempty"`
 
-	// permissions are those that keys may name in spec.permissions, at most 128. None listed: every permission.
-	// What a key has through a role is not looked at: roles says which roles it may name.
+	// permissions are the permissions that APIKeys may name in spec.permissions, at most 128. None listed: every permission.
+	// The permissions of roles are not checked; the field roles limits the roles.
 	// Example: [customers:read]
 	// +optional
 	// +listType=atomic
@@ -36,7 +36,7 @@ type APIKeyPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=128
 	Permissions []Permission `json:"permissions,omitempty"`
 
-	// roles are those that keys may name in spec.roles, at most 64. None listed: every role.
+	// roles are the roles that APIKeys may name in spec.roles, at most 64. None listed: every role.
 	// Example: [synchronizer]
 	// +optional
 	// +listType=atomic
@@ -45,42 +45,42 @@ type APIKeyPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Roles []RoleName `json:"roles,omitempty"`
 
-	// expiry says how long keys live.
+	// expiry limits the lifetime of keys.
 	// Example: {default: 8760h, maximum: 17520h}
 	// +optional
 	Expiry *ExpiryPolicy `json:"expiry,omitempty"`
 
-	// rateLimit says how often keys may be used.
+	// rateLimit limits how often keys may be used.
 	// Example: {default: {requests: 100, per: 1m}}
 	// +optional
 	RateLimit *RateLimitPolicy `json:"rateLimit,omitempty"`
 
-	// rotation says how often keys are replaced, and how long a replaced one works on.
+	// rotation sets how often keys are replaced, and limits how long a replaced key stays valid.
 	// Example: {required: true, maximumAge: 2160h, maximumOverlap: 24h}
 	// +optional
 	Rotation *RotationPolicy `json:"rotation,omitempty"`
 
-	// customers says for which customers keys are.
+	// customers limits the customers that APIKeys may name.
 	// Example: {allowed: [acme, globex]}
 	// +optional
 	Customers *CustomerPolicy `json:"customers,omitempty"`
 
-	// secret says which labels and annotations keys may put on their Secret.
+	// secret limits the labels and annotations that APIKeys may set on their Secret.
 	// Example: {labelPrefixes: [app.kubernetes.io/], annotationPrefixes: [example.com/]}
 	// +optional
 	Secret *SecretPolicy `json:"secret,omitempty"`
 }
 
-// CustomerPolicy says for which customers keys are. A key that lists none is for every customer.
+// CustomerPolicy limits the customers that APIKeys may name. A key without customers may access the data of every customer.
 //
 // +kubebuilder:validation:MinProperties=1
 type CustomerPolicy struct {
-	// required says that a spec without customers is refused.
+	// required refuses a spec without customers.
 	// Example: true
 	// +optional
 	Required bool `json:"required,omitempty"`
 
-	// allowed are the customers that keys may name, at most 128. Where there are some, a spec without customers is refused.
+	// allowed are the customers that APIKeys may name, at most 128. If any are listed, a spec without customers is refused.
 	// None listed: every customer.
 	// Example: [acme, globex]
 	// +optional
@@ -91,8 +91,8 @@ type CustomerPolicy struct {
 	Allowed []Customer `json:"allowed,omitempty"`
 }
 
-// SecretPolicy says which labels and annotations keys may put on their Secret. Programs act on some of them, such as those that
-// copy Secrets to other namespaces.
+// SecretPolicy limits the labels and annotations that APIKeys may set on their Secret. Other programs act on some of them, for example by
+// copying the Secret to other namespaces.
 //
 // +kubebuilder:validation:MinProperties=1
 type SecretPolicy struct {
@@ -125,74 +125,73 @@ type SecretPolicy struct {
 // +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this prefix looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
 type NamePrefix string
 
-// ExpiryPolicy says how long keys live. All lengths count from the creation of the APIKey.
+// ExpiryPolicy limits the lifetime of keys. All durations count from the creation of the APIKey.
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || !self.default.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.maximum.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self.default) <= duration(self.maximum)",message="default must not be longer than maximum",fieldPath=".default"
 type ExpiryPolicy struct {
-	// default is how long a key lives whose spec does not say, at least 1s.
+	// default is the lifetime of a key whose spec has no expiry, at least 1s.
 	// Example: 8760h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="default must be at least 1s"
 	Default Duration `json:"default,omitempty"`
 
-	// maximum is how long a key lives at most, at least 1s. A key whose spec does not say, and for which no policy has
-	// a default, lives that long.
+	// maximum is the longest lifetime of a key, at least 1s. It applies to a key whose spec has no expiry and for which no policy has a
+	// default.
 	// Example: 17520h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1s')",message="maximum must be at least 1s"
 	Maximum Duration `json:"maximum,omitempty"`
 
-	// required says that a spec without expiresAt and validFor is refused, unless this policy has a default.
+	// required refuses a spec without expiresAt and validFor, unless this policy has a default.
 	// Example: true
 	// +optional
 	Required bool `json:"required,omitempty"`
 }
 
-// RateLimitPolicy says how often keys may be used.
+// RateLimitPolicy limits how often keys may be used.
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || !self.default.per.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.maximum.per.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || (self.default.requests * duration(self.maximum.per).getSeconds() <= self.maximum.requests * duration(self.default.per).getSeconds() && self.default.?burst.orValue(self.default.requests) <= self.maximum.?burst.orValue(self.maximum.requests))",message="default must not allow more than maximum, neither requests in the same time nor burst",fieldPath=".default"
 type RateLimitPolicy struct {
-	// default is the limit of a key whose spec has none.
+	// default is the limit of a key whose spec has no limit.
 	// Example: {requests: 100, per: 1m}
 	// +optional
 	Default *RateLimit `json:"default,omitempty"`
 
 	// maximum is the most that a key may have: requests divided by per, and burst (not set: as many as requests).
-	// A key whose spec has no limit, and for which no policy has a default, has this one.
+	// It applies to a key whose spec has no limit and for which no policy has a default.
 	// Example: {requests: 1000, per: 1m, burst: 200}
 	// +optional
 	Maximum *RateLimit `json:"maximum,omitempty"`
 }
 
-// RotationPolicy says how often keys are replaced, and how long a replaced one works on.
+// RotationPolicy sets how often keys are replaced, and limits how long a replaced key stays valid.
 //
 // +kubebuilder:validation:MinProperties=1
 type RotationPolicy struct {
-	// required says that a spec without rotation.every is refused.
+	// required refuses a spec without rotation.every.
 	// Example: true
 	// +optional
 	Required bool `json:"required,omitempty"`
 
-	// maximumAge is the most that rotation.every may be, at least 1m. A key that is not replaced by the clock is
-	// reported once it is older.
+	// maximumAge is the most that rotation.every may be, at least 1m. An older key without a schedule is reported as not compliant.
 	// Example: 2160h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) >= duration('1m')",message="maximumAge must be at least 1m"
 	MaximumAge Duration `json:"maximumAge,omitempty"`
 
 	// maximumOverlap is the most that rotation.overlap and an overlap in the rotate annotation may be, from 0s to 720h.
-	// A longer one that is there already counts as this long when a key is next replaced.
+	// A longer overlap from before the policy counts as this long at the next rotation.
 	// Example: 24h
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self) <= duration('720h')",message="maximumOverlap must be at most 720h (30 days)"
 	MaximumOverlap Duration `json:"maximumOverlap,omitempty"`
 }
 
-// NamespaceSelector selects namespaces by their labels, as a LabelSelector does. All that it lists must hold.
+// NamespaceSelector selects namespaces by their labels, as a LabelSelector does. A namespace has to meet every listed requirement.
 // ---
-// It is a type of its own because the policies at the API server calculate with its sizes, and a LabelSelector has none.
+// It is a type of its own because the policies at the API server need bounds for its lists, and a LabelSelector has none.
 type NamespaceSelector struct {
 	// matchLabels are labels that the namespace has, at most 16.
 	// Example: {team: storefront}
@@ -204,7 +203,7 @@ type NamespaceSelector struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
 	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
 
-	// matchExpressions are further demands on the labels of the namespace, at most 16.
+	// matchExpressions are further requirements on the labels of the namespace, at most 16.
 	// Example: [{key: stage, operator: In, values: [production]}]
 	// +optional
 	// +listType=atomic
@@ -230,7 +229,7 @@ const (
 	NamespaceLabelDoesNotExist NamespaceOperator = "DoesNotExist"
 )
 
-// NamespaceRequirement is one demand on the labels of a namespace.
+// NamespaceRequirement is one requirement on the labels of a namespace.
 //
 // +kubebuilder:validation:XValidation:rule="(self.operator in ['In', 'NotIn']) == has(self.values)",message="values go with the operators In and NotIn, and with no other",fieldPath=".values"
 type NamespaceRequirement struct {
@@ -258,12 +257,12 @@ type NamespaceRequirement struct {
 	Values []LabelValue `json:"values,omitempty"`
 }
 
-// APIKeyPolicy limits what the APIKeys of some namespaces may declare, and says what holds where they declare nothing.
-// Where several policies are for one namespace, an APIKey has to meet each of them, and the strictest value holds.
+// APIKeyPolicy limits what the APIKeys of some namespaces may declare, and sets defaults.
+// Where several policies apply to a namespace, an APIKey has to meet each of them, and the strictest value holds.
 //
-// The API server refuses an APIKey that does not meet them; what an APIKey had before a policy was made is not asked
-// again when something else in it changes. The operator mints no key for an APIKey that does not meet them, and reports
-// in the condition Compliant whether a living one does.
+// The API server refuses an APIKey that does not meet them. A field that is older than a policy is not checked again when another field
+// changes. The operator mints no key for an APIKey that does not meet them. For an APIKey with a key, the condition Compliant reports
+// whether it meets them.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=apikeypolicies,singular=apikeypolicy,scope=Cluster,shortName=akp,categories=apikey-operator

@@ -9,7 +9,7 @@ import (
 
 // APIKeyRoleSpec is what a role grants.
 type APIKeyRoleSpec struct {
-	// permissions are what every key with this role may do, 1 to 64, each an exact string that an endpoint asks for.
+	// permissions are what every key with this role may do, 1 to 64, each an exact string that an endpoint requires.
 	// Example: [customers:read, orders:read]
 	// +required
 	// +listType=atomic
@@ -19,8 +19,8 @@ type APIKeyRoleSpec struct {
 	Permissions []Permission `json:"permissions,omitempty"`
 }
 
-// APIKeyRole is a set of permissions that keys share by naming it in spec.roles. A change of the role takes effect
-// for all of them at once, and no APIKey is touched. A role that does not exist grants nothing.
+// APIKeyRole is a set of permissions for all keys that name it in spec.roles. A change of the role takes effect for all of them at once,
+// without a change of any APIKey. A role that does not exist grants nothing.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=apikeyroles,singular=apikeyrole,scope=Cluster,shortName=akr,categories=apikey-operator

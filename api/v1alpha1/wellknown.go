@@ -7,9 +7,9 @@ import "time"
 
 // Annotations on an APIKey. The operator reads them and never writes them: the pipeline that applies the manifest owns them.
 const (
-	// RotateAnnotation asks for one rotation: any value that is not one of the last MaxRotateValues that were acted on.
-	// "leak-4711,overlap=0s" asks for one whose replaced key stays valid for that long, from 0s to MaxOverlap; without an
-	// overlap spec.rotation.overlap applies. The whole text is the value: with another overlap it is another value.
+	// RotateAnnotation requests one rotation by any value that is not among the last MaxRotateValues values that were acted on.
+	// The value "leak-4711,overlap=0s" sets how long the replaced key stays valid, from 0s to MaxOverlap; without an overlap
+	// spec.rotation.overlap applies. The whole text is the value, so another overlap makes another value.
 	RotateAnnotation = GroupName + "/rotate"
 )
 
@@ -21,7 +21,7 @@ const (
 	// SecretKeyDefault is the data key that holds the API key where spec.secret.key does not name another.
 	SecretKeyDefault = "api-key"
 
-	// SecretPreviousKeyPrefix before the data key gives the data key that holds the previous API key while an overlap runs.
+	// SecretPreviousKeyPrefix is the prefix of the data key that holds the previous API key while an overlap runs.
 	SecretPreviousKeyPrefix = "previous-"
 
 	// SecretManagedByLabel and its value mark the Secrets of this operator.
@@ -30,20 +30,20 @@ const (
 	// SecretManagedByValue is the value of SecretManagedByLabel.
 	SecretManagedByValue = "apikey-operator"
 
-	// SecretAppliedAnnotation on a Secret names the labels and annotations that came from spec.secret,
-	// so that one that is taken out of spec.secret is taken off the Secret too.
+	// SecretAppliedAnnotation on a Secret names the labels and annotations that came from spec.secret. The operator removes a name from the
+	// Secret that is no longer in spec.secret.
 	SecretAppliedAnnotation = GroupName + "/applied-metadata"
 
-	// SecretValidKeysAnnotation on a Secret holds the digests of the keys that are valid since the last write of it: that of the
-	// active key as it is, others with "@" and the time of their end in seconds since 1970. A record in status.keys that it
-	// does not account for is dropped.
+	// SecretValidKeysAnnotation on a Secret holds the digests of the keys that are valid since its last write: the digest of the active key,
+	// and each other digest with "@" and its end in seconds since 1970. The operator drops every record of status.keys that the
+	// annotation does not list.
 	SecretValidKeysAnnotation = GroupName + "/valid-keys"
 
-	// SecretFenceAnnotation on a Secret changes when the operator has to invalidate a write that may still be under way.
+	// SecretFenceAnnotation on a Secret changes when the operator invalidates a write that may still be under way.
 	SecretFenceAnnotation = GroupName + "/fence"
 )
 
-// Limits that admission enforces and that other parts rely on.
+// Limits that admission enforces and that other packages rely on.
 const (
 	// MaxKeys is how many key records status.keys holds at most.
 	MaxKeys = 4
@@ -54,9 +54,9 @@ const (
 	// MaxOverlap is the longest time for which a replaced key stays valid: 30 days.
 	MaxOverlap = 720 * time.Hour
 
-	// MaxNotAfter is how far ahead the notAfter of a replaced key may be. Operator and verifier take a key with a later one for
-	// ended: no rotation asked for it. The minute beyond MaxOverlap is for clocks that differ, so that a
-	// verifier whose clock is behind accepts a key that was replaced a moment ago.
+	// MaxNotAfter is how far ahead the notAfter of a replaced key may be. Operator and verifier treat a key with a later notAfter as ended,
+	// because no rotation writes one. The minute beyond MaxOverlap allows for clock skew: a verifier whose clock is behind accepts a key
+	// that was replaced a moment ago.
 	MaxNotAfter = MaxOverlap + time.Minute
 
 	// MaxRotateValues is how many values of the rotate annotation status.rotateValues remembers.

@@ -61,7 +61,9 @@ var _ = Describe("An APIKey that is being deleted and waits for a finalizer", fu
 		}),
 	)
 
-	DescribeTable("is refused by the operator as soon as it is asked to go, whatever the way", func(ctx context.Context, policy metav1.DeletionPropagation, secretStays bool) {
+	DescribeTable("is refused by the operator as soon as its deletion is requested, in every way", func(
+		ctx context.Context, policy metav1.DeletionPropagation, secretStays bool,
+	) {
 		f := newFixture(ctx)
 		f.create(func(k *v1alpha1.APIKey) { k.Finalizers = []string{hold} })
 		f.settle()

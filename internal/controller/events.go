@@ -60,7 +60,8 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	if lifecycle.IgnoredRequest(before, after) {
 		events = append(events, event{
 			kind: corev1.EventTypeWarning, reason: eventRotationIgnored, action: actionRotate,
-			note: fmt.Sprintf("Nothing was rotated, because this value of the annotation %s was acted on before. Set a value that was not used yet", v1alpha1.RotateAnnotation),
+			note: fmt.Sprintf("Nothing was rotated, because this value of the annotation %s was acted on before. Set a value that was not used yet",
+				v1alpha1.RotateAnnotation),
 		})
 	}
 	if from, to := before.Status.Phase, after.Status.Phase; from != to {

@@ -317,7 +317,7 @@ var _ = Describe("An operator whose requests fail", Serial, func() {
 		Eventually(func() *metav1.Condition { return condition(f.key(), v1alpha1.ConditionReady) }).WithTimeout(patience).
 			Should(HaveField("Reason", v1alpha1.ReasonRequestFailed))
 		Expect(time.Now()).To(BeTemporally("<", expiresAt), "the machine is too slow for this test")
-		Eventually(func() v1alpha1.Phase { return f.key().Status.Phase }).WithTimeout(time.Until(expiresAt.Add(5*time.Second))).
+		Eventually(func() v1alpha1.Phase { return f.key().Status.Phase }).WithTimeout(time.Until(expiresAt.Add(15*time.Second))).
 			Should(Equal(v1alpha1.PhaseExpired), "at the expiry, although the rotation keeps failing")
 		Expect(f.secret()).NotTo(BeNil())
 		hook.set(allows)

@@ -43,10 +43,10 @@ func (f *fixture) forge(state v1alpha1.KeyState, changes ...func(*v1alpha1.APIKe
 func (f *fixture) editStatus(change func(*v1alpha1.APIKeyStatus)) {
 	GinkgoHelper()
 	Eventually(func() error {
-		apikey := f.key()
-		change(&apikey.Status)
+		key := f.key()
+		change(&key.Status)
 
-		return admin.Status().Update(f.ctx, apikey)
+		return admin.Status().Update(f.ctx, key)
 	}).WithTimeout(patience).Should(Succeed())
 }
 

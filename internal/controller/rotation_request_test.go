@@ -146,13 +146,13 @@ var _ = Describe("The overlap of one rotation", func() {
 		f.create()
 		f.settle()
 		old := f.value()
-		apikey := f.key()
-		for i := range apikey.Status.Conditions {
-			if apikey.Status.Conditions[i].Type == v1alpha1.ConditionReady {
-				apikey.Status.Conditions[i].Status, apikey.Status.Conditions[i].Reason = "False", "InvalidRotateOverlap"
+		key := f.key()
+		for i := range key.Status.Conditions {
+			if key.Status.Conditions[i].Type == v1alpha1.ConditionReady {
+				key.Status.Conditions[i].Status, key.Status.Conditions[i].Reason = "False", "InvalidRotateOverlap"
 			}
 		}
-		Expect(admin.Status().Update(ctx, apikey)).To(Succeed())
+		Expect(admin.Status().Update(ctx, key)).To(Succeed())
 		f.rotate("a")
 		f.edit(func(k *v1alpha1.APIKey) { k.Annotations["apikey-operator.io/rotate-overlap"] = "soon" })
 		f.settle()
@@ -223,9 +223,9 @@ var _ = Describe("A value of the rotate annotation that was acted on before", fu
 		f.rotate("1")
 		f.settle()
 		before := f.key()
-		apikey := before.DeepCopy()
-		apikey.Status.RotateValues = nil
-		Expect(admin.Status().Patch(ctx, apikey, client.MergeFrom(before))).To(Succeed())
+		key := before.DeepCopy()
+		key.Status.RotateValues = nil
+		Expect(admin.Status().Patch(ctx, key, client.MergeFrom(before))).To(Succeed())
 		f.expectUntouched(f.value())
 		f.rotate("2")
 		f.settle()
