@@ -37,6 +37,10 @@
 // decision reads, copy slices to size, and keep equal strings once (cached.go). The heap may grow by half between garbage
 // collections instead of doubling, unless GOGC says otherwise. `make bench-mint` measures the memory.
 //
+// Metadata that an editor without any grant can fill is not cached. Measured with 1,900 APIKeys with 64 KiB of annotations, which is
+// what the guardrails accept, and 1,900 copies of a Secret with 250 KiB (cmd/memory_test.go): a peak of 88 MiB of resident memory
+// while every key is rotated, where the same objects with small metadata take 82 MiB. The pod has 512 MiB.
+//
 // # Who accounts for a record
 //
 // A digest in status.keys makes a key valid, so a record that the operator did not write is a backdoor. Package lifecycle
