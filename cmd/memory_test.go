@@ -70,8 +70,17 @@ func TestMemoryUnderLargeMetadata(t *testing.T) {
 	bytes := number(t, attackBytes, most)
 	a.grow(bytes)
 	large := a.peakWhileRotating("large")
-	t.Logf("%d APIKeys and %d copies: peak of %d MiB with small metadata, %d MiB with %d KiB in each APIKey and %d KiB in each copy; the limit of the pod is %d MiB",
-		a.n, a.n, small/mebibyte, large/mebibyte, bytes>>10, most>>10, podLimit/mebibyte)
+	t.Logf(
+		"%d APIKeys and %d copies: peak of %d MiB with small metadata, %d MiB with %d KiB in each APIKey and %d KiB in each copy; the limit of the pod "+
+			"is %d MiB",
+		a.n,
+		a.n,
+		small/mebibyte,
+		large/mebibyte,
+		bytes>>10,
+		most>>10,
+		podLimit/mebibyte,
+	)
 	if large > podLimit {
 		t.Errorf("a peak of %d MiB, more than the limit of the pod", large/mebibyte)
 	}

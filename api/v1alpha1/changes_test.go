@@ -46,10 +46,29 @@ func changeRefusals() []refusal {
 
 		{name: "revoked set to false", before: "revoked: true", spec: "revoked: false", field: "spec.revoked", message: revokedFixed},
 		{name: "revoked removed", before: "revoked: true", spec: "{}", field: "spec.revoked", message: revokedFixed},
-		{name: "the whole spec replaced by one without revoked", before: "{revoked: true, displayName: a, permissions: [a]}", spec: "{displayName: b, permissions: [b]}", field: "spec.revoked", message: revokedFixed},
-		{name: "revoked removed while the operator catches up", before: "revoked: true", phase: v1alpha1.PhaseActive, spec: "{}", field: "spec.revoked", message: revokedFixed},
+		{
+			name:    "the whole spec replaced by one without revoked",
+			before:  "{revoked: true, displayName: a, permissions: [a]}",
+			spec:    "{displayName: b, permissions: [b]}",
+			field:   "spec.revoked",
+			message: revokedFixed,
+		},
+		{
+			name:    "revoked removed while the operator catches up",
+			before:  "revoked: true",
+			phase:   v1alpha1.PhaseActive,
+			spec:    "{}",
+			field:   "spec.revoked",
+			message: revokedFixed,
+		},
 
-		{name: "validFor beside expiresAt", before: `expiresAt: "2027-11-21T00:00:00Z"`, spec: `{expiresAt: "2027-11-21T00:00:00Z", validFor: 1h}`, field: "spec", message: bothExpiries},
+		{
+			name:    "validFor beside expiresAt",
+			before:  `expiresAt: "2027-11-21T00:00:00Z"`,
+			spec:    `{expiresAt: "2027-11-21T00:00:00Z", validFor: 1h}`,
+			field:   "spec",
+			message: bothExpiries,
+		},
 	}
 }
 
@@ -59,7 +78,11 @@ func changeAdmissions() []admission {
 		[]admission{
 			{name: "an empty secret added", before: "{}", spec: "secret: {}"},
 			{name: "an empty secret removed", before: "secret: {}", spec: "{}"},
-			{name: "labels of the Secret changed", before: "secret: {name: one, key: one, labels: {a: b}}", spec: "secret: {name: one, key: one, annotations: {a: b}}"},
+			{
+				name:   "labels of the Secret changed",
+				before: "secret: {name: one, key: one, labels: {a: b}}",
+				spec:   "secret: {name: one, key: one, annotations: {a: b}}",
+			},
 			{name: "revoked", before: "{}", spec: "revoked: true"},
 			{name: "revoked false removed", before: "revoked: false", spec: "{}"},
 			{name: "revoked false added", before: "{}", spec: "revoked: false"},
@@ -67,8 +90,13 @@ func changeAdmissions() []admission {
 			{name: "suspended and resumed", before: "suspend: true", spec: "suspend: false"},
 			{name: "expiresAt in place of validFor", before: "validFor: 1h", spec: `expiresAt: "2027-11-21T00:00:00Z"`},
 			{name: "validFor in place of expiresAt", before: `expiresAt: "2027-11-21T00:00:00Z"`, spec: "validFor: 1h"},
-			{name: "everything else changed", before: `{displayName: a, permissions: [a], roles: [a], customers: [a], validFor: 1h, rateLimit: {requests: 1, per: 1m}, rotation: {every: 1h}}`,
-				spec: `{displayName: b, permissions: [b], roles: [b], customers: [b], validFor: 2h, rateLimit: {requests: 2, per: 2m}, rotation: {every: 2h, overlap: 1h}}`},
+			{
+				name: "everything else changed",
+				before: `{displayName: a, permissions: [a], roles: [a], customers: [a], validFor: 1h, rateLimit: {requests: 1, per: 1m}, rotation: ` +
+					`{every: 1h}}`,
+				spec: `{displayName: b, permissions: [b], roles: [b], customers: [b], validFor: 2h, rateLimit: {requests: 2, per: 2m}, rotation: ` +
+					`{every: 2h, overlap: 1h}}`,
+			},
 		},
 		expiryChanges(v1alpha1.PhasePending), expiryChanges(v1alpha1.PhaseActive), expiryChanges(v1alpha1.PhaseSuspended),
 	)
@@ -94,11 +122,46 @@ func finalRefusals() []refusal {
 	for _, phase := range finalPhases() {
 		name := string(phase) + ", "
 		cases = append(cases, []refusal{
-			{name: name + "expiresAt moved into the future", phase: phase, before: `expiresAt: "2020-01-01T00:00:00Z"`, spec: `expiresAt: "2030-01-01T00:00:00Z"`, field: "spec.expiresAt", message: expiresAtFinal},
-			{name: name + "expiresAt moved by a second", phase: phase, before: `expiresAt: "2020-01-01T00:00:00Z"`, spec: `expiresAt: "2020-01-01T00:00:01Z"`, field: "spec.expiresAt", message: expiresAtFinal},
-			{name: name + "expiresAt in another zone", phase: phase, before: `expiresAt: "2020-01-01T00:00:00Z"`, spec: `expiresAt: "2020-01-01T00:00:00-01:00"`, field: "spec.expiresAt", message: expiresAtFinal},
-			{name: name + "expiresAt added", phase: phase, before: "{}", spec: `expiresAt: "2030-01-01T00:00:00Z"`, field: "spec.expiresAt", message: expiresAtFinal},
-			{name: name + "expiresAt removed", phase: phase, before: `expiresAt: "2020-01-01T00:00:00Z"`, spec: "{}", field: "spec.expiresAt", message: expiresAtFinal},
+			{
+				name:    name + "expiresAt moved into the future",
+				phase:   phase,
+				before:  `expiresAt: "2020-01-01T00:00:00Z"`,
+				spec:    `expiresAt: "2030-01-01T00:00:00Z"`,
+				field:   "spec.expiresAt",
+				message: expiresAtFinal,
+			},
+			{
+				name:    name + "expiresAt moved by a second",
+				phase:   phase,
+				before:  `expiresAt: "2020-01-01T00:00:00Z"`,
+				spec:    `expiresAt: "2020-01-01T00:00:01Z"`,
+				field:   "spec.expiresAt",
+				message: expiresAtFinal,
+			},
+			{
+				name:    name + "expiresAt in another zone",
+				phase:   phase,
+				before:  `expiresAt: "2020-01-01T00:00:00Z"`,
+				spec:    `expiresAt: "2020-01-01T00:00:00-01:00"`,
+				field:   "spec.expiresAt",
+				message: expiresAtFinal,
+			},
+			{
+				name:    name + "expiresAt added",
+				phase:   phase,
+				before:  "{}",
+				spec:    `expiresAt: "2030-01-01T00:00:00Z"`,
+				field:   "spec.expiresAt",
+				message: expiresAtFinal,
+			},
+			{
+				name:    name + "expiresAt removed",
+				phase:   phase,
+				before:  `expiresAt: "2020-01-01T00:00:00Z"`,
+				spec:    "{}",
+				field:   "spec.expiresAt",
+				message: expiresAtFinal,
+			},
 			{name: name + "validFor changed", phase: phase, before: "validFor: 1h", spec: "validFor: 8760h", field: "spec.validFor", message: validForFinal},
 			{name: name + "validFor added", phase: phase, before: "{}", spec: "validFor: 8760h", field: "spec.validFor", message: validForFinal},
 			{name: name + "validFor removed", phase: phase, before: "validFor: 1h", spec: "{}", field: "spec.validFor", message: validForFinal},
@@ -121,8 +184,18 @@ func finalAdmissions() []admission {
 			{name: name + "suspend removed", phase: phase, before: "suspend: true", spec: "{}"},
 			{name: name + "other permissions", phase: phase, before: "{permissions: [a], validFor: 1h}", spec: "{permissions: [b], validFor: 1h}"},
 			{name: name + "revoked false removed", phase: phase, before: "revoked: false", spec: "{}"},
-			{name: name + "the same expiresAt in another zone", phase: phase, before: `expiresAt: "2020-01-01T01:00:00+01:00"`, spec: `expiresAt: "2020-01-01T00:00:00Z"`},
-			{name: name + "the same expiresAt to the second", phase: phase, before: `expiresAt: "2020-01-01T00:00:00.7Z"`, spec: `{expiresAt: "2020-01-01T00:00:00Z", displayName: a}`},
+			{
+				name:   name + "the same expiresAt in another zone",
+				phase:  phase,
+				before: `expiresAt: "2020-01-01T01:00:00+01:00"`,
+				spec:   `expiresAt: "2020-01-01T00:00:00Z"`,
+			},
+			{
+				name:   name + "the same expiresAt to the second",
+				phase:  phase,
+				before: `expiresAt: "2020-01-01T00:00:00.7Z"`,
+				spec:   `{expiresAt: "2020-01-01T00:00:00Z", displayName: a}`,
+			},
 		}...)
 	}
 

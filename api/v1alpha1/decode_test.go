@@ -75,8 +75,16 @@ var _ = Describe("What the API server accepts can be decoded", func() {
 	It("numbers as JSON writes them", func(ctx SpecContext) {
 		for _, number := range []string{"100", "100.0", "1e2", "1.0E+2", "10000e-2"} {
 			var key v1alpha1.APIKey
-			result := restClient().Post().Namespace(namespace).Resource("apikeys").Body([]byte(`{"apiVersion":"apikey-operator.io/v1alpha1","kind":"APIKey","metadata":{"generateName":"number-"},` +
-				`"spec":{"environment":"Production","rateLimit":{"requests":` + number + `,"per":"1m"}}}`)).Do(ctx)
+			result := restClient().Post().Namespace(
+				namespace,
+			).Resource(
+				"apikeys",
+			).Body(
+				[]byte(`{"apiVersion":"apikey-operator.io/v1alpha1","kind":"APIKey","metadata":{"generateName":"number-"},` +
+					`"spec":{"environment":"Production","rateLimit":{"requests":` + number + `,"per":"1m"}}}`),
+			).Do(
+				ctx,
+			)
 			Expect(result.Into(&key)).To(Succeed(), number)
 			Expect(key.Spec.RateLimit.Requests).To(BeEquivalentTo(100), number)
 		}

@@ -48,9 +48,25 @@ func durationRefusals() []refusal {
 			"1ms", "1us", "1µs", "1ns", "1h1ms", "1e3s", "0x1h", "1_000s", "٣h", "１h", "∞h", "never", "P1D", "PT1H",
 			"1000000h", "10000000m", "1000000000s", "2562048h", "9223372036854775807s", "99999999999999999999h")...)
 		cases = append(cases, []refusal{
-			{name: "an empty duration", spec: strings.ReplaceAll(spec, "%q", `""`), field: field, message: field + " in body should be at least 2 chars long", also: durationShape},
-			{name: "a number of seconds", spec: strings.ReplaceAll(spec, "%q", "3600"), field: field, message: field + ` in body must be of type string: "integer"`},
-			{name: "26 characters", spec: strings.ReplaceAll(spec, "%q", strings.Repeat("0", 25)+"h"), field: field, message: "Too long: may not be more than 25 bytes"},
+			{
+				name:    "an empty duration",
+				spec:    strings.ReplaceAll(spec, "%q", `""`),
+				field:   field,
+				message: field + " in body should be at least 2 chars long",
+				also:    durationShape,
+			},
+			{
+				name:    "a number of seconds",
+				spec:    strings.ReplaceAll(spec, "%q", "3600"),
+				field:   field,
+				message: field + ` in body must be of type string: "integer"`,
+			},
+			{
+				name:    "26 characters",
+				spec:    strings.ReplaceAll(spec, "%q", strings.Repeat("0", 25)+"h"),
+				field:   field,
+				message: "Too long: may not be more than 25 bytes",
+			},
 		}...)
 	}
 

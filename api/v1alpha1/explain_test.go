@@ -135,7 +135,14 @@ var _ = Describe("The documentation of fields", func() {
 		kubeconfig, err := plane.Kubeconfig("reader", "system:masters")
 		Expect(err).NotTo(HaveOccurred())
 		explain := func(path string) string {
-			cmd := exec.CommandContext(ctx, plane.Program("kubectl"), "--kubeconfig="+kubeconfig, "--cache-dir="+filepath.Join(plane.Folder(), "cache"), "explain", path)
+			cmd := exec.CommandContext(
+				ctx,
+				plane.Program("kubectl"),
+				"--kubeconfig="+kubeconfig,
+				"--cache-dir="+filepath.Join(plane.Folder(), "cache"),
+				"explain",
+				path,
+			)
 			cmd.Stderr = GinkgoWriter
 			out, err := cmd.Output()
 			Expect(err).NotTo(HaveOccurred(), path)

@@ -22,19 +22,47 @@ type keyPlace struct{ field, spec, message string }
 // shortPlaces hold at most 63 characters, longPlaces hold any key and text around it.
 func shortPlaces() []keyPlace {
 	return []keyPlace{
-		{"spec.customers[0]", "customers: [%q]", "this customer looks like an API key, which must stand nowhere but in its Secret: name a customer and rotate that key"},
-		{"spec.secret.key", "secret: {key: %q}", "secret.key looks like an API key, which must stand nowhere but in its Secret: choose another data key and rotate that key"},
-		{"spec.secret.labels", "secret: {labels: {%q: v}}", "a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"},
-		{"spec.secret.labels[a]", "secret: {labels: {a: %q}}", "this label value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"},
-		{"spec.secret.annotations", "secret: {annotations: {%q: v}}", "an annotation name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"},
+		{
+			"spec.customers[0]",
+			"customers: [%q]",
+			"this customer looks like an API key, which must stand nowhere but in its Secret: name a customer and rotate that key",
+		},
+		{
+			"spec.secret.key",
+			"secret: {key: %q}",
+			"secret.key looks like an API key, which must stand nowhere but in its Secret: choose another data key and rotate that key",
+		},
+		{
+			"spec.secret.labels",
+			"secret: {labels: {%q: v}}",
+			"a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+		},
+		{
+			"spec.secret.labels[a]",
+			"secret: {labels: {a: %q}}",
+			"this label value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+		},
+		{
+			"spec.secret.annotations",
+			"secret: {annotations: {%q: v}}",
+			"an annotation name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+		},
 	}
 }
 
 func longPlaces() []keyPlace {
 	return []keyPlace{
-		{"spec.displayName", "displayName: %q", "displayName looks like an API key, which must stand nowhere but in its Secret: choose a descriptive name and rotate that key"},
+		{
+			"spec.displayName",
+			"displayName: %q",
+			"displayName looks like an API key, which must stand nowhere but in its Secret: choose a descriptive name and rotate that key",
+		},
 		{"spec.owner", "owner: %q", "owner looks like an API key, which must stand nowhere but in its Secret: name a user and rotate that key"},
-		{"spec.secret.annotations[a]", "secret: {annotations: {a: %q}}", "this annotation value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"},
+		{
+			"spec.secret.annotations[a]",
+			"secret: {annotations: {a: %q}}",
+			"this annotation value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+		},
 	}
 }
 
@@ -77,7 +105,9 @@ func keyShapeAdmissions() []admission {
 	body := strings.Repeat("x", 49)
 	var cases []admission
 	for _, p := range slices.Concat(shortPlaces(), longPlaces()) {
-		cases = append(cases, admitted(p.spec, "ak_prod_"+body[1:], "ak_test_"+body, "ak_PROD_"+body, "ak.prod_"+body, "ak_prod_x-"+body[2:]+"-x", "Z_prod_"+body)...)
+		cases = append(
+			cases,
+			admitted(p.spec, "ak_prod_"+body[1:], "ak_test_"+body, "ak_PROD_"+body, "ak.prod_"+body, "ak_prod_x-"+body[2:]+"-x", "Z_prod_"+body)...)
 	}
 
 	return cases

@@ -88,11 +88,20 @@ func largestStatus(phase v1alpha1.Phase) map[string]any {
 	status := &v1alpha1.APIKeyStatus{
 		ObservedGeneration: 1 << 52,
 		Phase:              phase,
-		SecretRef:          &v1alpha1.SecretReference{Name: strings.Repeat("a", 253), UID: types.UID(strings.Repeat("a", 64)), ResourceVersion: strings.Repeat("1", 64)},
-		ExpiresAt:          &now,
-		RateLimit:          &v1alpha1.RateLimit{Requests: 1_000_000, Per: "000024h0000000m000000000s", Burst: 1_000_000},
-		LastRotation:       &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerSecretModified, Value: strings.Repeat("🔑", 64), Name: strings.Repeat("🔑", 64), At: now},
-		LastUsedAt:         &now,
+		SecretRef: &v1alpha1.SecretReference{
+			Name:            strings.Repeat("a", 253),
+			UID:             types.UID(strings.Repeat("a", 64)),
+			ResourceVersion: strings.Repeat("1", 64),
+		},
+		ExpiresAt: &now,
+		RateLimit: &v1alpha1.RateLimit{Requests: 1_000_000, Per: "000024h0000000m000000000s", Burst: 1_000_000},
+		LastRotation: &v1alpha1.LastRotation{
+			Trigger: v1alpha1.TriggerSecretModified,
+			Value:   strings.Repeat("🔑", 64),
+			Name:    strings.Repeat("🔑", 64),
+			At:      now,
+		},
+		LastUsedAt: &now,
 	}
 	for i := range v1alpha1.MaxKeys {
 		status.Keys = append(status.Keys, v1alpha1.KeyRecord{

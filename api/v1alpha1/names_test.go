@@ -20,23 +20,60 @@ const (
 func nameRefusals() []refusal {
 	return slices.Concat(
 		[]refusal{
-			{name: "an empty name", spec: `displayName: ""`, field: "spec.displayName", message: "spec.displayName in body should be at least 1 chars long", also: displayNameShape},
-			{name: "a name of 101 characters", spec: "displayName: " + strings.Repeat("ü", 101), field: "spec.displayName", message: "Too long: may not be more than 100 bytes"},
+			{
+				name:    "an empty name",
+				spec:    `displayName: ""`,
+				field:   "spec.displayName",
+				message: "spec.displayName in body should be at least 1 chars long",
+				also:    displayNameShape,
+			},
+			{
+				name:    "a name of 101 characters",
+				spec:    "displayName: " + strings.Repeat("ü", 101),
+				field:   "spec.displayName",
+				message: "Too long: may not be more than 100 bytes",
+			},
 			{name: "a number", spec: "displayName: 5", field: "spec.displayName", message: `spec.displayName in body must be of type string: "integer"`},
 
 			{name: "no environment", spec: "environment: null", field: "spec.environment", message: "Required value"},
-			{name: "an environment of another product", spec: "environment: Testing", field: "spec.environment", message: `Unsupported value: "Testing": ` + environments},
-			{name: "an environment in lower case", spec: "environment: production", field: "spec.environment", message: `Unsupported value: "production": ` + environments},
+			{
+				name:    "an environment of another product",
+				spec:    "environment: Testing",
+				field:   "spec.environment",
+				message: `Unsupported value: "Testing": ` + environments,
+			},
+			{
+				name:    "an environment in lower case",
+				spec:    "environment: production",
+				field:   "spec.environment",
+				message: `Unsupported value: "production": ` + environments,
+			},
 			{name: "an empty environment", spec: `environment: ""`, field: "spec.environment", message: `Unsupported value: "": ` + environments},
 
 			{name: "a list of no customers", spec: "customers: []", field: "spec.customers", message: "spec.customers in body should have at least 1 items"},
 			{name: "33 customers", spec: "customers: " + listOf(33), field: "spec.customers", message: "Too many: 33: must have at most 32 items"},
 			{name: "a customer twice", spec: "customers: [acme, globex, acme]", field: "spec.customers", message: repeated("customers")},
-			{name: "an empty customer", spec: `customers: [""]`, field: "spec.customers[0]", message: "spec.customers[0] in body should be at least 1 chars long", also: customerShape},
-			{name: "a customer of 64 characters", spec: "customers: [" + strings.Repeat("a", 64) + "]", field: "spec.customers[0]", message: "Too long: may not be more than 63 bytes"},
+			{
+				name:    "an empty customer",
+				spec:    `customers: [""]`,
+				field:   "spec.customers[0]",
+				message: "spec.customers[0] in body should be at least 1 chars long",
+				also:    customerShape,
+			},
+			{
+				name:    "a customer of 64 characters",
+				spec:    "customers: [" + strings.Repeat("a", 64) + "]",
+				field:   "spec.customers[0]",
+				message: "Too long: may not be more than 63 bytes",
+			},
 
 			{name: "an empty owner", spec: `owner: ""`, field: "spec.owner", message: "spec.owner in body should be at least 1 chars long", also: ownerShape},
-			{name: "an owner of 254 characters", spec: "owner: " + strings.Repeat("a", 254), field: "spec.owner", message: "Too long: may not be more than 253 bytes"},
+			{
+				name:    "an owner of 254 characters",
+				spec:    "owner: " + strings.Repeat("a", 254),
+				field:   "spec.owner",
+				message: "Too long: may not be more than 253 bytes",
+			},
 		},
 		shaped("displayName: %q", "spec.displayName", displayNameShape,
 			" ", "a ", " a", "a\n", "a\nb", "a\tb", "a\x00b", "a\x7fb", "a\u0085b", "a\u2028b", "a\u2029b",

@@ -17,18 +17,50 @@ const (
 func permissionRefusals() []refusal {
 	return slices.Concat(
 		[]refusal{
-			{name: "a list of no permissions", spec: "permissions: []", field: "spec.permissions", message: "spec.permissions in body should have at least 1 items"},
+			{
+				name:    "a list of no permissions",
+				spec:    "permissions: []",
+				field:   "spec.permissions",
+				message: "spec.permissions in body should have at least 1 items",
+			},
 			{name: "17 permissions", spec: "permissions: " + listOf(17), field: "spec.permissions", message: "Too many: 17: must have at most 16 items"},
 			{name: "a permission twice", spec: "permissions: [a, a]", field: "spec.permissions", message: repeated("permissions")},
-			{name: "a permission of 65 characters", spec: "permissions: [" + strings.Repeat("a", 65) + "]", field: "spec.permissions[0]", message: "Too long: may not be more than 64 bytes"},
-			{name: "an empty permission", spec: `permissions: [""]`, field: "spec.permissions[0]", message: "spec.permissions[0] in body should be at least 1 chars long", also: permissionShape},
-			{name: "a text and no list", spec: "permissions: customers:read", field: "spec.permissions", message: `spec.permissions in body must be of type array: "string"`},
+			{
+				name:    "a permission of 65 characters",
+				spec:    "permissions: [" + strings.Repeat("a", 65) + "]",
+				field:   "spec.permissions[0]",
+				message: "Too long: may not be more than 64 bytes",
+			},
+			{
+				name:    "an empty permission",
+				spec:    `permissions: [""]`,
+				field:   "spec.permissions[0]",
+				message: "spec.permissions[0] in body should be at least 1 chars long",
+				also:    permissionShape,
+			},
+			{
+				name:    "a text and no list",
+				spec:    "permissions: customers:read",
+				field:   "spec.permissions",
+				message: `spec.permissions in body must be of type array: "string"`,
+			},
 
 			{name: "a list of no roles", spec: "roles: []", field: "spec.roles", message: "spec.roles in body should have at least 1 items"},
 			{name: "9 roles", spec: "roles: " + listOf(9), field: "spec.roles", message: "Too many: 9: must have at most 8 items"},
 			{name: "a role twice", spec: "roles: [a, a]", field: "spec.roles", message: repeated("roles")},
-			{name: "a role of 64 characters", spec: "roles: [" + strings.Repeat("a", 64) + "]", field: "spec.roles[0]", message: "Too long: may not be more than 63 bytes"},
-			{name: "an empty role", spec: `roles: [""]`, field: "spec.roles[0]", message: "spec.roles[0] in body should be at least 1 chars long", also: roleShape},
+			{
+				name:    "a role of 64 characters",
+				spec:    "roles: [" + strings.Repeat("a", 64) + "]",
+				field:   "spec.roles[0]",
+				message: "Too long: may not be more than 63 bytes",
+			},
+			{
+				name:    "an empty role",
+				spec:    `roles: [""]`,
+				field:   "spec.roles[0]",
+				message: "spec.roles[0] in body should be at least 1 chars long",
+				also:    roleShape,
+			},
 		},
 		shaped("permissions: [a, %q]", "spec.permissions[1]", permissionShape,
 			"*", "customers:*", "*:read", "customers:**", "customers:?", "Customers:read", "customers:READ", "customers read",

@@ -18,8 +18,18 @@ const (
 func customerPolicyRefusals() []refusal {
 	cases := []refusal{
 		{name: "empty customers", spec: "customers: {}", field: "spec.customers", message: "spec.customers in body should have at least 1 properties"},
-		{name: "129 customers", spec: "customers: {allowed: " + listOf(129) + "}", field: "spec.customers.allowed", message: "Too many: 129: must have at most 128 items"},
-		{name: "required customers as text", spec: `customers: {required: "yes"}`, field: "spec.customers.required", message: `spec.customers.required in body must be of type boolean: "string"`},
+		{
+			name:    "129 customers",
+			spec:    "customers: {allowed: " + listOf(129) + "}",
+			field:   "spec.customers.allowed",
+			message: "Too many: 129: must have at most 128 items",
+		},
+		{
+			name:    "required customers as text",
+			spec:    `customers: {required: "yes"}`,
+			field:   "spec.customers.required",
+			message: `spec.customers.required in body must be of type boolean: "string"`,
+		},
 	}
 	for _, r := range slices.Concat(nameRefusals(), keyShapeRefusals()) {
 		list, found := strings.CutPrefix(r.spec, "customers: ")
@@ -43,11 +53,27 @@ func prefixRefusals(list string) []refusal {
 	return slices.Concat(
 		[]refusal{
 			{name: "no " + list, spec: spec(""), field: field, message: field + " in body should have at least 1 items"},
-			{name: "an empty secret beside " + list, spec: "secret: {}", field: "spec.secret", message: "spec.secret in body should have at least 1 properties"},
+			{
+				name:    "an empty secret beside " + list,
+				spec:    "secret: {}",
+				field:   "spec.secret",
+				message: "spec.secret in body should have at least 1 properties",
+			},
 			{name: "17 " + list, spec: "secret: {" + list + ": " + listOf(17) + "}", field: field, message: "Too many: 17: must have at most 16 items"},
 			{name: "a prefix twice in " + list, spec: spec("a, b, a"), field: field, message: repeated(list)},
-			{name: "an empty prefix in " + list, spec: spec(`""`), field: field + "[0]", message: field + "[0] in body should be at least 1 chars long", also: prefixShape},
-			{name: "a prefix of 318 characters in " + list, spec: spec(longestName() + "b"), field: field + "[0]", message: "Too long: may not be more than 317 bytes"},
+			{
+				name:    "an empty prefix in " + list,
+				spec:    spec(`""`),
+				field:   field + "[0]",
+				message: field + "[0] in body should be at least 1 chars long",
+				also:    prefixShape,
+			},
+			{
+				name:    "a prefix of 318 characters in " + list,
+				spec:    spec(longestName() + "b"),
+				field:   field + "[0]",
+				message: "Too long: may not be more than 317 bytes",
+			},
 		},
 		shaped(spec("%q"), field+"[0]", prefixShape, "*", "a*", "/a", "-a", ".a", "a b", " a", "ä", "a\n"),
 		shaped(spec("%q"), field+"[0]", prefixIsKey, keyTexts("a", "ak")...),

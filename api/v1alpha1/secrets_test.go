@@ -9,12 +9,14 @@ import (
 )
 
 const (
-	secretNameShape      = "secret.name is the name of a Secret: lower-case letters, digits, '-' and '.', such as 'main-website'"
-	secretKeyShape       = "secret.key is a data key of a Secret: letters, digits, '-', '_' and '.', such as 'api-key'"
-	labelNameShape       = "a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
-	labelNameTaken       = "secret.labels must not use the prefix 'apikey-operator.io/' or the label 'app.kubernetes.io/managed-by', which are the operator's: take them out"
-	labelValueShape      = "a label value is letters, digits, '-', '_' and '.', and begins and ends with a letter or digit, such as 'storefront'"
-	annotationNameShape  = "an annotation name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/contact'"
+	secretNameShape = "secret.name is the name of a Secret: lower-case letters, digits, '-' and '.', such as 'main-website'"
+	secretKeyShape  = "secret.key is a data key of a Secret: letters, digits, '-', '_' and '.', such as 'api-key'"
+	labelNameShape  = "a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
+	labelNameTaken  = "secret.labels must not use the prefix 'apikey-operator.io/' or the label 'app.kubernetes.io/managed-by', which are the " +
+		"operator's: take them out"
+	labelValueShape     = "a label value is letters, digits, '-', '_' and '.', and begins and ends with a letter or digit, such as 'storefront'"
+	annotationNameShape = "an annotation name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as " +
+		"'example.com/contact'"
 	annotationNamesTaken = "secret.annotations must not use the prefix 'apikey-operator.io/', which is the operator's: take them out"
 )
 
@@ -43,20 +45,77 @@ func longestName() string {
 func secretRefusals() []refusal {
 	return slices.Concat(
 		[]refusal{
-			{name: "an empty name", spec: `secret: {name: ""}`, field: "spec.secret.name", message: "spec.secret.name in body should be at least 1 chars long", also: secretNameShape},
-			{name: "a name of 254 characters", spec: "secret: {name: " + strings.Repeat("a", 254) + "}", field: "spec.secret.name", message: "Too long: may not be more than 253 bytes"},
-			{name: "an empty data key", spec: `secret: {key: ""}`, field: "spec.secret.key", message: "spec.secret.key in body should be at least 1 chars long", also: secretKeyShape},
-			{name: "a data key of 64 characters", spec: "secret: {key: " + strings.Repeat("a", 64) + "}", field: "spec.secret.key", message: "Too long: may not be more than 63 bytes"},
+			{
+				name:    "an empty name",
+				spec:    `secret: {name: ""}`,
+				field:   "spec.secret.name",
+				message: "spec.secret.name in body should be at least 1 chars long",
+				also:    secretNameShape,
+			},
+			{
+				name:    "a name of 254 characters",
+				spec:    "secret: {name: " + strings.Repeat("a", 254) + "}",
+				field:   "spec.secret.name",
+				message: "Too long: may not be more than 253 bytes",
+			},
+			{
+				name:    "an empty data key",
+				spec:    `secret: {key: ""}`,
+				field:   "spec.secret.key",
+				message: "spec.secret.key in body should be at least 1 chars long",
+				also:    secretKeyShape,
+			},
+			{
+				name:    "a data key of 64 characters",
+				spec:    "secret: {key: " + strings.Repeat("a", 64) + "}",
+				field:   "spec.secret.key",
+				message: "Too long: may not be more than 63 bytes",
+			},
 
-			{name: "no labels at all", spec: "secret: {labels: {}}", field: "spec.secret.labels", message: "spec.secret.labels in body should have at least 1 properties"},
+			{
+				name:    "no labels at all",
+				spec:    "secret: {labels: {}}",
+				field:   "spec.secret.labels",
+				message: "spec.secret.labels in body should have at least 1 properties",
+			},
 			{name: "17 labels", spec: "secret: {labels: " + mapOf(17) + "}", field: "spec.secret.labels", message: "Too many: 17: must have at most 16 items"},
-			{name: "a label value of 64 characters", spec: "secret: {labels: {a: " + strings.Repeat("a", 64) + "}}", field: "spec.secret.labels.a", message: "Too long: may not be more than 63 bytes"},
-			{name: "a number as a label value", spec: "secret: {labels: {a: 1}}", field: "spec.secret.labels.a", message: `spec.secret.labels.a in body must be of type string: "integer"`},
-			{name: "a label without a value, which the API server takes out", spec: "secret: {labels: {a: null}}", field: "spec.secret.labels", message: "spec.secret.labels in body should have at least 1 properties"},
+			{
+				name:    "a label value of 64 characters",
+				spec:    "secret: {labels: {a: " + strings.Repeat("a", 64) + "}}",
+				field:   "spec.secret.labels.a",
+				message: "Too long: may not be more than 63 bytes",
+			},
+			{
+				name:    "a number as a label value",
+				spec:    "secret: {labels: {a: 1}}",
+				field:   "spec.secret.labels.a",
+				message: `spec.secret.labels.a in body must be of type string: "integer"`,
+			},
+			{
+				name:    "a label without a value, which the API server takes out",
+				spec:    "secret: {labels: {a: null}}",
+				field:   "spec.secret.labels",
+				message: "spec.secret.labels in body should have at least 1 properties",
+			},
 
-			{name: "no annotations at all", spec: "secret: {annotations: {}}", field: "spec.secret.annotations", message: "spec.secret.annotations in body should have at least 1 properties"},
-			{name: "17 annotations", spec: "secret: {annotations: " + mapOf(17) + "}", field: "spec.secret.annotations", message: "Too many: 17: must have at most 16 items"},
-			{name: "an annotation value of 1025 characters", spec: "secret: {annotations: {a: " + strings.Repeat("a", 1025) + "}}", field: "spec.secret.annotations.a", message: "Too long: may not be more than 1024 bytes"},
+			{
+				name:    "no annotations at all",
+				spec:    "secret: {annotations: {}}",
+				field:   "spec.secret.annotations",
+				message: "spec.secret.annotations in body should have at least 1 properties",
+			},
+			{
+				name:    "17 annotations",
+				spec:    "secret: {annotations: " + mapOf(17) + "}",
+				field:   "spec.secret.annotations",
+				message: "Too many: 17: must have at most 16 items",
+			},
+			{
+				name:    "an annotation value of 1025 characters",
+				spec:    "secret: {annotations: {a: " + strings.Repeat("a", 1025) + "}}",
+				field:   "spec.secret.annotations.a",
+				message: "Too long: may not be more than 1024 bytes",
+			},
 		},
 		shaped("secret: {name: %q}", "spec.secret.name", secretNameShape,
 			"Main", "a_b", "a b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "a/b", "ä", "a\n", "*"),

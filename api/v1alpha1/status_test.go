@@ -25,27 +25,97 @@ const (
 func statusRefusals() []refusal {
 	return slices.Concat(
 		[]refusal{
-			{name: "a phase that does not exist", status: "phase: Inactive", field: "status.phase", message: `Unsupported value: "Inactive": supported values: "Pending", "Active", "Suspended", "Revoked", "Expired"`},
-			{name: "a generation below -1", status: "observedGeneration: -2", field: "status.observedGeneration", message: "observedGeneration in body should be greater than or equal to -1"},
+			{
+				name:    "a phase that does not exist",
+				status:  "phase: Inactive",
+				field:   "status.phase",
+				message: `Unsupported value: "Inactive": supported values: "Pending", "Active", "Suspended", "Revoked", "Expired"`,
+			},
+			{
+				name:    "a generation below -1",
+				status:  "observedGeneration: -2",
+				field:   "status.observedGeneration",
+				message: "observedGeneration in body should be greater than or equal to -1",
+			},
 			{name: "5 keys", status: "keys: " + records(5), field: "status.keys", message: "Too many: 5: must have at most 4 items"},
-			{name: "a key twice", status: "keys: [{" + validKey + "}, {" + validKey + "}]", field: "status.keys[1]", message: `Duplicate value: {"id":"AbCdEfGhIjKl"}`},
-			{name: "a condition twice", status: "conditions: " + strings.ReplaceAll(conditions(2), "T1", "T0"), field: "status.conditions[1]", message: `Duplicate value: {"type":"T0"}`},
+			{
+				name:    "a key twice",
+				status:  "keys: [{" + validKey + "}, {" + validKey + "}]",
+				field:   "status.keys[1]",
+				message: `Duplicate value: {"id":"AbCdEfGhIjKl"}`,
+			},
+			{
+				name:    "a condition twice",
+				status:  "conditions: " + strings.ReplaceAll(conditions(2), "T1", "T0"),
+				field:   "status.conditions[1]",
+				message: `Duplicate value: {"type":"T0"}`,
+			},
 			{name: "17 conditions", status: "conditions: " + conditions(17), field: "status.conditions", message: "Too many: 17: must have at most 16 items"},
-			{name: "a short uid", status: `secretRef: {name: a, uid: "", resourceVersion: "1"}`, field: "status.secretRef.uid", message: "secretRef.uid in body should be at least 1 chars long"},
-			{name: "a long uid", status: `secretRef: {name: a, uid: ` + strings.Repeat("a", 65) + `, resourceVersion: "1"}`, field: "status.secretRef.uid", message: "Too long: may not be more than 64 bytes"},
+			{
+				name:    "a short uid",
+				status:  `secretRef: {name: a, uid: "", resourceVersion: "1"}`,
+				field:   "status.secretRef.uid",
+				message: "secretRef.uid in body should be at least 1 chars long",
+			},
+			{
+				name:    "a long uid",
+				status:  `secretRef: {name: a, uid: ` + strings.Repeat("a", 65) + `, resourceVersion: "1"}`,
+				field:   "status.secretRef.uid",
+				message: "Too long: may not be more than 64 bytes",
+			},
 			{name: "no uid", status: `secretRef: {name: a, resourceVersion: "1"}`, field: "status.secretRef.uid", message: "Required value"},
-			{name: "an empty name", status: `secretRef: {name: "", uid: a, resourceVersion: "1"}`, field: "status.secretRef.name", message: "secretRef.name in body should be at least 1 chars long"},
-			{name: "a long name", status: `secretRef: {name: ` + strings.Repeat("a", 254) + `, uid: a, resourceVersion: "1"}`, field: "status.secretRef.name", message: "Too long: may not be more than 253 bytes"},
+			{
+				name:    "an empty name",
+				status:  `secretRef: {name: "", uid: a, resourceVersion: "1"}`,
+				field:   "status.secretRef.name",
+				message: "secretRef.name in body should be at least 1 chars long",
+			},
+			{
+				name:    "a long name",
+				status:  `secretRef: {name: ` + strings.Repeat("a", 254) + `, uid: a, resourceVersion: "1"}`,
+				field:   "status.secretRef.name",
+				message: "Too long: may not be more than 253 bytes",
+			},
 			{name: "no name", status: `secretRef: {uid: a, resourceVersion: "1"}`, field: "status.secretRef.name", message: "Required value"},
-			{name: "an empty resourceVersion", status: `secretRef: {name: a, uid: a, resourceVersion: ""}`, field: "status.secretRef.resourceVersion", message: "secretRef.resourceVersion in body should be at least 1 chars long"},
-			{name: "a long resourceVersion", status: `secretRef: {name: a, uid: a, resourceVersion: "` + strings.Repeat("1", 65) + `"}`, field: "status.secretRef.resourceVersion", message: "Too long: may not be more than 64 bytes"},
+			{
+				name:    "an empty resourceVersion",
+				status:  `secretRef: {name: a, uid: a, resourceVersion: ""}`,
+				field:   "status.secretRef.resourceVersion",
+				message: "secretRef.resourceVersion in body should be at least 1 chars long",
+			},
+			{
+				name:    "a long resourceVersion",
+				status:  `secretRef: {name: a, uid: a, resourceVersion: "` + strings.Repeat("1", 65) + `"}`,
+				field:   "status.secretRef.resourceVersion",
+				message: "Too long: may not be more than 64 bytes",
+			},
 			{name: "no resourceVersion", status: `secretRef: {name: a, uid: a}`, field: "status.secretRef.resourceVersion", message: "Required value"},
 			{name: "no trigger", status: `lastRotation: {at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.trigger", message: "Required value"},
-			{name: "a trigger that does not exist", status: `lastRotation: {trigger: Moon, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.trigger", message: `Unsupported value: "Moon": supported values: "Created", "Annotation", "Schedule", "SecretDeleted", "SecretModified", "Recovered"`},
+			{
+				name:    "a trigger that does not exist",
+				status:  `lastRotation: {trigger: Moon, at: "2026-11-21T00:00:00Z"}`,
+				field:   "status.lastRotation.trigger",
+				message: `Unsupported value: "Moon": supported values: "Created", "Annotation", "Schedule", "SecretDeleted", "SecretModified", "Recovered"`,
+			},
 			{name: "no time of the rotation", status: `lastRotation: {trigger: Created}`, field: "status.lastRotation.at", message: "Required value"},
-			{name: "a value long enough for a key and more", status: `lastRotation: {trigger: Annotation, value: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.value", message: "Too long: may not be more than 64 bytes"},
-			{name: "an empty name of a request", status: `lastRotation: {trigger: Annotation, name: "", at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.name", message: "lastRotation.name in body should be at least 1 chars long"},
-			{name: "a name of a request long enough for a key and more", status: `lastRotation: {trigger: Annotation, name: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`, field: "status.lastRotation.name", message: "Too long: may not be more than 64 bytes"},
+			{
+				name:    "a value long enough for a key and more",
+				status:  `lastRotation: {trigger: Annotation, value: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`,
+				field:   "status.lastRotation.value",
+				message: "Too long: may not be more than 64 bytes",
+			},
+			{
+				name:    "an empty name of a request",
+				status:  `lastRotation: {trigger: Annotation, name: "", at: "2026-11-21T00:00:00Z"}`,
+				field:   "status.lastRotation.name",
+				message: "lastRotation.name in body should be at least 1 chars long",
+			},
+			{
+				name:    "a name of a request long enough for a key and more",
+				status:  `lastRotation: {trigger: Annotation, name: ` + strings.Repeat("a", 65) + `, at: "2026-11-21T00:00:00Z"}`,
+				field:   "status.lastRotation.name",
+				message: "Too long: may not be more than 64 bytes",
+			},
 		},
 		recordRefusals(),
 		pendingRefusals(),
@@ -78,7 +148,12 @@ func recordRefusals() []refusal {
 		record("a long digest", validDigest+" => A"+validDigest, "digest", "Too long: may not be more than 43 bytes"),
 		record("a digest with padding", validDigest+" => "+validDigest[1:]+"=", "digest", "keys[0].digest in body should match '^[A-Za-z0-9_-]+$'"),
 		record("no digest", "digest: "+validDigest+", => ", "digest", "Required value"),
-		record("a state that does not exist", "state: Active => state: Dead", "state", `Unsupported value: "Dead": supported values: "Pending", "Active", "Retiring"`),
+		record(
+			"a state that does not exist",
+			"state: Active => state: Dead",
+			"state",
+			`Unsupported value: "Dead": supported values: "Pending", "Active", "Retiring"`,
+		),
 		record("no state", "state: Active,  => ", "state", "Required value"),
 		record("no time", `, createdAt: "2026-11-21T00:00:00Z" => `, "createdAt", "Required value"),
 	}
@@ -87,17 +162,47 @@ func recordRefusals() []refusal {
 // pendingRefusals are about what a Pending key was drawn for.
 func pendingRefusals() []refusal {
 	pending := func(name, rotation, field, message string) refusal {
-		return refusal{name: name, status: "keys: [{" + validKey + ", rotation: {" + rotation + "}}]", field: "status.keys[0].rotation." + field, message: message}
+		return refusal{
+			name:    name,
+			status:  "keys: [{" + validKey + ", rotation: {" + rotation + "}}]",
+			field:   "status.keys[0].rotation." + field,
+			message: message,
+		}
 	}
-	short := pending("a pending rotation with an empty overlap", `trigger: Annotation, overlap: ""`, "overlap", "keys[0].rotation.overlap in body should be at least 2 chars long")
+	short := pending(
+		"a pending rotation with an empty overlap",
+		`trigger: Annotation, overlap: ""`,
+		"overlap",
+		"keys[0].rotation.overlap in body should be at least 2 chars long",
+	)
 	short.also = durationShape
 	cases := []refusal{
 		pending("a pending rotation without a trigger", "value: a", "trigger", "Required value"),
-		pending("a pending rotation by a trigger that does not exist", "trigger: Moon", "trigger", `Unsupported value: "Moon": supported values: "Created", "Annotation", "Schedule", "SecretDeleted", "SecretModified", "Recovered"`),
-		pending("a pending rotation with an empty value", `trigger: Annotation, value: ""`, "value", "keys[0].rotation.value in body should be at least 1 chars long"),
-		pending("a pending rotation with a long value", "trigger: Annotation, value: "+strings.Repeat("a", 65), "value", "Too long: may not be more than 64 bytes"),
+		pending(
+			"a pending rotation by a trigger that does not exist",
+			"trigger: Moon",
+			"trigger",
+			`Unsupported value: "Moon": supported values: "Created", "Annotation", "Schedule", "SecretDeleted", "SecretModified", "Recovered"`,
+		),
+		pending(
+			"a pending rotation with an empty value",
+			`trigger: Annotation, value: ""`,
+			"value",
+			"keys[0].rotation.value in body should be at least 1 chars long",
+		),
+		pending(
+			"a pending rotation with a long value",
+			"trigger: Annotation, value: "+strings.Repeat("a", 65),
+			"value",
+			"Too long: may not be more than 64 bytes",
+		),
 		pending("a pending rotation with an overlap in days", "trigger: Annotation, overlap: 1d", "overlap", durationShape),
-		pending("a pending rotation with a long overlap", "trigger: Annotation, overlap: 0720h0000000m0000000000001s", "overlap", "Too long: may not be more than 25 bytes"),
+		pending(
+			"a pending rotation with a long overlap",
+			"trigger: Annotation, overlap: 0720h0000000m0000000000001s",
+			"overlap",
+			"Too long: may not be more than 25 bytes",
+		),
 		pending("a pending rotation with an overlap of more than 720h", "trigger: Annotation, overlap: 720h1s", "overlap", overlapBounds),
 	}
 
@@ -110,9 +215,24 @@ func rotateValueRefusals() []refusal {
 
 	return []refusal{
 		{name: "17 values", status: digests(17), field: "status.rotateValues", message: "Too many: 17: must have at most 16 items"},
-		{name: "a short digest of a value", status: "rotateValues: [AbCdEfGhIjKlMnO]", field: "status.rotateValues[0]", message: "rotateValues[0] in body should be at least 16 chars long"},
-		{name: "a long digest of a value", status: "rotateValues: [AbCdEfGhIjKlMnOpQ]", field: "status.rotateValues[0]", message: "Too long: may not be more than 16 bytes"},
-		{name: "a value instead of its digest", status: "rotateValues: ['2026-11-21 10:00']", field: "status.rotateValues[0]", message: "rotateValues[0] in body should match '^[A-Za-z0-9_-]+$'"},
+		{
+			name:    "a short digest of a value",
+			status:  "rotateValues: [AbCdEfGhIjKlMnO]",
+			field:   "status.rotateValues[0]",
+			message: "rotateValues[0] in body should be at least 16 chars long",
+		},
+		{
+			name:    "a long digest of a value",
+			status:  "rotateValues: [AbCdEfGhIjKlMnOpQ]",
+			field:   "status.rotateValues[0]",
+			message: "Too long: may not be more than 16 bytes",
+		},
+		{
+			name:    "a value instead of its digest",
+			status:  "rotateValues: ['2026-11-21 10:00']",
+			field:   "status.rotateValues[0]",
+			message: "rotateValues[0] in body should match '^[A-Za-z0-9_-]+$'",
+		},
 	}
 }
 
@@ -135,15 +255,34 @@ func limitInForceRefusals() []refusal {
 
 // statusTimes are times that Go cannot read, reads as no time at all, or cannot write again.
 func statusTimes(status, field, message string) []refusal {
-	texts := []string{"2027-11-21t00:00:00Z", "2027-11-21T00:00:00z", "2027-11-21T00:00:00+99:99", "2027-11-21T00:00:00_5Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z",
-		"1999-12-31T23:59:59Z", "2000-01-01T00:00:00+00:01", "3000-01-01T00:00:00Z", "2999-12-31T23:59:59-00:01", "9999-12-31T23:59:59-23:59"}
+	texts := []string{
+		"2027-11-21t00:00:00Z",
+		"2027-11-21T00:00:00z",
+		"2027-11-21T00:00:00+99:99",
+		"2027-11-21T00:00:00_5Z",
+		"0000-01-01T00:00:00Z",
+		"0001-01-01T00:00:00Z",
+		"1999-12-31T23:59:59Z",
+		"2000-01-01T00:00:00+00:01",
+		"3000-01-01T00:00:00Z",
+		"2999-12-31T23:59:59-00:01",
+		"9999-12-31T23:59:59-23:59",
+	}
 	cases := make([]refusal, 0, len(texts))
 	for _, text := range texts {
 		cases = append(cases, refusal{name: text, status: fmt.Sprintf(status, text), field: field, message: message})
 	}
 
 	if field != "status.conditions" { // the type of Kubernetes has no length
-		cases = append(cases, refusal{name: "36 characters", status: fmt.Sprintf(status, "2027-11-21T00:00:00.1234567890+01:00"), field: field, message: "Too long: may not be more than 35 bytes"})
+		cases = append(
+			cases,
+			refusal{
+				name:    "36 characters",
+				status:  fmt.Sprintf(status, "2027-11-21T00:00:00.1234567890+01:00"),
+				field:   field,
+				message: "Too long: may not be more than 35 bytes",
+			},
+		)
 	}
 
 	return cases
@@ -153,7 +292,11 @@ func statusTimes(status, field, message string) []refusal {
 func records(n int) string {
 	list := make([]string, n)
 	for i := range list {
-		list[i] = fmt.Sprintf(`{id: AbCdEfGhIjK%d, digest: %s, state: Retiring, createdAt: "2026-11-21T00:00:00Z", notAfter: "2026-11-21T00:00:00Z"}`, i, validDigest)
+		list[i] = fmt.Sprintf(
+			`{id: AbCdEfGhIjK%d, digest: %s, state: Retiring, createdAt: "2026-11-21T00:00:00Z", notAfter: "2026-11-21T00:00:00Z"}`,
+			i,
+			validDigest,
+		)
 	}
 
 	return "[" + strings.Join(list, ", ") + "]"

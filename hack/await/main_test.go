@@ -73,7 +73,10 @@ func TestMake(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		cmd := exec.CommandContext(ctx, "make", append([]string{target, "KUBECTL=" + plane.Program("kubectl") + " --kubeconfig=" + kubeconfig}, variables...)...)
+		cmd := exec.CommandContext(
+			ctx,
+			"make",
+			append([]string{target, "KUBECTL=" + plane.Program("kubectl") + " --kubeconfig=" + kubeconfig}, variables...)...)
 		cmd.Dir = root
 		cmd.Env = append(os.Environ(), "KUBECONFIG=/nowhere", "KUBECACHEDIR="+plane.Folder()+"/cache", "MAKEFLAGS=")
 		out, err := cmd.CombinedOutput()

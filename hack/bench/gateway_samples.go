@@ -40,13 +40,23 @@ func gateways(root string) []gatewaySample {
 			name: "nginx", program: "nginx", files: []string{"nginx.conf"},
 			changes: func(folder, port string) map[string]string {
 				return map[string]string{
-					"listen 8080;": "listen 127.0.0.1:" + port + ";", "/etc/nginx/apikey-verifier-ca.crt": folder + "/tls.crt",
-					"http {\n": "http {\naccess_log off;\nclient_body_temp_path " + folder + "/1;\nproxy_temp_path " + folder + "/2;\nfastcgi_temp_path " + folder +
-						"/3;\nuwsgi_temp_path " + folder + "/4;\nscgi_temp_path " + folder + "/5;\n",
+					"listen 8080;":                      "listen 127.0.0.1:" + port + ";",
+					"/etc/nginx/apikey-verifier-ca.crt": folder + "/tls.crt",
+					"http {\n": "http {\naccess_log off;\nclient_body_temp_path " + folder + "/1;\nproxy_temp_path " + folder +
+						"/2;\nfastcgi_temp_path " + folder + "/3;\nuwsgi_temp_path " + folder + "/4;\nscgi_temp_path " + folder + "/5;\n",
 				}
 			},
 			args: func(folder, _ string) []string {
-				return []string{"-p", folder, "-e", "stderr", "-c", folder + "/nginx.conf", "-g", "daemon off; worker_processes 1; pid " + folder + "/nginx.pid;"}
+				return []string{
+					"-p",
+					folder,
+					"-e",
+					"stderr",
+					"-c",
+					folder + "/nginx.conf",
+					"-g",
+					"daemon off; worker_processes 1; pid " + folder + "/nginx.pid;",
+				}
 			},
 		},
 		{
@@ -65,8 +75,11 @@ func gateways(root string) []gatewaySample {
 			name: "HAProxy", program: "haproxy", files: []string{"haproxy.cfg", "haproxy-forward-auth.lua"}, needsHeaders: true,
 			changes: func(folder, port string) map[string]string {
 				return map[string]string{
-					"bind :8080": "bind 127.0.0.1:" + port, "abns@apikey-verifier": "abns@apikey-bench-" + port, "    lua-load ": "    nbthread 1\n    lua-load ",
-					"/etc/haproxy/apikey-verifier-ca.crt": folder + "/tls.crt", "/etc/haproxy/haproxy-forward-auth.lua": folder + "/haproxy-forward-auth.lua",
+					"bind :8080":                            "bind 127.0.0.1:" + port,
+					"abns@apikey-verifier":                  "abns@apikey-bench-" + port,
+					"    lua-load ":                         "    nbthread 1\n    lua-load ",
+					"/etc/haproxy/apikey-verifier-ca.crt":   folder + "/tls.crt",
+					"/etc/haproxy/haproxy-forward-auth.lua": folder + "/haproxy-forward-auth.lua",
 				}
 			},
 			args: func(folder, _ string) []string { return []string{"-f", folder + "/haproxy.cfg"} },

@@ -24,11 +24,23 @@ func TestTrace(t *testing.T) {
 		none    bool
 		refuse  []access.Reason
 	}{
-		"a live key":                {request: good},
-		"no grant":                  {request: good, none: true, refuse: []access.Reason{access.Unknown}},
-		"no credential":             {request: access.Request{Environment: v1alpha1.EnvironmentStaging}, none: true, refuse: []access.Reason{access.Missing, access.Malformed, access.Unknown}},
-		"a disputed key":            {request: good, grant: func(g *access.Grant) { g.Disputed = true; g.Subject.Revoked = true }, refuse: []access.Reason{access.Disputed}},
-		"a suspended, replaced key": {request: good, grant: func(g *access.Grant) { g.Subject.Suspended = true; g.NotAfter = 999 }, refuse: []access.Reason{access.Suspended, access.Expired}},
+		"a live key": {request: good},
+		"no grant":   {request: good, none: true, refuse: []access.Reason{access.Unknown}},
+		"no credential": {
+			request: access.Request{Environment: v1alpha1.EnvironmentStaging},
+			none:    true,
+			refuse:  []access.Reason{access.Missing, access.Malformed, access.Unknown},
+		},
+		"a disputed key": {
+			request: good,
+			grant:   func(g *access.Grant) { g.Disputed = true; g.Subject.Revoked = true },
+			refuse:  []access.Reason{access.Disputed},
+		},
+		"a suspended, replaced key": {
+			request: good,
+			grant:   func(g *access.Grant) { g.Subject.Suspended = true; g.NotAfter = 999 },
+			refuse:  []access.Reason{access.Suspended, access.Expired},
+		},
 		"another environment and permission": {
 			request: access.Request{Credential: access.Presented, Environment: v1alpha1.EnvironmentProduction, Permission: "a", Customer: "b"},
 			grant:   func(g *access.Grant) { g.Subject.Customers = "c" },

@@ -102,12 +102,33 @@ func TestCreateAsks(t *testing.T) {
 // TestDryRun changes nothing; the manifest of the client's dry run is one for Git.
 func TestDryRun(t *testing.T) {
 	p := newAdministrator(t, "dry-run")
-	manifest := p.must("create", "web", "--environment", "Staging", "--permission", "customers:read", "--expires-at", "2027-11-21", "--dry-run=client", "-o", "yaml")
+	manifest := p.must(
+		"create",
+		"web",
+		"--environment",
+		"Staging",
+		"--permission",
+		"customers:read",
+		"--expires-at",
+		"2027-11-21",
+		"--dry-run=client",
+		"-o",
+		"yaml",
+	)
 	golden(t, "manifest.golden", manifest)
 	if out := p.must("create", "web", "--environment", "Staging", "--dry-run=server"); !strings.Contains(out, "(server dry run)") {
 		t.Errorf("server dry run: %s", out)
 	}
-	if r := p.run("create", "web", "--environment", "Staging", "--permission", "Customers", "--dry-run=server"); r.code != cli.ExitFailed || !strings.Contains(r.err, "wildcards") {
+	if r := p.run(
+		"create",
+		"web",
+		"--environment",
+		"Staging",
+		"--permission",
+		"Customers",
+		"--dry-run=server",
+	); r.code != cli.ExitFailed ||
+		!strings.Contains(r.err, "wildcards") {
 		t.Errorf("the server's dry run checks the schema: %+v", r)
 	}
 	if r := p.run("reveal", "web"); r.code != cli.ExitNotFound {

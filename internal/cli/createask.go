@@ -39,11 +39,16 @@ func (s *session) askForSpec(ctx context.Context, service operations.Service, na
 		return spec, usagef("you may use no environment in namespace %q: an administrator can allow it with a Role or ClusterRole that has the rule "+
 			`{apiGroups: ["apikey-operator.io"], resources: ["environments"], resourceNames: ["Development"], verbs: ["use"]}`, namespace)
 	}
-	if err := s.asks.Choose(ctx, "Environment ("+output.Clean(strings.Join(environments, ", "))+")", output.Clean(environments[len(environments)-1]), func(answer string) (err error) {
-		spec.Environment, err = parseEnvironment(answer)
+	if err := s.asks.Choose(
+		ctx,
+		"Environment ("+output.Clean(strings.Join(environments, ", "))+")",
+		output.Clean(environments[len(environments)-1]),
+		func(answer string) (err error) {
+			spec.Environment, err = parseEnvironment(answer)
 
-		return err
-	}); err != nil {
+			return err
+		},
+	); err != nil {
 		return spec, err
 	}
 	if err := s.askForPermissions(ctx, &spec, grants.Permissions); err != nil {

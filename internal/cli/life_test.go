@@ -148,7 +148,11 @@ func TestRevealForeignSecret(t *testing.T) {
 	if r.code != cli.ExitFailed || !strings.Contains(r.err, "SecretConflict") {
 		t.Errorf("create beside a foreign Secret: %+v", r)
 	}
-	if r := p.run("reveal", "web"); r.code != cli.ExitFailed || r.out != "" || strings.Contains(r.err, planted) || !strings.Contains(r.err, "is not that of apikey") {
+	if r := p.run(
+		"reveal",
+		"web",
+	); r.code != cli.ExitFailed || r.out != "" || strings.Contains(r.err, planted) ||
+		!strings.Contains(r.err, "is not that of apikey") {
 		t.Errorf("reveal: %+v", r)
 	}
 }

@@ -53,7 +53,12 @@ ends by itself. Permissions that come from a role are shown as role/NAME.`,
 	flags.StringVarP(&o.selector, "selector", "l", "", "Select by labels, such as team=storefront.")
 	flags.StringVar(&o.expiring, "expiring", "", "Only usable keys that end within this time, such as 30d.")
 	flags.StringVar(&o.unused, "unused", "", "Only usable keys that were not used for at least this time, such as 90d.")
-	flags.StringSliceVar(&o.statuses, "status", nil, "Only keys of these statuses: "+strings.Join(statusNames(), ", ")+"; Inactive stands for Suspended and Revoked.")
+	flags.StringSliceVar(
+		&o.statuses,
+		"status",
+		nil,
+		"Only keys of these statuses: "+strings.Join(statusNames(), ", ")+"; Inactive stands for Suspended and Revoked.",
+	)
 	flags.BoolVarP(&o.watch, "watch", "w", false, "Go on and print a row whenever a key changes, until Ctrl-C.")
 	o.format.AddFlags(cmd)
 	flags.Lookup("output").Usage = "Output format: wide, json, yaml, name, jsonpath=, go-template= and their -file variants."

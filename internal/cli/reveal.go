@@ -69,8 +69,13 @@ func (s *session) reveal(ctx context.Context, o *revealOptions, name string) err
 	if err != nil {
 		return err
 	}
-	s.say("Warning: this is the key of %s. Anyone who has it can use it. Store it in a safe place, and not in Git or a chat; if it gets out, run: %s rotate %s --overlap 0s",
-		operations.NameOf(key), program, name)
+	s.say(
+		"Warning: this is the key of %s. Anyone who has it can use it. Store it in a safe place, and not in Git or a chat; if it gets out, run: %s "+
+			"rotate %s --overlap 0s",
+		operations.NameOf(key),
+		program,
+		name,
+	)
 	if key.Status.Phase == v1alpha1.PhaseSuspended {
 		s.say("Warning: the key is suspended, so verifiers refuse it for now.")
 	}

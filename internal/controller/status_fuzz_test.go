@@ -37,7 +37,18 @@ func (o odd) time() any {
 
 // number is one that an int64 may or may not hold.
 func (o odd) number() any {
-	return o.one(0, 1, 7, json.Number("9223372036854775807"), json.Number("9223372036854775808"), json.Number("1e18"), json.Number("1e30"), json.Number("1.0"), -1, -2)
+	return o.one(
+		0,
+		1,
+		7,
+		json.Number("9223372036854775807"),
+		json.Number("9223372036854775808"),
+		json.Number("1e18"),
+		json.Number("1e30"),
+		json.Number("1.0"),
+		-1,
+		-2,
+	)
 }
 
 // status is one with some fields set.
@@ -45,9 +56,20 @@ func (o odd) status() map[string]any {
 	digest := fmt.Sprintf("%043d", o.IntN(1000))
 	record := func(n int) map[string]any {
 		return map[string]any{
-			"id": fmt.Sprintf("%012d", n), "digest": o.one(digest, fmt.Sprintf("%043d", n)), "state": o.one("Pending", "Active", "Retiring"),
-			"createdAt": o.time(), "notAfter": o.time(),
-			"rotation": o.one(nil, nil, map[string]any{"trigger": o.one("Annotation", "Schedule"), "value": o.one("a", "a,overlap=0s", "ü"), "overlap": o.one("0s", "720h", "1d", "000720h0000000m000000000s")}),
+			"id":        fmt.Sprintf("%012d", n),
+			"digest":    o.one(digest, fmt.Sprintf("%043d", n)),
+			"state":     o.one("Pending", "Active", "Retiring"),
+			"createdAt": o.time(),
+			"notAfter":  o.time(),
+			"rotation": o.one(
+				nil,
+				nil,
+				map[string]any{
+					"trigger": o.one("Annotation", "Schedule"),
+					"value":   o.one("a", "a,overlap=0s", "ü"),
+					"overlap": o.one("0s", "720h", "1d", "000720h0000000m000000000s"),
+				},
+			),
 		}
 	}
 	fields := map[string]any{

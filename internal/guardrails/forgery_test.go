@@ -51,13 +51,18 @@ var _ = Describe("The status of an APIKey", func() {
 	It("is not for a user with every right there is, in whatever way", func(ctx SpecContext) {
 		forged := apikey.DeepCopy()
 		forged.Status = fullStatus()
-		for _, c := range []client.Client{admin, asMaster("root"), asMaster("system:serviceaccount:elsewhere:apikey-operator-controller-manager"), asMaster("system:serviceaccount:kube-system:default")} {
+		for _, c := range []client.Client{
+			admin,
+			asMaster("root"),
+			asMaster("system:serviceaccount:elsewhere:apikey-operator-controller-manager"),
+			asMaster("system:serviceaccount:kube-system:default"),
+		} {
 			Expect(refusalOf(c.Status().Update(ctx, forged.DeepCopy()))).To(MatchRegexp(
 				`^\S+ may not write the status of an APIKey in namespace "` + apikey.Namespace + `": verifiers believe the digests that stand there, so only ` +
 					operatorUser + ` and, for lastUsedAt, ` + verifierUser + ` may\.$`))
 			Expect(refusalOf(c.Status().Patch(ctx, forged.DeepCopy(), client.MergeFrom(apikey)))).To(ContainSubstring("may not write the status"))
-			Expect(refusalOf(c.Status().Patch(ctx, apikey.DeepCopy(), client.RawPatch(types.JSONPatchType, []byte(`[{"op":"add","path":"/status/phase","value":"Active"}]`))))).
-				To(ContainSubstring("may not write the status"))
+			active := client.RawPatch(types.JSONPatchType, []byte(`[{"op":"add","path":"/status/phase","value":"Active"}]`))
+			Expect(refusalOf(c.Status().Patch(ctx, apikey.DeepCopy(), active))).To(ContainSubstring("may not write the status"))
 		}
 	})
 
@@ -98,7 +103,8 @@ var _ = Describe("The status of an APIKey", func() {
 			if name == "LastUsedAt" {
 				Expect(err).NotTo(HaveOccurred(), name)
 			} else {
-				Expect(refusalOf(err)).To(Equal(verifierUser+" may write nothing but lastUsedAt in the status of an APIKey: the rest is for "+operatorUser+"."), name)
+				Expect(refusalOf(err)).
+					To(Equal(verifierUser+" may write nothing but lastUsedAt in the status of an APIKey: the rest is for "+operatorUser+"."), name)
 			}
 		}
 	})
@@ -139,11 +145,16 @@ var _ = Describe("The Secret of an APIKey", func() {
 	}
 
 	It("is not made by a user with every right there is", func(ctx SpecContext) {
-		for _, c := range []client.Client{admin, asMaster(verifierUser), asMaster("system:serviceaccount:" + apikey.Namespace + ":apikey-operator-controller-manager")} {
+		for _, c := range []client.Client{
+			admin,
+			asMaster(verifierUser),
+			asMaster("system:serviceaccount:" + apikey.Namespace + ":apikey-operator-controller-manager"),
+		} {
 			Expect(refusalOf(c.Create(ctx, itsSecret()))).To(MatchRegexp(
 				`^\S+ may not make or change a Secret of an APIKey in namespace "` + apikey.Namespace + `": only ` + operatorUser +
 					` may\. To put labels or annotations on it, set spec\.secret\.labels or spec\.secret\.annotations of its APIKey\.` +
-					` To replace the key, delete the Secret or set the annotation apikey-operator.io/rotate on its APIKey\. A copy elsewhere is allowed without owner references\.$`))
+					` To replace the key, delete the Secret or set the annotation apikey-operator.io/rotate on its APIKey\. A copy elsewhere is allowed ` +
+					`without owner references\.$`))
 		}
 	})
 

@@ -101,7 +101,9 @@ var _ = Describe("The guardrails let go of an APIKey", func() {
 			owner := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "owner"}}
 			Expect(admin.Create(ctx, owner)).To(Succeed())
 			apikey, secret := minted(ctx, namespace, func(apikey *v1alpha1.APIKey) {
-				apikey.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, BlockOwnerDeletion: new(true)}}
+				apikey.OwnerReferences = []metav1.OwnerReference{
+					{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, BlockOwnerDeletion: new(true)},
+				}
 			})
 			collectorSees(ctx, namespace)
 			Expect(admin.Delete(ctx, owner, client.PropagationPolicy(policy))).To(Succeed())

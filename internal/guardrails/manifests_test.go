@@ -118,7 +118,8 @@ func TestEveryGuardrail(t *testing.T) {
 			t.Errorf("%s lacks the condition that lets pass what it does not guard", guardrail.Name)
 		}
 		for _, rule := range spec.MatchConstraints.ResourceRules {
-			deletes := slices.Contains(rule.Operations, admissionregistrationv1.Delete) || slices.Contains(rule.Operations, admissionregistrationv1.OperationAll)
+			deletes := slices.Contains(rule.Operations, admissionregistrationv1.Delete) ||
+				slices.Contains(rule.Operations, admissionregistrationv1.OperationAll)
 			if deletes && !onlyOperator {
 				t.Errorf("%s stands in the way of a deletion", guardrail.Name)
 			}

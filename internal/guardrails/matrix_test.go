@@ -44,10 +44,17 @@ func authors() []author {
 		{name: "roles@example.com", grants: []string{"roles/a"}, rules: []rbacv1.PolicyRule{may("grant", "roles", "a")}},
 		{name: "owners@example.com", grants: []string{"owners/a"}, rules: []rbacv1.PolicyRule{may("assign", "owners", "a")}},
 		// A verb on the wrong resource, and the wrong verb on the right one.
-		{name: "wrong@example.com", rules: []rbacv1.PolicyRule{may("assign", "permissions"), may("assign", "roles"), may("grant", "owners"), may("grant", "apikeys")}},
+		{
+			name:  "wrong@example.com",
+			rules: []rbacv1.PolicyRule{may("assign", "permissions"), may("assign", "roles"), may("grant", "owners"), may("grant", "apikeys")},
+		},
 		{name: "elsewhere@example.com", elsewhere: everything},
 		{name: "all@example.com", grants: []string{"*"}, rules: everything},
-		{name: "star@example.com", grants: []string{"*"}, rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}},
+		{
+			name:   "star@example.com",
+			grants: []string{"*"},
+			rules:  []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}},
+		},
 		{name: "a"}, // the owner himself
 		{name: "nowhere@example.com", confined: true, grants: []string{"permissions/*", "roles/*", "owners/*"}, rules: everything},
 		{name: "development@example.com", confined: true, grants: []string{"permissions/*", "roles/*", "owners/*", "environments/Development"},

@@ -86,36 +86,111 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 			allow(ctx, jane, namespace, allowed)
 			Expect(send()).To(Succeed())
 		},
-		Entry("a permission", nil, has(),
-			`jane@example.com may not put permission "customers:read" on an APIKey in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("a role", nil, hasRole,
-			`jane@example.com may not put role "synchronizer" on an APIKey in namespace "NAMESPACE": that needs verb "grant" on "roles/synchronizer".`+allow0+roleRule+"."),
-		Entry("an owner", nil, ownedBy,
-			`jane@example.com may not make an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on "owners/bob@example.com".`+allow0+ownerRule+"."),
-		Entry("a permission that is added", asIs, has(),
-			`jane@example.com may not put permission "customers:read" on an APIKey in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("an extension", has(valid("1h")), valid("2h"),
-			`jane@example.com may not extend the expiry of an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("a rotation", has(), annotated("1"),
-			`jane@example.com may not rotate an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("a rotation by the clock", hasRole, rotating("1h"),
-			`jane@example.com may not schedule an earlier rotation of an APIKey that has role "synchronizer" in namespace "NAMESPACE": that needs verb "grant" on "roles/synchronizer".`+allow0+roleRule+"."),
-		Entry("a resumption", has(suspended), resumed,
-			`jane@example.com may not resume an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("a resumption for an owner", func(apikey *v1alpha1.APIKey) { ownedBy(apikey); suspended(apikey) }, resumed,
-			`jane@example.com may not resume an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on "owners/bob@example.com".`+allow0+ownerRule+"."),
-		Entry("more customers", has(opening("a")), opening("a", "b"),
-			`jane@example.com may not add customers to an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("an environment", nil, asIs,
-			`jane@example.com may not make an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on "environments/Production".`+allow0+environmentRule+"."),
-		Entry("a rotation in an environment", asIs, annotated("1"),
-			`jane@example.com may not rotate an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on "environments/Production".`+allow0+environmentRule+"."),
-		Entry("a longer overlap", has(overlapping("1h")), overlapping("2h"),
-			`jane@example.com may not lengthen the overlap of an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on "permissions/customers:read".`+allow0+rule+"."),
-		Entry("other labels of the Secret", hasRole, labelled(labels{"argocd.argoproj.io/secret-type": "cluster"}, nil),
-			`jane@example.com may not change the labels or annotations of the Secret of an APIKey that has role "synchronizer" in namespace "NAMESPACE": that needs verb "grant" on "roles/synchronizer".`+allow0+roleRule+"."),
-		Entry("other annotations of the Secret", ownedBy, labelled(nil, annotations{"replicator.v1.mittwald.de/replicate-to": ".*"}),
-			`jane@example.com may not change the labels or annotations of the Secret of an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on "owners/bob@example.com".`+allow0+ownerRule+"."),
+		Entry(
+			"a permission",
+			nil,
+			has(),
+			`jane@example.com may not put permission "customers:read" on an APIKey in namespace "NAMESPACE": that needs verb "grant" on `+
+				`"permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
+			"a role",
+			nil,
+			hasRole,
+			`jane@example.com may not put role "synchronizer" on an APIKey in namespace "NAMESPACE": that needs verb "grant" on "roles/synchronizer".`+
+				allow0+roleRule+".",
+		),
+		Entry(
+			"an owner",
+			nil,
+			ownedBy,
+			`jane@example.com may not make an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on `+
+				`"owners/bob@example.com".`+allow0+ownerRule+".",
+		),
+		Entry(
+			"a permission that is added",
+			asIs,
+			has(),
+			`jane@example.com may not put permission "customers:read" on an APIKey in namespace "NAMESPACE": that needs verb "grant" on `+
+				`"permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
+			"an extension",
+			has(valid("1h")),
+			valid("2h"),
+			`jane@example.com may not extend the expiry of an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb `+
+				`"grant" on "permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
+			"a rotation",
+			has(),
+			annotated("1"),
+			`jane@example.com may not rotate an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on `+
+				`"permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
+			"a rotation by the clock",
+			hasRole,
+			rotating("1h"),
+			`jane@example.com may not schedule an earlier rotation of an APIKey that has role "synchronizer" in namespace "NAMESPACE": that needs verb `+
+				`"grant" on "roles/synchronizer".`+allow0+roleRule+".",
+		),
+		Entry(
+			"a resumption",
+			has(suspended),
+			resumed,
+			`jane@example.com may not resume an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" on `+
+				`"permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
+			"a resumption for an owner",
+			func(apikey *v1alpha1.APIKey) { ownedBy(apikey); suspended(apikey) },
+			resumed,
+			`jane@example.com may not resume an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on `+
+				`"owners/bob@example.com".`+allow0+ownerRule+".",
+		),
+		Entry(
+			"more customers",
+			has(opening("a")),
+			opening("a", "b"),
+			`jane@example.com may not add customers to an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb "grant" `+
+				`on "permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
+			"an environment",
+			nil,
+			asIs,
+			`jane@example.com may not make an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on `+
+				`"environments/Production".`+allow0+environmentRule+".",
+		),
+		Entry(
+			"a rotation in an environment",
+			asIs,
+			annotated("1"),
+			`jane@example.com may not rotate an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on `+
+				`"environments/Production".`+allow0+environmentRule+".",
+		),
+		Entry(
+			"a longer overlap",
+			has(overlapping("1h")),
+			overlapping("2h"),
+			`jane@example.com may not lengthen the overlap of an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb `+
+				`"grant" on "permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
+			"other labels of the Secret",
+			hasRole,
+			labelled(labels{"argocd.argoproj.io/secret-type": "cluster"}, nil),
+			`jane@example.com may not change the labels or annotations of the Secret of an APIKey that has role "synchronizer" in namespace "NAMESPACE": `+
+				`that needs verb "grant" on "roles/synchronizer".`+allow0+roleRule+".",
+		),
+		Entry(
+			"other annotations of the Secret",
+			ownedBy,
+			labelled(nil, annotations{"replicator.v1.mittwald.de/replicate-to": ".*"}),
+			`jane@example.com may not change the labels or annotations of the Secret of an APIKey for owner "bob@example.com" in namespace "NAMESPACE": `+
+				`that needs verb "assign" on "owners/bob@example.com".`+allow0+ownerRule+".",
+		),
 	)
 
 	It("counts the end that the operator has recorded, which a policy can have set", func(ctx SpecContext) {

@@ -54,7 +54,8 @@ var _ = Describe("What config/default installs", func() {
 
 			return len(kinds) - 1 - slices.Index(backward, kind)
 		}
-		Expect(slices.Compact(slices.Clone(kinds))[:4]).To(Equal([]string{"Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "CustomResourceDefinition"}))
+		Expect(slices.Compact(slices.Clone(kinds))[:4]).
+			To(Equal([]string{"Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "CustomResourceDefinition"}))
 		Expect(last("ValidatingAdmissionPolicyBinding")).To(BeNumerically("<", first("CustomResourceDefinition")))
 		Expect(last("ClusterRoleBinding")).To(BeNumerically("<", first("Deployment")))
 	})
@@ -65,7 +66,14 @@ var _ = Describe("What config/default installs", func() {
 		file := filepath.Join(folder, "default", "kustomization.yaml")
 		kustomization, err := os.ReadFile(file)
 		Expect(err).NotTo(HaveOccurred())
-		changed := strings.NewReplacer("namespace: apikey-operator-system", "namespace: elsewhere", "namePrefix: apikey-operator-", "namePrefix: their-").Replace(string(kustomization))
+		changed := strings.NewReplacer(
+			"namespace: apikey-operator-system",
+			"namespace: elsewhere",
+			"namePrefix: apikey-operator-",
+			"namePrefix: their-",
+		).Replace(
+			string(kustomization),
+		)
 		Expect(os.WriteFile(file, []byte(changed), 0o600)).To(Succeed())
 
 		policies, bindings := guardrailsAmong(rendered(ctx, filepath.Join(folder, "default")))
@@ -110,7 +118,9 @@ var _ = Describe("What config/default installs", func() {
 })
 
 // guardrailsAmong are the guardrails among rendered objects.
-func guardrailsAmong(objects []*unstructured.Unstructured) (policies []admissionregistrationv1.ValidatingAdmissionPolicy, bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+func guardrailsAmong(
+	objects []*unstructured.Unstructured,
+) (policies []admissionregistrationv1.ValidatingAdmissionPolicy, bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
 	GinkgoHelper()
 	for _, object := range objects {
 		data, err := yaml.Marshal(object)

@@ -43,7 +43,8 @@ func (p probe) unexpected(ctx context.Context, namespace string) string {
 		return fmt.Sprintf("%s: %s is refused: %v", p.guardrail, p.name, err)
 	case p.refused != "" && err == nil:
 		return fmt.Sprintf("%s: %s is allowed", p.guardrail, p.name)
-	case p.refused != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy") || !strings.Contains(err.Error(), p.refused)):
+	case p.refused != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy") ||
+		!strings.Contains(err.Error(), p.refused)):
 		return fmt.Sprintf("%s: %s is refused for another reason: %v", p.guardrail, p.name, err)
 	default:
 		return ""

@@ -67,7 +67,8 @@ func sizeProbes() []probe {
 	add := func(name, refused string, send func(context.Context, client.Client, string) error) {
 		all = append(all, probe{guardrail: "size", name: name, user: probeEditor, refused: refused, send: send})
 	}
-	const tooLarge, tooMany, tooLong = "may take 65536 bytes together, and these take 65538", "may have 1000 finalizers", "may take 1024 bytes, and this one takes 1025"
+	const tooLarge, tooMany, tooLong = "may take 65536 bytes together, and these take 65538", "may have 1000 finalizers", "may take 1024 bytes, and this " +
+		"one takes 1025"
 	add("as much as is allowed", "", creating(filled(mostBytes)))
 	add("more than is allowed", tooLarge, creating(filled(mostBytes+2)))
 	add("more than is allowed, later", tooLarge, updating(fixtureKey, filled(mostBytes+2)))
@@ -89,7 +90,11 @@ func sizeProbes() []probe {
 	add("less of what is too large", "", updating(fixtureLarge, func(apikey *v1alpha1.APIKey) { apikey.Annotations["a"] = apikey.Annotations["a"][1:] }))
 	add("more of what is too large", "bytes together", updating(fixtureLarge, func(apikey *v1alpha1.APIKey) { apikey.Annotations["a"] += "a" }))
 	add("one of too many finalizers taken off", "", updating(fixtureMany, func(apikey *v1alpha1.APIKey) { apikey.Finalizers = apikey.Finalizers[1:] }))
-	add("so many finalizers taken off that few are left", "", updating(fixtureMany, func(apikey *v1alpha1.APIKey) { apikey.Finalizers = apikey.Finalizers[5:] }))
+	add(
+		"so many finalizers taken off that few are left",
+		"",
+		updating(fixtureMany, func(apikey *v1alpha1.APIKey) { apikey.Finalizers = apikey.Finalizers[5:] }),
+	)
 	add("one of too many finalizers replaced", tooMany, updating(fixtureMany, func(apikey *v1alpha1.APIKey) { apikey.Finalizers[0] += "a" }))
 	add("another annotation with some of too many finalizers", tooMany, updating(fixtureMany, func(apikey *v1alpha1.APIKey) {
 		apikey.Finalizers = apikey.Finalizers[1:]

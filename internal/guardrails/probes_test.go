@@ -89,7 +89,12 @@ func plaintextProbes() []probe {
 		}
 	}))
 	for _, user := range systemControllers() {
-		add("a key in a label put there by "+user, user, "looks like an API key", creating(func(apikey *v1alpha1.APIKey) { places["a label value"](&apikey.ObjectMeta) }))
+		add(
+			"a key in a label put there by "+user,
+			user,
+			"looks like an API key",
+			creating(func(apikey *v1alpha1.APIKey) { places["a label value"](&apikey.ObjectMeta) }),
+		)
 	}
 	add("a key in a label put there later", probeEditor, "looks like an API key", updating(fixtureKey, func(apikey *v1alpha1.APIKey) {
 		places["a label value"](&apikey.ObjectMeta)

@@ -30,7 +30,27 @@ func (d dice) often(n int) bool { return d.IntN(10) < n }
 func (d dice) request() string {
 	text := one(d, "leak1", "leak 1", "", "2026-11-21", strings.Repeat("n", 300)) +
 		one(d, "", ",", ",,", ", ", ",overlap=", ",overlap", ",Overlap=", ",overlap==", "overlap=") +
-		one(d, "", "0s", "10m", "720h", "720h1s", "43200m", "1h30m", "-1s", "+1s", "1.5h", "5ms", "1d", "soon", "0", "000720h0000000m000000000s", "0000720h0000000m000000000s", "９s", "999999h") +
+		one(
+			d,
+			"",
+			"0s",
+			"10m",
+			"720h",
+			"720h1s",
+			"43200m",
+			"1h30m",
+			"-1s",
+			"+1s",
+			"1.5h",
+			"5ms",
+			"1d",
+			"soon",
+			"0",
+			"000720h0000000m000000000s",
+			"0000720h0000000m000000000s",
+			"９s",
+			"999999h",
+		) +
 		one(d, "", "", "", " ", "\n", ",", ",overlap=0s", ",force=true")
 	if d.often(2) && text != "" {
 		at := d.IntN(len(text))

@@ -25,7 +25,8 @@ var _ = Describe("The samples and the roles", Ordered, func() {
 	const storefront, jane, bob = "storefront", "jane.sample@example.com", "bob.sample@example.com"
 
 	BeforeAll(func(ctx SpecContext) {
-		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: storefront, Labels: map[string]string{"stage": "production"}}})).To(Succeed())
+		Expect(admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: storefront, Labels: map[string]string{"stage": "production"}}})).
+			To(Succeed())
 		samples := filepath.Join(root(), "config", "samples", "guardrails")
 		kubectl(ctx, "apply", "--server-side", "-k", samples)
 		DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "delete", "--ignore-not-found", "-k", samples) })

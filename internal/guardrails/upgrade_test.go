@@ -23,8 +23,10 @@ import (
 
 // The APIKeys from before the rules, by name. No CEL can make sense of the first; the others break rules in other ways.
 var fromBefore = map[string]string{
-	unreadableKey:              "{environment: Production, permissions: ['*', '*'], roles: ['*'], customers: [' '], suspend: 'no', expiresAt: never, rateLimit: {requests: many, per: always}}",
-	"breaks-rules-for-values":  "{environment: Production, permissions: ['*'], roles: ['*'], owner: '*', validFor: 1d, rotation: {every: 1d}, rateLimit: {requests: 0, per: 1d}}",
+	unreadableKey: "{environment: Production, permissions: ['*', '*'], roles: ['*'], customers: [' '], suspend: 'no', expiresAt: never, " +
+		"rateLimit: {requests: many, per: always}}",
+	"breaks-rules-for-values": "{environment: Production, permissions: ['*'], roles: ['*'], owner: '*', validFor: 1d, rotation: {every: 1d}, rateLimit: " +
+		"{requests: 0, per: 1d}}",
 	"breaks-rules-for-lengths": "{environment: Production, permissions: [p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15, p16, p17]}",
 	"has-both-expiries":        "{environment: Production, expiresAt: never, validFor: 1h}",
 }

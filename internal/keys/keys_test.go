@@ -167,7 +167,10 @@ func TestDigest(t *testing.T) {
 	if got := keys.DigestOf("abc").String(); got != "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0" {
 		t.Errorf("SHA-256 of abc is %s", got)
 	}
-	for _, bad := range []string{"", "ungW", "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa1", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0", digest.String() + "A"} {
+	for _, bad := range []string{
+		"", "ungW", "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa1", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0",
+		digest.String() + "A",
+	} {
 		if _, ok := keys.ParseDigest(bad); ok {
 			t.Errorf("%q was read as a digest", bad)
 		}

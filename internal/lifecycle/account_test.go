@@ -68,7 +68,9 @@ func TestWhatASecretAccountsFor(t *testing.T) {
 			[]string{"active Active"}, []string{"forged"},
 		},
 		"a retiring key that the Secret knows": {
-			[]v1alpha1.KeyRecord{record("old", v1alpha1.KeyRetiring, soon), record("active", v1alpha1.KeyActive)}, accounting("active", "active", ends("old", soon)),
+			[]v1alpha1.KeyRecord{
+				record("old", v1alpha1.KeyRetiring, soon), record("active", v1alpha1.KeyActive),
+			}, accounting("active", "active", ends("old", soon)),
 			[]string{"old Retiring", "active Active"}, nil,
 		},
 		"a key that was edited out of the Secret": {

@@ -67,28 +67,106 @@ func TestDecideUnderPoliciesAndGuardrails(t *testing.T) {
 			lifecycle.Block, v1alpha1.ReasonPolicyDenied, `APIKeyPolicy "a" does not allow environment "Production": it allows "Staging".`,
 		},
 		"but what was handed out already is promoted": {
-			lifecycle.Observed{APIKey: settled(minted(), with(record("new", v1alpha1.KeyPending))), Secret: owned("new"), Policies: onlyStaging, Unguarded: gone},
+			lifecycle.Observed{
+				APIKey:    settled(minted(), with(record("new", v1alpha1.KeyPending))),
+				Secret:    owned("new"),
+				Policies:  onlyStaging,
+				Unguarded: gone,
+			},
 			lifecycle.Promote, "", "",
 		},
-		"a living key that does not meet a policy lives on":      {lifecycle.Observed{APIKey: settled(), Secret: owned("active"), Policies: onlyStaging}, lifecycle.Settle, "", ""},
-		"it can be rotated, for it may have leaked":              {lifecycle.Observed{APIKey: settled(rotateNow), Secret: owned("active"), Policies: onlyStaging}, lifecycle.Mint, "", ""},
-		"and gets a new key when its Secret is deleted":          {lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretAbsent), Policies: onlyStaging}, lifecycle.Mint, "", ""},
-		"a new key without guardrails gets no key":               {lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretAbsent), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a rotation without guardrails has to wait":              {lifecycle.Observed{APIKey: settled(rotateNow), Secret: owned("active"), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a deleted Secret without guardrails, too":               {lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretAbsent), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a living key needs no guardrails":                       {lifecycle.Observed{APIKey: settled(), Secret: owned("active"), Unguarded: gone}, lifecycle.Settle, "", ""},
-		"its labels are put right without them":                  {lifecycle.Observed{APIKey: settled(), Secret: lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active"}, Unguarded: gone}, lifecycle.Reshape, "", ""},
-		"it is revoked without them":                             {lifecycle.Observed{APIKey: settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }), Secret: in(lifecycle.SecretUnread), Unguarded: gone}, lifecycle.Delete, "", ""},
-		"it expires without them":                                {lifecycle.Observed{APIKey: settled(recorded(at(now))), Secret: in(lifecycle.SecretUnread), Unguarded: gone}, lifecycle.Delete, "", ""},
-		"nothing is fenced for a mint that has to wait":          {lifecycle.Observed{APIKey: settled(rotateNow, crowd), Secret: owned("active"), Unguarded: gone}, lifecycle.Block, v1alpha1.ReasonGuardrailsMissing, goneMessage},
-		"a maximum that has passed ends a key that was none yet": {lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretUnread), Policies: shortLived}, lifecycle.Close, "", ""},
-		"a maximum that has passed ends no living key":           {lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretUnread), Policies: shortLived}, lifecycle.Settle, "", ""},
-		"also when its spec changes":                             {lifecycle.Observed{APIKey: settled(edited), Secret: owned("active"), Policies: shortLived}, lifecycle.Settle, "", ""},
+		"a living key that does not meet a policy lives on": {
+			lifecycle.Observed{APIKey: settled(), Secret: owned("active"), Policies: onlyStaging},
+			lifecycle.Settle,
+			"",
+			"",
+		},
+		"it can be rotated, for it may have leaked": {
+			lifecycle.Observed{APIKey: settled(rotateNow), Secret: owned("active"), Policies: onlyStaging},
+			lifecycle.Mint,
+			"",
+			"",
+		},
+		"and gets a new key when its Secret is deleted": {
+			lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretAbsent), Policies: onlyStaging},
+			lifecycle.Mint,
+			"",
+			"",
+		},
+		"a new key without guardrails gets no key": {
+			lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretAbsent), Unguarded: gone},
+			lifecycle.Block,
+			v1alpha1.ReasonGuardrailsMissing,
+			goneMessage,
+		},
+		"a rotation without guardrails has to wait": {
+			lifecycle.Observed{APIKey: settled(rotateNow), Secret: owned("active"), Unguarded: gone},
+			lifecycle.Block,
+			v1alpha1.ReasonGuardrailsMissing,
+			goneMessage,
+		},
+		"a deleted Secret without guardrails, too": {
+			lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretAbsent), Unguarded: gone},
+			lifecycle.Block,
+			v1alpha1.ReasonGuardrailsMissing,
+			goneMessage,
+		},
+		"a living key needs no guardrails": {
+			lifecycle.Observed{APIKey: settled(), Secret: owned("active"), Unguarded: gone},
+			lifecycle.Settle,
+			"",
+			"",
+		},
+		"its labels are put right without them": {
+			lifecycle.Observed{APIKey: settled(), Secret: lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active"}, Unguarded: gone},
+			lifecycle.Reshape,
+			"",
+			"",
+		},
+		"it is revoked without them": {
+			lifecycle.Observed{APIKey: settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }), Secret: in(lifecycle.SecretUnread), Unguarded: gone},
+			lifecycle.Delete,
+			"",
+			"",
+		},
+		"it expires without them": {
+			lifecycle.Observed{APIKey: settled(recorded(at(now))), Secret: in(lifecycle.SecretUnread), Unguarded: gone},
+			lifecycle.Delete,
+			"",
+			"",
+		},
+		"nothing is fenced for a mint that has to wait": {
+			lifecycle.Observed{APIKey: settled(rotateNow, crowd), Secret: owned("active"), Unguarded: gone},
+			lifecycle.Block,
+			v1alpha1.ReasonGuardrailsMissing,
+			goneMessage,
+		},
+		"a maximum that has passed ends a key that was none yet": {
+			lifecycle.Observed{APIKey: settled(minted()), Secret: in(lifecycle.SecretUnread), Policies: shortLived},
+			lifecycle.Close,
+			"",
+			"",
+		},
+		"a maximum that has passed ends no living key": {
+			lifecycle.Observed{APIKey: settled(), Secret: in(lifecycle.SecretUnread), Policies: shortLived},
+			lifecycle.Settle,
+			"",
+			"",
+		},
+		"also when its spec changes": {
+			lifecycle.Observed{APIKey: settled(edited), Secret: owned("active"), Policies: shortLived},
+			lifecycle.Settle,
+			"",
+			"",
+		},
 		"an end that a policy has set before the first key was tried for is forgotten with the policy": {
 			lifecycle.Observed{APIKey: settled(minted(), recorded(at(now))), Secret: in(lifecycle.SecretAbsent)}, lifecycle.Mint, "", "",
 		},
 		"but not when that key may be in use": {
-			lifecycle.Observed{APIKey: settled(minted(), recorded(at(now)), with(record("new", v1alpha1.KeyPending))), Secret: owned("new")}, lifecycle.Delete, "", "",
+			lifecycle.Observed{
+				APIKey: settled(minted(), recorded(at(now)), with(record("new", v1alpha1.KeyPending))),
+				Secret: owned("new"),
+			}, lifecycle.Delete, "", "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,15 +209,45 @@ func TestEveryReportRecordsWhatSpecAndPoliciesSay(t *testing.T) {
 		limit     *v1alpha1.RateLimit
 		compliant metav1.ConditionStatus
 	}{
-		"nothing is said":       {settled(edited), nil, "", nil, ""},
-		"spec alone":            {settled(edited, expires(late), rate(v1alpha1.RateLimit{Requests: 5, Per: "1m"})), nil, format(late), &v1alpha1.RateLimit{Requests: 5, Per: "1m"}, ""},
-		"a default":             {settled(minted()), policies(t, "{expiry: {default: 48h}, rateLimit: {default: {requests: 9, per: 1s}}}"), "2026-11-22T12:00:00Z", &v1alpha1.RateLimit{Requests: 9, Per: "1s"}, metav1.ConditionTrue},
-		"a maximum":             {settled(minted(), expires(late)), policies(t, "expiry: {maximum: 48h}"), "2026-11-22T12:00:00Z", nil, metav1.ConditionFalse},
-		"a policy made later":   {settled(recorded(late)), policies(t, "expiry: {maximum: 48h}"), format(late), nil, metav1.ConditionFalse},
-		"a policy gone later":   {settled(recorded(soon)), nil, format(soon), nil, ""},
-		"a limit made later":    {settled(rate(v1alpha1.RateLimit{Requests: 5, Per: "1m"})), policies(t, "rateLimit: {maximum: {requests: 1, per: 1m}}"), "", &v1alpha1.RateLimit{Requests: 1, Per: "1m"}, metav1.ConditionFalse},
-		"an edit under policy":  {settled(edited, recorded(soon), expires(late)), policies(t, "expiry: {maximum: 48h}"), "2026-11-22T12:00:00Z", nil, metav1.ConditionFalse},
-		"a shortening":          {settled(edited, recorded(late), expires(soon)), policies(t, "expiry: {maximum: 48h}"), format(soon), nil, metav1.ConditionTrue},
+		"nothing is said": {settled(edited), nil, "", nil, ""},
+		"spec alone": {
+			settled(edited, expires(late), rate(v1alpha1.RateLimit{Requests: 5, Per: "1m"})),
+			nil,
+			format(late),
+			&v1alpha1.RateLimit{Requests: 5, Per: "1m"},
+			"",
+		},
+		"a default": {
+			settled(minted()),
+			policies(t, "{expiry: {default: 48h}, rateLimit: {default: {requests: 9, per: 1s}}}"),
+			"2026-11-22T12:00:00Z",
+			&v1alpha1.RateLimit{Requests: 9, Per: "1s"},
+			metav1.ConditionTrue,
+		},
+		"a maximum":           {settled(minted(), expires(late)), policies(t, "expiry: {maximum: 48h}"), "2026-11-22T12:00:00Z", nil, metav1.ConditionFalse},
+		"a policy made later": {settled(recorded(late)), policies(t, "expiry: {maximum: 48h}"), format(late), nil, metav1.ConditionFalse},
+		"a policy gone later": {settled(recorded(soon)), nil, format(soon), nil, ""},
+		"a limit made later": {
+			settled(rate(v1alpha1.RateLimit{Requests: 5, Per: "1m"})),
+			policies(t, "rateLimit: {maximum: {requests: 1, per: 1m}}"),
+			"",
+			&v1alpha1.RateLimit{Requests: 1, Per: "1m"},
+			metav1.ConditionFalse,
+		},
+		"an edit under policy": {
+			settled(edited, recorded(soon), expires(late)),
+			policies(t, "expiry: {maximum: 48h}"),
+			"2026-11-22T12:00:00Z",
+			nil,
+			metav1.ConditionFalse,
+		},
+		"a shortening": {
+			settled(edited, recorded(late), expires(soon)),
+			policies(t, "expiry: {maximum: 48h}"),
+			format(soon),
+			nil,
+			metav1.ConditionTrue,
+		},
 		"an edit of never":      {settled(edited), policies(t, "expiry: {maximum: 1h}"), "", nil, metav1.ConditionFalse},
 		"a record beyond spec":  {settled(expires(soon), recorded(late)), nil, format(soon), nil, ""},
 		"spec without a record": {settled(expires(soon)), nil, format(soon), nil, ""},
@@ -195,10 +303,15 @@ func TestCompliantSays(t *testing.T) {
 		policies []*v1alpha1.APIKeyPolicy
 		want     string
 	}{
-		"that all policies are met": {settled(), policies(t, "environments: [Production]"), "PolicyMet: The APIKey meets every APIKeyPolicy that is for its namespace."},
+		"that all policies are met": {
+			settled(),
+			policies(t, "environments: [Production]"),
+			"PolicyMet: The APIKey meets every APIKeyPolicy that is for its namespace.",
+		},
 		"which are not met": {
 			settled(), policies(t, "environments: [Staging]", "rotation: {required: true}"),
-			`PolicyDenied: APIKeyPolicy "a" does not allow environment "Production": it allows "Staging". APIKeyPolicy "b" demands a rotation: set spec.rotation.every.`,
+			`PolicyDenied: APIKeyPolicy "a" does not allow environment "Production": it allows "Staging". APIKeyPolicy "b" demands a rotation: set ` +
+				`spec.rotation.every.`,
 		},
 		"that a key has become too old": {
 			settled(), policies(t, "rotation: {maximumAge: 24h}"),
@@ -206,7 +319,8 @@ func TestCompliantSays(t *testing.T) {
 		},
 		"that its end was fixed before a maximum": {
 			settled(), policies(t, "expiry: {maximum: 48h}"),
-			`PolicyDenied: APIKeyPolicy "a" lets a key live at most 48h from its creation, and the end of this one was fixed before: set spec.expiresAt or spec.validFor.`,
+			`PolicyDenied: APIKeyPolicy "a" lets a key live at most 48h from its creation, and the end of this one was fixed before: set spec.expiresAt ` +
+				`or spec.validFor.`,
 		},
 		"that it was handed out before a default": {
 			settled(), policies(t, "expiry: {default: 48h, required: true}"),
@@ -216,7 +330,11 @@ func TestCompliantSays(t *testing.T) {
 			settled(expires(at(now.Add(100 * time.Hour)))), policies(t, "expiry: {maximum: 48h}"),
 			`PolicyDenied: APIKeyPolicy "a" lets a key live at most 48h from its creation: spec.expiresAt is later.`,
 		},
-		"nothing of a default that came later": {settled(), policies(t, "expiry: {default: 48h}"), "PolicyMet: The APIKey meets every APIKeyPolicy that is for its namespace."},
+		"nothing of a default that came later": {
+			settled(),
+			policies(t, "expiry: {default: 48h}"),
+			"PolicyMet: The APIKey meets every APIKeyPolicy that is for its namespace.",
+		},
 		"nothing where no policy is":           {settled(), nil, ": "},
 		"nothing of a key that nobody can use": {settled(revoked), policies(t, "environments: [Staging]"), ": "},
 	} {

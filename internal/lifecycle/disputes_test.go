@@ -101,7 +101,8 @@ func TestARotationEndsADispute(t *testing.T) {
 }
 
 func TestTheMessageAboutADispute(t *testing.T) {
-	const end = ` holds the same. Rotate this APIKey without an overlap: set its annotation apikey-operator.io/rotate to a new value that ends in ",overlap=0s".`
+	const end = ` holds the same. Rotate this APIKey without an overlap: set its annotation apikey-operator.io/rotate to a new value that ends in ` +
+		`",overlap=0s".`
 	both := settled(with(record("old", v1alpha1.KeyRetiring, now.Add(time.Hour)), record("active", v1alpha1.KeyActive)))
 	for name, c := range map[string]struct {
 		key      *v1alpha1.APIKey
@@ -118,7 +119,8 @@ func TestTheMessageAboutADispute(t *testing.T) {
 		},
 		"names both kinds, in whatever order they were found": {
 			both, lifecycle.Disputes{"active": {rival("payments", "p"), rival("storefront", "b")}, "old": {rival("storefront", "b"), rival("storefront", "a")}},
-			`Verifiers refuse the keys active, old as disputed, because status.keys of APIKey "a" and of APIKey "b" and of an APIKey in another namespace` + end,
+			`Verifiers refuse the keys active, old as disputed, because status.keys of APIKey "a" and of APIKey "b" and of an APIKey in another ` +
+				`namespace` + end,
 		},
 		"names two at most": {
 			settled(), lifecycle.Disputes{"active": {rival("storefront", "c"), rival("storefront", "b"), rival("storefront", "a")}},
@@ -141,7 +143,12 @@ func TestTheMessageAboutADisputeFitsIntoAnEvent(t *testing.T) {
 	for i := range records {
 		digest := strings.Repeat(string(rune('a'+i)), 12)
 		records[i] = record(digest, v1alpha1.KeyActive)
-		disputes[digest] = []types.NamespacedName{rival("storefront", "1"+long[1:]), rival("storefront", "2"+long[1:]), rival("storefront", "3"+long[1:]), rival("payments", "p")}
+		disputes[digest] = []types.NamespacedName{
+			rival("storefront", "1"+long[1:]),
+			rival("storefront", "2"+long[1:]),
+			rival("storefront", "3"+long[1:]),
+			rival("payments", "p"),
+		}
 	}
 	status := lifecycle.Settled(lifecycle.Observed{APIKey: settled(with(records...)), Disputes: disputes}, now)
 	if message := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDisputed).Message; len(message) > noteLimit {

@@ -26,8 +26,15 @@ func FuzzDecide(f *testing.F) {
 		settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }),
 		settled(func(k *v1alpha1.APIKey) { k.Spec.ValidFor, k.Spec.Suspend = "23h", true }),
 		settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=10m")),
-		settled(annotated(v1alpha1.RotateAnnotation, "a"), actedOn("a", "b"), with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "c,overlap=0s", "0s"))),
-		settled(with(record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyActive), record("c", v1alpha1.KeyRetiring, now), record("d", v1alpha1.KeyRetiring))),
+		settled(
+			annotated(v1alpha1.RotateAnnotation, "a"),
+			actedOn("a", "b"),
+			with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "c,overlap=0s", "0s")),
+		),
+		settled(with(
+			record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyActive), record("c", v1alpha1.KeyRetiring, now),
+			record("d", v1alpha1.KeyRetiring),
+		)),
 	} {
 		data, err := json.Marshal(apikey)
 		if err != nil {

@@ -92,51 +92,186 @@ func TestDecide(t *testing.T) {
 		want    lifecycle.Action
 		trigger v1alpha1.RotationTrigger
 	}{
-		"a settled key whose Secret has not changed needs nothing":        {settled(), in(lifecycle.SecretUnread), lifecycle.Settle, ""},
-		"a settled key whose Secret was read and holds it needs nothing":  {settled(), owned("active"), lifecycle.Settle, ""},
-		"a new key needs a look at the Secret first":                      {settled(minted()), in(lifecycle.SecretUnread), lifecycle.Read, ""},
-		"a new key without a Secret is minted":                            {settled(minted()), in(lifecycle.SecretAbsent), lifecycle.Mint, v1alpha1.TriggerCreated},
-		"a new key in the way of a foreign Secret is blocked":             {settled(minted()), in(lifecycle.SecretForeign), lifecycle.Block, ""},
-		"a changed Secret is read":                                        {settled(), in(lifecycle.SecretChanged), lifecycle.Read, ""},
-		"a watch that is behind is waited for":                            {settled(rotate), in(lifecycle.SecretBehind), lifecycle.Ignore, ""},
-		"a changed spec is compared with the Secret":                      {settled(func(k *v1alpha1.APIKey) { k.Generation = 2 }), in(lifecycle.SecretUnread), lifecycle.Read, ""},
-		"the Secret of a key that is being deleted is deleted":            {settled(deleting("example.com/hold")), in(lifecycle.SecretUnread), lifecycle.Delete, ""},
-		"the Secret of a key that is to be orphaned stays":                {settled(deleting("orphan")), owned("active"), lifecycle.Close, ""},
-		"nothing is minted for a key that is being deleted":               {settled(minted(), deleting("example.com/hold")), in(lifecycle.SecretAbsent), lifecycle.Close, ""},
-		"a Secret that is being deleted blocks":                           {settled(), in(lifecycle.SecretTerminating), lifecycle.Block, ""},
-		"a revoked key's Secret that is being deleted is waited for":      {settled(revoked), in(lifecycle.SecretTerminating), lifecycle.Close, ""},
-		"a deleted Secret is a rotation":                                  {settled(), in(lifecycle.SecretAbsent), lifecycle.Mint, v1alpha1.TriggerSecretDeleted},
-		"an unknown digest is never blessed":                              {settled(), owned("unknown"), lifecycle.Mint, v1alpha1.TriggerSecretModified},
-		"a missing data key is never blessed":                             {settled(), owned(""), lifecycle.Mint, v1alpha1.TriggerSecretModified},
-		"a digest that is only retiring is not the active one":            {settled(with(record("active", v1alpha1.KeyActive), record("old", v1alpha1.KeyRetiring, now.Add(time.Hour)))), owned("old"), lifecycle.Mint, v1alpha1.TriggerSecretModified},
-		"a fence is minted over":                                          {settled(with()), lifecycle.Secret{State: lifecycle.SecretOwned, Fenced: true, InShape: true}, lifecycle.Mint, v1alpha1.TriggerSecretDeleted},
-		"an announced key in the Secret is promoted":                      {settled(minted(), with(record("new", v1alpha1.KeyPending))), owned("new"), lifecycle.Promote, v1alpha1.TriggerCreated},
-		"an announced key in the Secret is promoted before all else":      {settled(rotate, with(record("active", v1alpha1.KeyActive), record("new", v1alpha1.KeyPending))), owned("new"), lifecycle.Promote, v1alpha1.TriggerAnnotation},
-		"an interrupted rotation is finished":                             {settled(with(record("active", v1alpha1.KeyActive), record("lost", v1alpha1.KeyPending))), owned("active"), lifecycle.Mint, v1alpha1.TriggerRecovered},
-		"an annotation with a new value is a rotation":                    {settled(rotate), owned("active"), lifecycle.Mint, v1alpha1.TriggerAnnotation},
-		"a schedule that has come is a rotation":                          {settled(every), owned("active"), lifecycle.Mint, v1alpha1.TriggerSchedule},
-		"a schedule that makes no sense is none":                          {settled(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Every: "daily"} }), owned("active"), lifecycle.Settle, ""},
-		"an overlap that makes no sense does not stop a rotation":         {settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=x")), owned("active"), lifecycle.Mint, v1alpha1.TriggerAnnotation},
-		"a value that was acted on before asks for nothing":               {settled(rotate, actedOn("now", "later")), owned("active"), lifecycle.Settle, ""},
-		"a key announced for another reason does not end a later request": {settled(rotate, with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerSchedule, "", ""))), owned("new"), lifecycle.Promote, v1alpha1.TriggerSchedule},
-		"a status full of announced keys is fenced":                       {settled(rotate, with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending))), owned("active"), lifecycle.Fence, ""},
-		"a status full of retiring keys is not":                           {settled(rotate, with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyRetiring, now.Add(1)), record("b", v1alpha1.KeyRetiring, now.Add(1)), record("c", v1alpha1.KeyRetiring, now.Add(1)))), owned("active"), lifecycle.Mint, v1alpha1.TriggerAnnotation},
-		"a deleted Secret makes room by itself":                           {settled(with(record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending), record("c", v1alpha1.KeyPending))), in(lifecycle.SecretAbsent), lifecycle.Mint, v1alpha1.TriggerSecretDeleted},
-		"labels that differ are put right":                                {settled(), lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active"}, lifecycle.Reshape, ""},
-		"a previous key that nothing accepts is taken out":                {settled(), lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active", PreviousDigest: "old", InShape: true}, lifecycle.Reshape, ""},
-		"a previous key that still works stays":                           {settled(with(record("old", v1alpha1.KeyRetiring, now.Add(1)), record("active", v1alpha1.KeyActive))), lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active", PreviousDigest: "old", InShape: true}, lifecycle.Settle, ""},
-		"a retiring key whose time has come makes the Secret be read":     {settled(with(record("old", v1alpha1.KeyRetiring, now), record("active", v1alpha1.KeyActive))), in(lifecycle.SecretUnread), lifecycle.Read, ""},
-		"a revoked key's Secret is deleted without being read":            {settled(revoked), in(lifecycle.SecretUnread), lifecycle.Delete, ""},
-		"a revoked key's changed Secret is read first":                    {settled(revoked), in(lifecycle.SecretChanged), lifecycle.Read, ""},
-		"a revoked key's changed Secret is deleted once read":             {settled(revoked), owned("whatever"), lifecycle.Delete, ""},
-		"a revoked key without a Secret is closed":                        {settled(revoked, noSecret), in(lifecycle.SecretUnread), lifecycle.Close, ""},
-		"a revoked key leaves a foreign Secret alone":                     {settled(revoked), in(lifecycle.SecretForeign), lifecycle.Close, ""},
-		"an expired key's Secret is deleted":                              {settled(expired), in(lifecycle.SecretUnread), lifecycle.Delete, ""},
-		"an expired key is not rotated":                                   {settled(expired, rotate), in(lifecycle.SecretAbsent), lifecycle.Close, ""},
-		"an expired key that was announced is not promoted":               {settled(expired, with(record("new", v1alpha1.KeyPending))), owned("new"), lifecycle.Delete, ""},
-		"a key that was reported as expired stays so, whatever spec says": {settled(func(k *v1alpha1.APIKey) { k.Status.Phase = v1alpha1.PhaseExpired }), in(lifecycle.SecretAbsent), lifecycle.Close, ""},
-		"a key whose recorded expiry has passed is expired":               {settled(func(k *v1alpha1.APIKey) { k.Status.ExpiresAt = at(now) }), in(lifecycle.SecretUnread), lifecycle.Delete, ""},
-		"a key reported as not Ready is looked at again":                  {settled(func(k *v1alpha1.APIKey) { k.Status.Conditions = nil }), in(lifecycle.SecretUnread), lifecycle.Read, ""},
+		"a settled key whose Secret has not changed needs nothing":       {settled(), in(lifecycle.SecretUnread), lifecycle.Settle, ""},
+		"a settled key whose Secret was read and holds it needs nothing": {settled(), owned("active"), lifecycle.Settle, ""},
+		"a new key needs a look at the Secret first":                     {settled(minted()), in(lifecycle.SecretUnread), lifecycle.Read, ""},
+		"a new key without a Secret is minted": {
+			settled(minted()),
+			in(lifecycle.SecretAbsent),
+			lifecycle.Mint,
+			v1alpha1.TriggerCreated,
+		},
+		"a new key in the way of a foreign Secret is blocked": {settled(minted()), in(lifecycle.SecretForeign), lifecycle.Block, ""},
+		"a changed Secret is read":                            {settled(), in(lifecycle.SecretChanged), lifecycle.Read, ""},
+		"a watch that is behind is waited for":                {settled(rotate), in(lifecycle.SecretBehind), lifecycle.Ignore, ""},
+		"a changed spec is compared with the Secret": {
+			settled(func(k *v1alpha1.APIKey) { k.Generation = 2 }),
+			in(lifecycle.SecretUnread),
+			lifecycle.Read,
+			"",
+		},
+		"the Secret of a key that is being deleted is deleted": {
+			settled(deleting("example.com/hold")),
+			in(lifecycle.SecretUnread),
+			lifecycle.Delete,
+			"",
+		},
+		"the Secret of a key that is to be orphaned stays": {settled(deleting("orphan")), owned("active"), lifecycle.Close, ""},
+		"nothing is minted for a key that is being deleted": {
+			settled(minted(), deleting("example.com/hold")),
+			in(lifecycle.SecretAbsent),
+			lifecycle.Close,
+			"",
+		},
+		"a Secret that is being deleted blocks":                      {settled(), in(lifecycle.SecretTerminating), lifecycle.Block, ""},
+		"a revoked key's Secret that is being deleted is waited for": {settled(revoked), in(lifecycle.SecretTerminating), lifecycle.Close, ""},
+		"a deleted Secret is a rotation": {
+			settled(),
+			in(lifecycle.SecretAbsent),
+			lifecycle.Mint,
+			v1alpha1.TriggerSecretDeleted,
+		},
+		"an unknown digest is never blessed":  {settled(), owned("unknown"), lifecycle.Mint, v1alpha1.TriggerSecretModified},
+		"a missing data key is never blessed": {settled(), owned(""), lifecycle.Mint, v1alpha1.TriggerSecretModified},
+		"a digest that is only retiring is not the active one": {
+			settled(with(record("active", v1alpha1.KeyActive), record("old", v1alpha1.KeyRetiring, now.Add(time.Hour)))),
+			owned("old"),
+			lifecycle.Mint,
+			v1alpha1.TriggerSecretModified,
+		},
+		"a fence is minted over": {
+			settled(with()),
+			lifecycle.Secret{State: lifecycle.SecretOwned, Fenced: true, InShape: true},
+			lifecycle.Mint,
+			v1alpha1.TriggerSecretDeleted,
+		},
+		"an announced key in the Secret is promoted": {
+			settled(minted(), with(record("new", v1alpha1.KeyPending))),
+			owned("new"),
+			lifecycle.Promote,
+			v1alpha1.TriggerCreated,
+		},
+		"an announced key in the Secret is promoted before all else": {
+			settled(rotate, with(record("active", v1alpha1.KeyActive), record("new", v1alpha1.KeyPending))),
+			owned("new"),
+			lifecycle.Promote,
+			v1alpha1.TriggerAnnotation,
+		},
+		"an interrupted rotation is finished": {
+			settled(with(record("active", v1alpha1.KeyActive), record("lost", v1alpha1.KeyPending))),
+			owned("active"),
+			lifecycle.Mint,
+			v1alpha1.TriggerRecovered,
+		},
+		"an annotation with a new value is a rotation": {settled(rotate), owned("active"), lifecycle.Mint, v1alpha1.TriggerAnnotation},
+		"a schedule that has come is a rotation":       {settled(every), owned("active"), lifecycle.Mint, v1alpha1.TriggerSchedule},
+		"a schedule that makes no sense is none": {
+			settled(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Every: "daily"} }),
+			owned("active"),
+			lifecycle.Settle,
+			"",
+		},
+		"an overlap that makes no sense does not stop a rotation": {
+			settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=x")),
+			owned("active"),
+			lifecycle.Mint,
+			v1alpha1.TriggerAnnotation,
+		},
+		"a value that was acted on before asks for nothing": {settled(rotate, actedOn("now", "later")), owned("active"), lifecycle.Settle, ""},
+		"a key announced for another reason does not end a later request": {
+			settled(rotate, with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerSchedule, "", ""))),
+			owned("new"),
+			lifecycle.Promote,
+			v1alpha1.TriggerSchedule,
+		},
+		"a status full of announced keys is fenced": {
+			settled(
+				rotate,
+				with(
+					record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending),
+					record("c", v1alpha1.KeyPending),
+				),
+			),
+			owned("active"),
+			lifecycle.Fence,
+			"",
+		},
+		"a status full of retiring keys is not": {
+			settled(
+				rotate,
+				with(
+					record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyRetiring, now.Add(1)),
+					record("b", v1alpha1.KeyRetiring, now.Add(1)), record("c", v1alpha1.KeyRetiring, now.Add(1)),
+				),
+			),
+			owned("active"),
+			lifecycle.Mint,
+			v1alpha1.TriggerAnnotation,
+		},
+		"a deleted Secret makes room by itself": {
+			settled(with(
+				record("active", v1alpha1.KeyActive), record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyPending),
+				record("c", v1alpha1.KeyPending),
+			)),
+			in(lifecycle.SecretAbsent),
+			lifecycle.Mint,
+			v1alpha1.TriggerSecretDeleted,
+		},
+		"labels that differ are put right": {
+			settled(),
+			lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active"},
+			lifecycle.Reshape,
+			"",
+		},
+		"a previous key that nothing accepts is taken out": {
+			settled(),
+			lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active", PreviousDigest: "old", InShape: true},
+			lifecycle.Reshape,
+			"",
+		},
+		"a previous key that still works stays": {
+			settled(with(record("old", v1alpha1.KeyRetiring, now.Add(1)), record("active", v1alpha1.KeyActive))),
+			lifecycle.Secret{State: lifecycle.SecretOwned, Ref: ref, Digest: "active", PreviousDigest: "old", InShape: true},
+			lifecycle.Settle,
+			"",
+		},
+		"a retiring key whose time has come makes the Secret be read": {
+			settled(with(record("old", v1alpha1.KeyRetiring, now), record("active", v1alpha1.KeyActive))),
+			in(lifecycle.SecretUnread),
+			lifecycle.Read,
+			"",
+		},
+		"a revoked key's Secret is deleted without being read": {settled(revoked), in(lifecycle.SecretUnread), lifecycle.Delete, ""},
+		"a revoked key's changed Secret is read first":         {settled(revoked), in(lifecycle.SecretChanged), lifecycle.Read, ""},
+		"a revoked key's changed Secret is deleted once read":  {settled(revoked), owned("whatever"), lifecycle.Delete, ""},
+		"a revoked key without a Secret is closed":             {settled(revoked, noSecret), in(lifecycle.SecretUnread), lifecycle.Close, ""},
+		"a revoked key leaves a foreign Secret alone":          {settled(revoked), in(lifecycle.SecretForeign), lifecycle.Close, ""},
+		"an expired key's Secret is deleted":                   {settled(expired), in(lifecycle.SecretUnread), lifecycle.Delete, ""},
+		"an expired key is not rotated":                        {settled(expired, rotate), in(lifecycle.SecretAbsent), lifecycle.Close, ""},
+		"an expired key that was announced is not promoted": {
+			settled(expired, with(record("new", v1alpha1.KeyPending))),
+			owned("new"),
+			lifecycle.Delete,
+			"",
+		},
+		"a key that was reported as expired stays so, whatever spec says": {
+			settled(func(k *v1alpha1.APIKey) { k.Status.Phase = v1alpha1.PhaseExpired }),
+			in(lifecycle.SecretAbsent),
+			lifecycle.Close,
+			"",
+		},
+		"a key whose recorded expiry has passed is expired": {
+			settled(func(k *v1alpha1.APIKey) { k.Status.ExpiresAt = at(now) }),
+			in(lifecycle.SecretUnread),
+			lifecycle.Delete,
+			"",
+		},
+		"a key reported as not Ready is looked at again": {
+			settled(func(k *v1alpha1.APIKey) { k.Status.Conditions = nil }),
+			in(lifecycle.SecretUnread),
+			lifecycle.Read,
+			"",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.key.DeepCopy()
@@ -254,8 +389,14 @@ func TestRotationKeepsReady(t *testing.T) {
 
 func TestOverlapIsNeverExtended(t *testing.T) {
 	o := lifecycle.Observed{
-		APIKey: settled(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "1h"} },
-			with(record("older", v1alpha1.KeyRetiring, now.Add(time.Minute)), record("active", v1alpha1.KeyActive, now.Add(time.Second)), record("new", v1alpha1.KeyPending))),
+		APIKey: settled(
+			func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "1h"} },
+			with(
+				record("older", v1alpha1.KeyRetiring, now.Add(time.Minute)),
+				record("active", v1alpha1.KeyActive, now.Add(time.Second)),
+				record("new", v1alpha1.KeyPending),
+			),
+		),
 		Secret: accounting("new", "new", ends("older", now.Add(time.Hour)), ends("active", now.Add(time.Hour))),
 	}
 	status := lifecycle.Promoted(o, "new", ref, v1alpha1.TriggerAnnotation, now)
@@ -357,12 +498,20 @@ func TestKeepsPrevious(t *testing.T) {
 		secret lifecycle.Secret
 		want   bool
 	}{
-		"not without overlap":                    {settled(), owned("active"), false},
-		"with overlap":                           {settled(overlap("1m")), owned("active"), true},
-		"not when the annotation says 0s":        {settled(overlap("1m"), annotated(v1alpha1.RotateAnnotation, "now,overlap=0s")), owned("active"), false},
-		"when the annotation says so":            {settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=1m")), owned("active"), true},
-		"not when that was acted on before":      {settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=1m"), actedOn("now,overlap=1m")), owned("active"), false},
-		"when the announced key is for such one": {settled(with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "now,overlap=1m", "1m"))), owned("active"), true},
+		"not without overlap":             {settled(), owned("active"), false},
+		"with overlap":                    {settled(overlap("1m")), owned("active"), true},
+		"not when the annotation says 0s": {settled(overlap("1m"), annotated(v1alpha1.RotateAnnotation, "now,overlap=0s")), owned("active"), false},
+		"when the annotation says so":     {settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=1m")), owned("active"), true},
+		"not when that was acted on before": {
+			settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=1m"), actedOn("now,overlap=1m")),
+			owned("active"),
+			false,
+		},
+		"when the announced key is for such one": {
+			settled(with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "now,overlap=1m", "1m"))),
+			owned("active"),
+			true,
+		},
 		"not when the Secret holds another key":  {settled(overlap("1m")), owned("unknown"), false},
 		"not when there is no Secret":            {settled(overlap("1m")), in(lifecycle.SecretAbsent), false},
 		"not when the overlap makes no sense":    {settled(overlap("soon")), owned("active"), false},
@@ -377,7 +526,10 @@ func TestKeepsPrevious(t *testing.T) {
 }
 
 func TestALongRotateAnnotationIsRecordedAsADigest(t *testing.T) {
-	o := lifecycle.Observed{APIKey: settled(annotated(v1alpha1.RotateAnnotation, strings.Repeat("x", v1alpha1.MaxRotationValueLength+1))), Secret: owned("active")}
+	o := lifecycle.Observed{
+		APIKey: settled(annotated(v1alpha1.RotateAnnotation, strings.Repeat("x", v1alpha1.MaxRotationValueLength+1))),
+		Secret: owned("active"),
+	}
 	o.APIKey.Status = lifecycle.Promoted(o, "active", ref, v1alpha1.TriggerAnnotation, now)
 	if value := o.APIKey.Status.LastRotation.Value; !strings.HasPrefix(value, "sha256:") || len(value) > 64 {
 		t.Errorf("recorded as %q", value)
@@ -390,7 +542,13 @@ func TestALongRotateAnnotationIsRecordedAsADigest(t *testing.T) {
 func TestIgnoredRotationIsReported(t *testing.T) {
 	apikey := settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }, annotated(v1alpha1.RotateAnnotation, "too late"))
 	status := lifecycle.Closed(lifecycle.Observed{APIKey: apikey}, now)
-	if message := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady).Message; !strings.HasSuffix(message, "The rotation asked for since is ignored.") {
+	if message := meta.FindStatusCondition(
+		status.Conditions,
+		v1alpha1.ConditionReady,
+	).Message; !strings.HasSuffix(
+		message,
+		"The rotation asked for since is ignored.",
+	) {
 		t.Errorf("message %q", message)
 	}
 }

@@ -147,17 +147,97 @@ func TestAnInterruptedRotationKeepsItsOverlap(t *testing.T) {
 		// works says whether the old key works on, and pending whether a request is left for the next rotation.
 		works, pending bool
 	}{
-		"stop at once, announced":                     {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")}, "a,overlap=0s", "active", false, false},
-		"stop at once, announced, taken out":          {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")}, "", "active", false, false},
-		"stop at once, announced, replaced":           {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")}, "b", "active", false, false},
-		"stop at once, handed out, taken out":         {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")}, "", "n", false, false},
-		"stop at once, handed out, replaced":          {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")}, "b,overlap=1h", "n", false, true},
-		"work on, handed out, taken out":              {"", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=1h", "1h")}, "", "n", true, false},
-		"work on, handed out, then stop":              {"", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=1h", "1h")}, "b,overlap=0s", "n", true, true},
-		"by schedule, handed out, then stop":          {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerSchedule, "", "")}, "b,overlap=0s", "n", true, true},
-		"by schedule, announced, then stop":           {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerSchedule, "", "")}, "b,overlap=0s", "active", false, false},
-		"by schedule, beside an old request":          {"10m", []v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerSchedule, "", "")}, "old,overlap=0s", "active", true, false},
-		"of two, the shorter one":                     {"10m", []v1alpha1.KeyRecord{announced("m", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s"), announced("n", v1alpha1.TriggerAnnotation, "b,overlap=1h", "1h")}, "c,overlap=2h", "active", false, false},
+		"stop at once, announced": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")},
+			"a,overlap=0s",
+			"active",
+			false,
+			false,
+		},
+		"stop at once, announced, taken out": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")},
+			"",
+			"active",
+			false,
+			false,
+		},
+		"stop at once, announced, replaced": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")},
+			"b",
+			"active",
+			false,
+			false,
+		},
+		"stop at once, handed out, taken out": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")},
+			"",
+			"n",
+			false,
+			false,
+		},
+		"stop at once, handed out, replaced": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s")},
+			"b,overlap=1h",
+			"n",
+			false,
+			true,
+		},
+		"work on, handed out, taken out": {
+			"",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=1h", "1h")},
+			"",
+			"n",
+			true,
+			false,
+		},
+		"work on, handed out, then stop": {
+			"",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerAnnotation, "a,overlap=1h", "1h")},
+			"b,overlap=0s",
+			"n",
+			true,
+			true,
+		},
+		"by schedule, handed out, then stop": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerSchedule, "", "")},
+			"b,overlap=0s",
+			"n",
+			true,
+			true,
+		},
+		"by schedule, announced, then stop": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerSchedule, "", "")},
+			"b,overlap=0s",
+			"active",
+			false,
+			false,
+		},
+		"by schedule, beside an old request": {
+			"10m",
+			[]v1alpha1.KeyRecord{announced("n", v1alpha1.TriggerSchedule, "", "")},
+			"old,overlap=0s",
+			"active",
+			true,
+			false,
+		},
+		"of two, the shorter one": {
+			"10m",
+			[]v1alpha1.KeyRecord{
+				announced("m", v1alpha1.TriggerAnnotation, "a,overlap=0s", "0s"),
+				announced("n", v1alpha1.TriggerAnnotation, "b,overlap=1h", "1h"),
+			},
+			"c,overlap=2h",
+			"active",
+			false,
+			false,
+		},
 		"by a version that did not keep it":           {"10m", []v1alpha1.KeyRecord{record("n", v1alpha1.KeyPending)}, "a,overlap=0s", "n", false, false},
 		"by a version that did not keep it, no value": {"10m", []v1alpha1.KeyRecord{record("n", v1alpha1.KeyPending)}, "", "n", true, false},
 	} {
@@ -205,7 +285,10 @@ func TestPoliciesCapTheOverlap(t *testing.T) {
 		"and none of it where none is allowed": {"a,overlap=1h", []string{"rotation: {maximumOverlap: 0s}"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			apikey := settled(annotated(v1alpha1.RotateAnnotation, c.annotation), func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "10h"} })
+			apikey := settled(
+				annotated(v1alpha1.RotateAnnotation, c.annotation),
+				func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Overlap: "10h"} },
+			)
 			o := lifecycle.Observed{APIKey: apikey, Secret: owned("active"), Policies: policies(t, c.policies...)}
 			if keeps := lifecycle.KeepsPrevious(o, now); keeps != (c.want > 0) {
 				t.Errorf("keeps the previous key: %t", keeps)

@@ -88,7 +88,10 @@ func TestANotAfterThatNoRotationAskedForIsNone(t *testing.T) {
 			if stays := len(lifecycle.Settled(o, now).Keys) == 2; stays != c.stays {
 				t.Errorf("stays: %t", stays)
 			}
-			if plan := lifecycle.Decide(lifecycle.Observed{APIKey: apikey, Secret: in(lifecycle.SecretUnread)}, now); (plan.Action == lifecycle.Settle) != c.stays {
+			if plan := lifecycle.Decide(
+				lifecycle.Observed{APIKey: apikey, Secret: in(lifecycle.SecretUnread)},
+				now,
+			); (plan.Action == lifecycle.Settle) != c.stays {
 				t.Errorf("%s", plan.Action)
 			}
 		})

@@ -44,11 +44,22 @@ var _ = Describe("A new APIKey under an APIKeyPolicy", func() {
 
 	It("has to meet each of several", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
-		first, second := limited(ctx, namespace, "{permissions: [a, b], expiry: {maximum: 48h}}"), limited(ctx, namespace, "{permissions: [b, c], expiry: {maximum: 24h}}")
+		first, second := limited(
+			ctx,
+			namespace,
+			"{permissions: [a, b], expiry: {maximum: 48h}}",
+		), limited(
+			ctx,
+			namespace,
+			"{permissions: [b, c], expiry: {maximum: 24h}}",
+		)
 		Expect(answer(admin.Create(ctx, declared(namespace, "{permissions: [b], validFor: 24h}")))).To(BeEmpty())
-		Expect(answer(admin.Create(ctx, declared(namespace, "permissions: [c]")))).To(Equal(about(first, `does not allow permissions "c": it allows "a", "b".`)))
-		Expect(answer(admin.Create(ctx, declared(namespace, "permissions: [a]")))).To(Equal(about(second, `does not allow permissions "a": it allows "b", "c".`)))
-		Expect(answer(admin.Create(ctx, declared(namespace, "validFor: 48h")))).To(Equal(about(second, "lets a key live at most 24h from its creation: spec.validFor is 48h.")))
+		Expect(answer(admin.Create(ctx, declared(namespace, "permissions: [c]")))).
+			To(Equal(about(first, `does not allow permissions "c": it allows "a", "b".`)))
+		Expect(answer(admin.Create(ctx, declared(namespace, "permissions: [a]")))).
+			To(Equal(about(second, `does not allow permissions "a": it allows "b", "c".`)))
+		Expect(answer(admin.Create(ctx, declared(namespace, "validFor: 48h")))).
+			To(Equal(about(second, "lets a key live at most 24h from its creation: spec.validFor is 48h.")))
 	})
 
 	It("is refused the same way when it is applied", func(ctx SpecContext) {

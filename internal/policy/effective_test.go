@@ -35,10 +35,13 @@ func TestDeclaredExpiry(t *testing.T) {
 		"a time in another zone":          {v1alpha1.APIKeySpec{ExpiresAt: at(now.In(time.FixedZone("", 3600)))}, "2026-11-21T12:00:00Z"},
 		"a fraction is cut off":           {v1alpha1.APIKeySpec{ExpiresAt: at(now.Add(time.Second - 1))}, "2026-11-21T12:00:00Z"},
 		"a duration counts from creation": {v1alpha1.APIKeySpec{ValidFor: "1h30m"}, "2026-11-20T13:30:00Z"},
-		"a duration that is malformed counts as no time":      {v1alpha1.APIKeySpec{ValidFor: "a while"}, "2026-11-20T12:00:00Z"},
-		"a negative duration is no time":                      {v1alpha1.APIKeySpec{ValidFor: "-5h"}, "2026-11-20T12:00:00Z"},
-		"Go's zero time is a time":                            {v1alpha1.APIKeySpec{ExpiresAt: &metav1.Time{}}, "2000-01-01T00:00:00Z"},
-		"a year that a timestamp cannot hold is the last one": {v1alpha1.APIKeySpec{ExpiresAt: at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))}, "2999-12-31T23:59:59Z"},
+		"a duration that is malformed counts as no time": {v1alpha1.APIKeySpec{ValidFor: "a while"}, "2026-11-20T12:00:00Z"},
+		"a negative duration is no time":                 {v1alpha1.APIKeySpec{ValidFor: "-5h"}, "2026-11-20T12:00:00Z"},
+		"Go's zero time is a time":                       {v1alpha1.APIKeySpec{ExpiresAt: &metav1.Time{}}, "2000-01-01T00:00:00Z"},
+		"a year that a timestamp cannot hold is the last one": {
+			v1alpha1.APIKeySpec{ExpiresAt: at(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))},
+			"2999-12-31T23:59:59Z",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			apikey := fresh(t, "{}")
@@ -141,7 +144,8 @@ func TestEffectiveExpiryOfAnAnnouncedKey(t *testing.T) {
 }
 
 func TestShortcomings(t *testing.T) {
-	const late = `APIKeyPolicy "a" lets a key live at most 48h from its creation, and the end of this one was fixed before: set spec.expiresAt or spec.validFor.`
+	const late = `APIKeyPolicy "a" lets a key live at most 48h from its creation, and the end of this one was fixed before: set spec.expiresAt or ` +
+		`spec.validFor.`
 	const without = `APIKeyPolicy "a" demands an expiry, and this key was handed out without one before: set spec.expiresAt or spec.validFor.`
 	const spec = `APIKeyPolicy "a" lets a key live at most 48h from its creation: spec.validFor is 49h.`
 	for name, c := range map[string]struct {

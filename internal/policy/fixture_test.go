@@ -60,7 +60,11 @@ func makePolicy(ctx SpecContext, namespace string, spec v1alpha1.APIKeyPolicySpe
 	if policy.Spec.NamespaceSelector == nil {
 		policy.Spec.NamespaceSelector = &v1alpha1.NamespaceSelector{}
 	}
-	here := v1alpha1.NamespaceRequirement{Key: namespaceName, Operator: v1alpha1.NamespaceLabelIn, Values: []v1alpha1.LabelValue{v1alpha1.LabelValue(namespace)}}
+	here := v1alpha1.NamespaceRequirement{
+		Key:      namespaceName,
+		Operator: v1alpha1.NamespaceLabelIn,
+		Values:   []v1alpha1.LabelValue{v1alpha1.LabelValue(namespace)},
+	}
 	policy.Spec.NamespaceSelector.MatchExpressions = append(policy.Spec.NamespaceSelector.MatchExpressions, here)
 	Expect(admin.Create(ctx, policy)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(admin.Delete(ctx, policy))).To(Succeed()) })

@@ -109,9 +109,13 @@ var _ = Describe("The largest APIKeyPolicies", func() {
 		apikey := newAPIKey(namespace)
 		apikey.Spec = v1alpha1.APIKeySpec{
 			Environment: v1alpha1.EnvironmentDevelopment,
-			Permissions: largest.Spec.Permissions[112:], Roles: largest.Spec.Roles[56:], ValidFor: largest.Spec.Expiry.Maximum,
-			RateLimit: largest.Spec.RateLimit.Maximum.DeepCopy(), Rotation: &v1alpha1.Rotation{Every: largest.Spec.Rotation.MaximumAge, Overlap: largest.Spec.Rotation.MaximumOverlap},
-			Customers: largest.Spec.Customers.Allowed[96:], Secret: largestTemplate("l", "a"),
+			Permissions: largest.Spec.Permissions[112:],
+			Roles:       largest.Spec.Roles[56:],
+			ValidFor:    largest.Spec.Expiry.Maximum,
+			RateLimit:   largest.Spec.RateLimit.Maximum.DeepCopy(),
+			Rotation:    &v1alpha1.Rotation{Every: largest.Spec.Rotation.MaximumAge, Overlap: largest.Spec.Rotation.MaximumOverlap},
+			Customers:   largest.Spec.Customers.Allowed[96:],
+			Secret:      largestTemplate("l", "a"),
 		}
 		Expect(admin.Create(ctx, apikey)).To(Succeed())
 

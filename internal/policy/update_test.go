@@ -70,37 +70,127 @@ func changeCases() []changeCase {
 		{"given fewer labels on its Secret, not enough", tightened, outside, "secret: {labels: {b: x}, annotations: {a: x}}", ""},
 		{"renamed while it says nothing", tightened, "{}", "displayName: a", ""},
 
-		{"given a permission that is not allowed", "permissions: [a]", "permissions: [a, b]", "permissions: [a, b, c]", `does not allow permissions "c": it allows "a".`},
-		{"given another permission in place of one", "permissions: [a]", "permissions: [b]", "permissions: [c]", `does not allow permissions "c": it allows "a".`},
+		{
+			"given a permission that is not allowed",
+			"permissions: [a]",
+			"permissions: [a, b]",
+			"permissions: [a, b, c]",
+			`does not allow permissions "c": it allows "a".`,
+		},
+		{
+			"given another permission in place of one",
+			"permissions: [a]",
+			"permissions: [b]",
+			"permissions: [c]",
+			`does not allow permissions "c": it allows "a".`,
+		},
 		{"given its first permissions", "permissions: [a]", "{}", "permissions: [b, c]", `does not allow permissions "b", "c": it allows "a".`},
 		{"given a role that is not allowed", "roles: [a]", "roles: [b]", "roles: [b, c]", `does not allow roles "c": it allows "a".`},
 
-		{"given a later end", "expiry: {maximum: 24h}", "validFor: 48h", "validFor: 49h", "lets a key live at most 24h from its creation: spec.validFor is 49h."},
+		{
+			"given a later end",
+			"expiry: {maximum: 24h}",
+			"validFor: 48h",
+			"validFor: 49h",
+			"lets a key live at most 24h from its creation: spec.validFor is 49h.",
+		},
 		{"given a later end within the maximum", "expiry: {maximum: 24h}", "validFor: 1h", "validFor: 24h", ""},
-		{"given a later end than the maximum", "expiry: {maximum: 24h}", "validFor: 1h", "validFor: 25h", "lets a key live at most 24h from its creation: spec.validFor is 25h."},
-		{"given a late end where there was none", "expiry: {maximum: 24h}", "{}", "validFor: 48h", "lets a key live at most 24h from its creation: spec.validFor is 48h."},
+		{
+			"given a later end than the maximum",
+			"expiry: {maximum: 24h}",
+			"validFor: 1h",
+			"validFor: 25h",
+			"lets a key live at most 24h from its creation: spec.validFor is 25h.",
+		},
+		{
+			"given a late end where there was none",
+			"expiry: {maximum: 24h}",
+			"{}",
+			"validFor: 48h",
+			"lets a key live at most 24h from its creation: spec.validFor is 48h.",
+		},
 		{"given an end where there was none", "expiry: {maximum: 24h}", "{}", "validFor: 24h", ""},
 		{"left without an end where a maximum is", "expiry: {maximum: 24h}", "validFor: 1h", "validFor: null", ""},
-		{"left without an end where one is required", "expiry: {required: true}", "validFor: 1h", "validFor: null", "demands an expiry: set spec.expiresAt or spec.validFor."},
-		{"left without a time where one is required", "expiry: {required: true}", `expiresAt: "2900-01-01T00:00:00Z"`, "expiresAt: null", "demands an expiry: set spec.expiresAt or spec.validFor."},
+		{
+			"left without an end where one is required",
+			"expiry: {required: true}",
+			"validFor: 1h",
+			"validFor: null",
+			"demands an expiry: set spec.expiresAt or spec.validFor.",
+		},
+		{
+			"left without a time where one is required",
+			"expiry: {required: true}",
+			`expiresAt: "2900-01-01T00:00:00Z"`,
+			"expiresAt: null",
+			"demands an expiry: set spec.expiresAt or spec.validFor.",
+		},
 		{"left without an end where there is a default", "expiry: {required: true, default: 1h}", "validFor: 1h", "validFor: null", ""},
 		{"given a time in place of a length", "expiry: {required: true}", "validFor: 1h", `{validFor: null, expiresAt: "2900-01-01T00:00:00Z"}`, ""},
 
-		{"given a higher rate", rate, twenty, "rateLimit: {requests: 21, per: 1m, burst: 20}", "allows at most 10 requests per 1m: spec.rateLimit has 21 per 1m."},
-		{"given a shorter period", rate, twenty, "rateLimit: {requests: 20, per: 59s, burst: 20}", "allows at most 10 requests per 1m: spec.rateLimit has 20 per 59s."},
+		{
+			"given a higher rate",
+			rate,
+			twenty,
+			"rateLimit: {requests: 21, per: 1m, burst: 20}",
+			"allows at most 10 requests per 1m: spec.rateLimit has 21 per 1m.",
+		},
+		{
+			"given a shorter period",
+			rate,
+			twenty,
+			"rateLimit: {requests: 20, per: 59s, burst: 20}",
+			"allows at most 10 requests per 1m: spec.rateLimit has 20 per 59s.",
+		},
 		{"given the same rate in other words", rate, twenty, "rateLimit: {requests: 40, per: 2m, burst: 20}", ""},
-		{"given a rate where there was none", rate, "{}", "rateLimit: {requests: 11, per: 1m, burst: 10}", "allows at most 10 requests per 1m: spec.rateLimit has 11 per 1m."},
+		{
+			"given a rate where there was none",
+			rate,
+			"{}",
+			"rateLimit: {requests: 11, per: 1m, burst: 10}",
+			"allows at most 10 requests per 1m: spec.rateLimit has 11 per 1m.",
+		},
 		{"left without a limit", rate, twenty, "rateLimit: null", ""},
 		{"given a larger burst", rate, twenty, "rateLimit: {requests: 20, per: 1m, burst: 21}", "allows a burst of at most 10: spec.rateLimit has one of 21."},
 		{"given a larger burst by not saying", rate, "rateLimit: {requests: 20, per: 1m, burst: 5}", "rateLimit: {requests: 20, per: 1m}",
 			"allows a burst of at most 10: spec.rateLimit has one of 20, as many as requests, because it sets no burst."},
-		{"given a burst where there was no limit", rate, "{}", "rateLimit: {requests: 1, per: 1m, burst: 11}", "allows a burst of at most 10: spec.rateLimit has one of 11."},
+		{
+			"given a burst where there was no limit",
+			rate,
+			"{}",
+			"rateLimit: {requests: 1, per: 1m, burst: 11}",
+			"allows a burst of at most 10: spec.rateLimit has one of 11.",
+		},
 
-		{"left without a rotation where one is required", "rotation: {required: true}", "rotation: {every: 1h}", "rotation: null", "demands a rotation: set spec.rotation.every."},
-		{"left without the clock of its rotation", "rotation: {required: true}", "rotation: {every: 1h, overlap: 1m}", "rotation: {overlap: 1m}", "demands a rotation: set spec.rotation.every."},
+		{
+			"left without a rotation where one is required",
+			"rotation: {required: true}",
+			"rotation: {every: 1h}",
+			"rotation: null",
+			"demands a rotation: set spec.rotation.every.",
+		},
+		{
+			"left without the clock of its rotation",
+			"rotation: {required: true}",
+			"rotation: {every: 1h, overlap: 1m}",
+			"rotation: {overlap: 1m}",
+			"demands a rotation: set spec.rotation.every.",
+		},
 		{"left without a rotation", "rotation: {maximumAge: 1h}", "rotation: {every: 2h}", "rotation: null", ""},
-		{"rotated less often", "rotation: {maximumAge: 1h}", "rotation: {every: 2h}", "rotation: {every: 3h}", "demands that a key is at most 1h old: spec.rotation.every is 3h."},
-		{"rotated where it was not", "rotation: {maximumAge: 1h}", "{}", "rotation: {every: 3h}", "demands that a key is at most 1h old: spec.rotation.every is 3h."},
+		{
+			"rotated less often",
+			"rotation: {maximumAge: 1h}",
+			"rotation: {every: 2h}",
+			"rotation: {every: 3h}",
+			"demands that a key is at most 1h old: spec.rotation.every is 3h.",
+		},
+		{
+			"rotated where it was not",
+			"rotation: {maximumAge: 1h}",
+			"{}",
+			"rotation: {every: 3h}",
+			"demands that a key is at most 1h old: spec.rotation.every is 3h.",
+		},
 	}
 }
 
@@ -111,19 +201,48 @@ func subjectChanges() []changeCase {
 	return []changeCase{
 		{"given some customers in place of all", "customers: {allowed: [acme], required: true}", "{}", "customers: [globex]", ""},
 		{"renamed while it is for all customers", "customers: {allowed: [acme], required: true}", "{}", "displayName: a", ""},
-		{"given a customer that is not allowed", "customers: {allowed: [acme]}", "customers: [globex]", "customers: [globex, initech]", `does not allow customers "initech": it allows "acme".`},
+		{
+			"given a customer that is not allowed",
+			"customers: {allowed: [acme]}",
+			"customers: [globex]",
+			"customers: [globex, initech]",
+			`does not allow customers "initech": it allows "acme".`,
+		},
 		{"opened to all customers", "customers: {allowed: [acme]}", "customers: [globex]", "customers: null", every},
 		{"opened to all customers where some are required", "customers: {required: true}", "customers: [globex]", "customers: null", every},
-		{"given a longer overlap", "rotation: {maximumOverlap: 1h}", "rotation: {overlap: 2h}", "rotation: {overlap: 3h}", "lets a replaced key work at most 1h longer: spec.rotation.overlap is 3h."},
-		{"given its first overlap", "rotation: {maximumOverlap: 1h}", "{}", "rotation: {overlap: 61m}", "lets a replaced key work at most 1h longer: spec.rotation.overlap is 61m."},
+		{
+			"given a longer overlap",
+			"rotation: {maximumOverlap: 1h}",
+			"rotation: {overlap: 2h}",
+			"rotation: {overlap: 3h}",
+			"lets a replaced key work at most 1h longer: spec.rotation.overlap is 3h.",
+		},
+		{
+			"given its first overlap",
+			"rotation: {maximumOverlap: 1h}",
+			"{}",
+			"rotation: {overlap: 61m}",
+			"lets a replaced key work at most 1h longer: spec.rotation.overlap is 61m.",
+		},
 		{"left without an overlap", "rotation: {maximumOverlap: 0s}", "rotation: {overlap: 2h}", "rotation: null", ""},
 		{"given a label on its Secret", `secret: {labelPrefixes: ["a.example/"]}`, "{}", "secret: {labels: {b: x}}",
 			`does not allow the label "b" on a Secret: it allows names that begin with "a.example/".`},
 		{"given another value of a label", `secret: {labelPrefixes: ["a.example/"]}`, "secret: {labels: {b: x}}", "secret: {labels: {b: z}}",
 			`does not allow the label "b" on a Secret: it allows names that begin with "a.example/".`},
-		{"given another value of an annotation", `secret: {annotationPrefixes: ["a.example/"]}`, "secret: {annotations: {b: x, c: x}}", "secret: {annotations: {b: x, c: z}}",
-			`does not allow the annotation "c" on a Secret: it allows names that begin with "a.example/".`},
-		{"given a label that is allowed beside another", `secret: {labelPrefixes: ["a.example/"]}`, "secret: {labels: {b: x}}", "secret: {labels: {b: x, a.example/c: z}}", ""},
+		{
+			"given another value of an annotation",
+			`secret: {annotationPrefixes: ["a.example/"]}`,
+			"secret: {annotations: {b: x, c: x}}",
+			"secret: {annotations: {b: x, c: z}}",
+			`does not allow the annotation "c" on a Secret: it allows names that begin with "a.example/".`,
+		},
+		{
+			"given a label that is allowed beside another",
+			`secret: {labelPrefixes: ["a.example/"]}`,
+			"secret: {labels: {b: x}}",
+			"secret: {labels: {b: x, a.example/c: z}}",
+			"",
+		},
 	}
 }
 
@@ -203,7 +322,8 @@ var _ = Describe("An APIKey that was there before an APIKeyPolicy", func() {
 		apikey.Spec.Permissions = []v1alpha1.Permission{"b"}
 		Expect(answer(admin.Update(ctx, apikey.DeepCopy()))).NotTo(BeEmpty())
 		for _, user := range []string{
-			"system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager",
+			"system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:generic-garbage-collector",
+			"system:kube-controller-manager",
 		} {
 			Expect(answer(asMaster(user).Update(ctx, apikey.DeepCopy()))).NotTo(BeEmpty(), user)
 		}
@@ -250,8 +370,9 @@ var _ = Describe("An APIKey that was there before an APIKeyPolicy", func() {
 		latest := apikey.CreationTimestamp.Add(24 * time.Hour)
 		apikey.Spec.ValidFor = ""
 		apikey.Spec.ExpiresAt = &metav1.Time{Time: latest.Add(time.Second)}
-		Expect(answer(admin.Update(ctx, apikey.DeepCopy()))).To(Equal(about(policy, "lets a key live at most 24h from its creation: spec.expiresAt is later. It is "+
-			latest.Add(time.Second).UTC().Format(time.RFC3339)+" and may be "+latest.UTC().Format(time.RFC3339)+" at the latest.")))
+		Expect(answer(admin.Update(ctx, apikey.DeepCopy()))).To(Equal(about(policy,
+			"lets a key live at most 24h from its creation: spec.expiresAt is later. It is "+latest.Add(time.Second).UTC().Format(time.RFC3339)+
+				" and may be "+latest.UTC().Format(time.RFC3339)+" at the latest.")))
 		apikey.Spec.ExpiresAt.Time = latest
 		Expect(admin.Update(ctx, apikey)).To(Succeed())
 	})

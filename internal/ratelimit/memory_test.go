@@ -49,7 +49,10 @@ func TestMemoryFillsUpAsTimeGoesBy(t *testing.T) {
 	for step, c := range []struct {
 		wait time.Duration
 		want bool
-	}{{0, true}, {0, false}, {500*time.Millisecond - 1, false}, {1, true}, {499 * time.Millisecond, false}, {time.Millisecond, true}, {time.Hour, true}, {0, false}} {
+	}{
+		{0, true}, {0, false}, {500*time.Millisecond - 1, false}, {1, true}, {499 * time.Millisecond, false}, {time.Millisecond, true},
+		{time.Hour, true}, {0, false},
+	} {
 		clk.Step(c.wait)
 		if quota := m.Take(t.Context(), "a", limit); quota.Granted != c.want {
 			t.Errorf("step %d: %+v, want granted %t", step, quota, c.want)

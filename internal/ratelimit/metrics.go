@@ -20,7 +20,8 @@ func newMetrics() metrics {
 	return metrics{
 		up: prometheus.NewGauge(prometheus.GaugeOpts{ // 0 until the first answer
 			Name: "apikey_verifier_rate_limit_store_up",
-			Help: "Whether the replicas share rate limits: 1 while the store answers, 0 before its first answer, and from three failures in a row until it answers again.",
+			Help: "Whether the replicas share rate limits: 1 while the store answers, 0 before its first answer, and from three failures in a row until " +
+				"it answers again.",
 		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_verifier_rate_limit_store_duration_seconds",

@@ -64,7 +64,10 @@ func (a *authority) issue(name string, template *x509.Certificate) (*ecdsa.Priva
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{a.file(name + ".crt"): {Type: "CERTIFICATE", Bytes: wire}, a.file(name + ".key"): {Type: "PRIVATE KEY", Bytes: private}} {
+	for file, block := range map[string]*pem.Block{
+		a.file(name + ".crt"): {Type: "CERTIFICATE", Bytes: wire},
+		a.file(name + ".key"): {Type: "PRIVATE KEY", Bytes: private},
+	} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			a.t.Fatal(err)
 		}
@@ -108,9 +111,14 @@ func TestTLSWithAnAuthorityOfOnesOwn(t *testing.T) {
 		options            map[string]string
 		want               string // a server that refuses a certificate may say so, or hang up before that can be read
 	}{
-		"the authority":                         {"127.0.0.1", "no", ca, ""},
-		"the system's authorities":              {"127.0.0.1", "no", nil, "WARN certificate signed by unknown authority"},
-		"another authority":                     {"127.0.0.1", "no", map[string]string{"ca": others.file("ca.crt")}, "WARN certificate signed by unknown authority"},
+		"the authority":            {"127.0.0.1", "no", ca, ""},
+		"the system's authorities": {"127.0.0.1", "no", nil, "WARN certificate signed by unknown authority"},
+		"another authority": {
+			"127.0.0.1",
+			"no",
+			map[string]string{"ca": others.file("ca.crt")},
+			"WARN certificate signed by unknown authority",
+		},
 		"a server by another name":              {"127.0.0.2", "no", ca, "WARN certificate is valid for 127.0.0.2, not 127.0.0.1"},
 		"a certificate of the client":           {"127.0.0.1", "yes", with(ours), ""},
 		"no certificate of the client":          {"127.0.0.1", "yes", ca, "WARN error="},

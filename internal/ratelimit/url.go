@@ -25,15 +25,19 @@ var (
 	errURL    = errors.New("not a URL; the special characters of a password must be percent-encoded, such as %40 for @")
 	errScheme = errors.New("must begin with redis://, rediss:// (TLS) or unix:/// for one server, redis+cluster:// or rediss+cluster:// for a cluster, " +
 		"redis+sentinel:// or rediss+sentinel:// for sentinels")
-	errHost     = errors.New("names no host: must be redis://[user:password@]host[:port][/database], or several host[:port] with commas for a cluster or sentinels")
+	errHost = errors.New(
+		"names no host: must be redis://[user:password@]host[:port][/database], or several host[:port] with commas for a cluster or sentinels",
+	)
 	errPort     = errors.New("the port must be a number from 1 to 65535")
 	errHosts    = errors.New("names several hosts, which only redis+cluster:// and redis+sentinel:// may")
 	errSocket   = errors.New("names no socket: must be unix://[user:password@]/path/of/the/socket[?db=database]")
 	errDatabase = errors.New("the database must be a number from 0 on")
 	errCluster  = errors.New("names a database, but a cluster has none: must be redis+cluster://[user:password@]host[:port][,host[:port]...]")
 	errMaster   = errors.New("names no master: must be redis+sentinel://[user:password@]host[:port][,host[:port]...]/master[/database]")
-	errOptions  = errors.New("has options: after ? there may only be db for a socket, ca, cert and key (files) for TLS, sentinel_username and sentinel_password " +
-		"for sentinels, each once and not empty; # may only be in a password, as %23")
+	errOptions  = errors.New(
+		"has options: after ? there may only be db for a socket, ca, cert and key (files) for TLS, sentinel_username and sentinel_password " +
+			"for sentinels, each once and not empty; # may only be in a password, as %23",
+	)
 )
 
 // kind is how servers make up a store.

@@ -78,7 +78,9 @@ func (n *Needs) setIdentity(value string) {
 		at := slices.Index(names[:], identityPrefix+word)
 		switch {
 		case at < 0:
-			n.Complain(fmt.Sprintf("%s is %s: it must be names of %s* headers without that prefix, such as id,owner", NeedIdentity, quoted(value), identityPrefix))
+			n.Complain(
+				fmt.Sprintf("%s is %s: it must be names of %s* headers without that prefix, such as id,owner", NeedIdentity, quoted(value), identityPrefix),
+			)
 
 			return
 		case n.identity.Has(at):

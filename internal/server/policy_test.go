@@ -22,8 +22,10 @@ var _ = Describe("The rate limit of an APIKeyPolicy", func() {
 		policy := &v1alpha1.APIKeyPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: "limit-of-" + namespace},
 			Spec: v1alpha1.APIKeyPolicySpec{
-				NamespaceSelector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{corev1.LabelMetadataName: v1alpha1.LabelValue(namespace)}},
-				RateLimit:         &v1alpha1.RateLimitPolicy{Default: &v1alpha1.RateLimit{Requests: 1, Per: "1h"}},
+				NamespaceSelector: &v1alpha1.NamespaceSelector{
+					MatchLabels: map[string]v1alpha1.LabelValue{corev1.LabelMetadataName: v1alpha1.LabelValue(namespace)},
+				},
+				RateLimit: &v1alpha1.RateLimitPolicy{Default: &v1alpha1.RateLimit{Requests: 1, Per: "1h"}},
 			},
 		}
 		q := question{

@@ -29,7 +29,9 @@ func AwaitCollector(ctx context.Context, admin client.Client, last ...client.Obj
 	ctx, cancel := context.WithTimeoutCause(ctx, collectorTimeout, errors.New("garbage collection does not follow the kind"))
 	defer cancel()
 	for _, object := range last {
-		object.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "not-there", UID: "0b1a3c52-7b1e-4d0c-9d53-5d7b1f1f2a10"}})
+		object.SetOwnerReferences(
+			[]metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "not-there", UID: "0b1a3c52-7b1e-4d0c-9d53-5d7b1f1f2a10"}},
+		)
 		if err := admin.Create(ctx, object); err != nil {
 			return fmt.Errorf("create an object for garbage collection: %w", err)
 		}

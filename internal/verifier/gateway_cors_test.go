@@ -143,7 +143,8 @@ func (s *site) showsAnswers(t *testing.T, g *gateway, limitedKey string) {
 // hidesAnswers checks that a page that is not allowed learns nothing.
 func (s *site) hidesAnswers(t *testing.T, g *gateway) {
 	for _, origin := range []string{
-		"https://evil.example.com", "null", "http://app.example.com", page + ".evil.com", page + "x", page + ":8443", page + "/", "x" + page, "https://evil.com/" + page,
+		"https://evil.example.com", "null", "http://app.example.com", page + ".evil.com", page + "x", page + ":8443", page + "/", "x" + page,
+		"https://evil.com/" + page,
 		"https://appxexample.com", "https://app.example.com evil", page + "," + "https://evil.example.com", "https://evil.example.com, " + page,
 		"*", "https://*", ".*", "https://example.com",
 	} {

@@ -45,13 +45,15 @@ func TestEnvoySample(t *testing.T) {
 		"it is the first filter, so nothing acts on a request before": manager.GetHttpFilters()[0].GetName() == extAuthz && len(manager.GetHttpFilters()) == 2,
 		"without an answer of the verifier it refuses":                !authz.GetFailureModeAllow() && authz.GetFilterEnabled() == nil,
 		"a failure is not told as 403":                                authz.GetStatusOnError().GetCode() == 503,
-		"it asks over gRPC, version 3":                                authz.GetGrpcService().GetEnvoyGrpc().GetClusterName() == authzCluster && authz.GetTransportApiVersion() == corev3.ApiVersion_V3,
-		"the verifier may take a second":                              authz.GetGrpcService().GetTimeout().GetSeconds() == 1,
-		"no body and no certificate of the client goes along":         authz.GetWithRequestBody() == nil && !authz.GetIncludePeerCertificate(),
-		"the route is not chosen again by what the verifier sets":     !authz.GetClearRouteCache(),
-		"names with underscores are refused":                          manager.GetCommonHttpProtocolOptions().GetHeadersWithUnderscoresAction() == corev3.HttpProtocolOptions_REJECT_REQUEST,
-		"paths are normal before a route is chosen":                   manager.GetNormalizePath().GetValue() && manager.GetMergeSlashes(),
-		"a path that could be read as another one is refused":         manager.GetPathWithEscapedSlashesAction() == hcmv3.HttpConnectionManager_REJECT_REQUEST,
+		"it asks over gRPC, version 3": authz.GetGrpcService().GetEnvoyGrpc().GetClusterName() == authzCluster &&
+			authz.GetTransportApiVersion() == corev3.ApiVersion_V3,
+		"the verifier may take a second":                          authz.GetGrpcService().GetTimeout().GetSeconds() == 1,
+		"no body and no certificate of the client goes along":     authz.GetWithRequestBody() == nil && !authz.GetIncludePeerCertificate(),
+		"the route is not chosen again by what the verifier sets": !authz.GetClearRouteCache(),
+		"names with underscores are refused": manager.GetCommonHttpProtocolOptions().GetHeadersWithUnderscoresAction() ==
+			corev3.HttpProtocolOptions_REJECT_REQUEST,
+		"paths are normal before a route is chosen":           manager.GetNormalizePath().GetValue() && manager.GetMergeSlashes(),
+		"a path that could be read as another one is refused": manager.GetPathWithEscapedSlashesAction() == hcmv3.HttpConnectionManager_REJECT_REQUEST,
 	} {
 		if !ok {
 			t.Errorf("not so: %s", what)

@@ -168,14 +168,15 @@ func TestManifests(t *testing.T) {
 	path := regexp.MustCompile(`^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|[%][0-9a-fA-F]{2})+$`)
 	credentials := []string{"authorization", "x-api-key"}
 	for what, ok := range map[string]bool{
-		"Istio refuses without an answer":                provider.Service == verifierName+".cluster.local" && provider.Port == 9002 && !provider.FailOpen,
-		"Istio shows both places for a key":              cmp.Equal(credentials, provider.IncludeRequestHeadersInCheck),
-		"Gateway API takes the path":                     path.MatchString(filters[0].ExternalAuth.HTTP.Path),
-		"Gateway API asks before it takes the key off":   filters[0].Type == "ExternalAuth" && cmp.Equal(credentials, filters[1].RequestHeaderModifier.Remove),
-		"Gateway API shows both places for a key":        cmp.Equal([]string{"x-api-key"}, filters[0].ExternalAuth.HTTP.AllowedHeaders),
-		"Envoy Gateway refuses without an answer":        !policy.FailOpen,
-		"Envoy Gateway shows all headers":                len(policy.HeadersToExtAuth) == 0,
-		"Envoy Gateway takes the context as it is there": len(policy.ContextExtensions) == 2 && policy.ContextExtensions[0].Type == "Value" && policy.ContextExtensions[1].Type == "Value",
+		"Istio refuses without an answer":              provider.Service == verifierName+".cluster.local" && provider.Port == 9002 && !provider.FailOpen,
+		"Istio shows both places for a key":            cmp.Equal(credentials, provider.IncludeRequestHeadersInCheck),
+		"Gateway API takes the path":                   path.MatchString(filters[0].ExternalAuth.HTTP.Path),
+		"Gateway API asks before it takes the key off": filters[0].Type == "ExternalAuth" && cmp.Equal(credentials, filters[1].RequestHeaderModifier.Remove),
+		"Gateway API shows both places for a key":      cmp.Equal([]string{"x-api-key"}, filters[0].ExternalAuth.HTTP.AllowedHeaders),
+		"Envoy Gateway refuses without an answer":      !policy.FailOpen,
+		"Envoy Gateway shows all headers":              len(policy.HeadersToExtAuth) == 0,
+		"Envoy Gateway takes the context as it is there": len(policy.ContextExtensions) == 2 && policy.ContextExtensions[0].Type == "Value" &&
+			policy.ContextExtensions[1].Type == "Value",
 	} {
 		if !ok {
 			t.Errorf("not so: %s", what)

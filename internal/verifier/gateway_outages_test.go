@@ -90,7 +90,12 @@ func (s *site) saysWhyNot(t *testing.T, p program) {
 			t.Helper()
 			return s.startSilent(t, "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", true)
 		},
-		"something else answers with another protocol": func(t *testing.T) string { t.Helper(); return s.startSilent(t, "220 mail.example.com ESMTP\r\n", true) },
+		"something else answers with another protocol": func(t *testing.T) string {
+			t.Helper()
+			return s.startSilent(
+				t, "220 mail.example.com ESMTP\r\n", true,
+			)
+		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			p.variant(t, sentence)

@@ -47,8 +47,12 @@ type edit map[string]string
 
 var programs = map[string]program{
 	"nginx": {
-		shortTimeouts: edit{"ignore_invalid_headers on;": "ignore_invalid_headers on;\nkeepalive_timeout " + shortTimeout + ";\nsend_timeout " + shortTimeout + ";"},
-		name:          "nginx", debian: "nginx", files: []string{"nginx.conf"},
+		shortTimeouts: edit{
+			"ignore_invalid_headers on;": "ignore_invalid_headers on;\nkeepalive_timeout " + shortTimeout + ";\nsend_timeout " + shortTimeout + ";",
+		},
+		name:   "nginx",
+		debian: "nginx",
+		files:  []string{"nginx.conf"},
 		changes: func(folder, port string) edit {
 			return edit{
 				"listen 8080;": "listen 127.0.0.1:" + port + ";",

@@ -51,7 +51,8 @@ var variants = map[string]variant{
 		bare: true, decodes: true,
 		named: edit{"^(authorization|": "^("},
 		stricter: edit{
-			"    - kind: Rule # WebSockets\n": traefikAdminRoute + "    - kind: Rule # WebSockets\n", "# Behind another protocol than WebSocket": traefikAdmin + "# Behind",
+			"    - kind: Rule # WebSockets\n":          traefikAdminRoute + "    - kind: Rule # WebSockets\n",
+			"# Behind another protocol than WebSocket": traefikAdmin + "# Behind",
 		},
 		cannot: map[string]string{
 			"tells clients their limit":                    "Traefik hands nothing of a 200 of the verifier on to the client",

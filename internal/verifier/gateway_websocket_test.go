@@ -79,7 +79,10 @@ func (s *site) upgrades(t *testing.T, p program) {
 // refusesTunnels checks that no other protocol begins: behind 101 a gateway sees no requests any more, so one to any path and
 // with any header would reach an API that speaks h2c.
 func (s *site) refusesTunnels(t *testing.T, g *gateway) {
-	for _, protocol := range []string{"h2c", "H2C", "TLS/1.0", "websocket, h2c", "h2c, websocket", "websocketh2c", "websocket\r\nUpgrade: h2c", "h2c\r\nUpgrade: websocket"} {
+	for _, protocol := range []string{
+		"h2c", "H2C", "TLS/1.0", "websocket, h2c", "h2c, websocket", "websocketh2c", "websocket\r\nUpgrade: h2c",
+		"h2c\r\nUpgrade: websocket",
+	} {
 		request := "GET /customers HTTP/1.1\r\nHost: api.example.com\r\nX-API-Key: " + s.keys["reader"] +
 			"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: " + protocol + "\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
 		send(t, g, request)

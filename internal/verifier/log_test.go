@@ -134,7 +134,11 @@ func TestHTTPServerLogsNoKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fmt.Fprintf(connection, "GET /verify?environment=Production HTTP/1.1\r\nHost: v\r\nX-API-Key: %s\r\n\r\n", testkit.ForeignKey()); err != nil {
+		if _, err := fmt.Fprintf(
+			connection,
+			"GET /verify?environment=Production HTTP/1.1\r\nHost: v\r\nX-API-Key: %s\r\n\r\n",
+			testkit.ForeignKey(),
+		); err != nil {
 			t.Fatal(err)
 		}
 		if answer, err := bufio.NewReader(connection).ReadString('\n'); err == nil {

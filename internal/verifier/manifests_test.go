@@ -64,16 +64,20 @@ func TestDeployment(t *testing.T) {
 		"it has time to drain":                          grace > o.drainDelay+o.drainTimeout,
 		"no limit holds up its answers":                 !hasCPULimit,
 		"its memory is limited, as TestFloods takes it": container.Resources.Limits.Memory().Value() == 512<<20,
-		"Go knows the limit":                            cmp.Equal(container.Env[0], corev1.EnvVar{Name: "GOMEMLIMIT", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.memory"}}}),
-		"it does not run as root":                       *pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser != 0,
-		"its filesystem is read-only":                   *security.ReadOnlyRootFilesystem,
-		"it cannot gain privileges":                     !*security.AllowPrivilegeEscalation,
-		"it has no capabilities":                        cmp.Equal(security.Capabilities.Drop, []corev1.Capability{"ALL"}) && len(security.Capabilities.Add) == 0,
-		"it has a seccomp profile":                      pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
-		"it is asked whether it lives":                  container.LivenessProbe.HTTPGet.Path == "/healthz",
-		"it is asked whether it is ready":               container.ReadinessProbe.HTTPGet.Path == "/readyz",
-		"its replicas are spread":                       len(pod.TopologySpreadConstraints) == 1,
-		"it runs as the account that the role is for":   pod.ServiceAccountName == manifest[corev1.ServiceAccount](t, "ServiceAccount").Name,
+		"Go knows the limit": cmp.Equal(
+			container.Env[0],
+			corev1.EnvVar{Name: "GOMEMLIMIT", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.memory"}}},
+		),
+		"it does not run as root":     *pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser != 0,
+		"its filesystem is read-only": *security.ReadOnlyRootFilesystem,
+		"it cannot gain privileges":   !*security.AllowPrivilegeEscalation,
+		"it has no capabilities": cmp.Equal(security.Capabilities.Drop, []corev1.Capability{"ALL"}) &&
+			len(security.Capabilities.Add) == 0,
+		"it has a seccomp profile":                    pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"it is asked whether it lives":                container.LivenessProbe.HTTPGet.Path == "/healthz",
+		"it is asked whether it is ready":             container.ReadinessProbe.HTTPGet.Path == "/readyz",
+		"its replicas are spread":                     len(pod.TopologySpreadConstraints) == 1,
+		"it runs as the account that the role is for": pod.ServiceAccountName == manifest[corev1.ServiceAccount](t, "ServiceAccount").Name,
 	} {
 		if !ok {
 			t.Errorf("not so: %s", what)

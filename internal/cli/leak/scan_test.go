@@ -74,12 +74,17 @@ func TestScan(t *testing.T) {
 		"letters before the longest one":   {"xyz" + newKey(t, "abcdefghij", v1alpha1.EnvironmentStaging), []int64{1}},
 		"a prefix of one letter":           {"A" + newKey(t, "a", v1alpha1.EnvironmentDevelopment), []int64{1}},
 		"each environment": {
-			newKey(t, "ak", v1alpha1.EnvironmentProduction) + "\n" + newKey(t, "ak", v1alpha1.EnvironmentStaging) + "\n" + newKey(t, "ak", v1alpha1.EnvironmentDevelopment),
+			newKey(t, "ak", v1alpha1.EnvironmentProduction) + "\n" + newKey(t, "ak", v1alpha1.EnvironmentStaging) + "\n" + newKey(
+				t, "ak", v1alpha1.EnvironmentDevelopment,
+			),
 			[]int64{1, 2, 3},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, text := range []io.Reader{strings.NewReader(test.text), iotest.OneByteReader(strings.NewReader(test.text)), iotest.DataErrReader(strings.NewReader(test.text))} {
+			for _, text := range []io.Reader{
+				strings.NewReader(test.text), iotest.OneByteReader(strings.NewReader(test.text)),
+				iotest.DataErrReader(strings.NewReader(test.text)),
+			} {
 				var lines []int64
 				for _, f := range scan(t, text) {
 					lines = append(lines, f.Line)
@@ -164,8 +169,16 @@ func logText(t testing.TB, size int) []byte {
 	text := make([]byte, 0, size+1000)
 	next := 0
 	for len(text) < size {
-		text = fmt.Appendf(text, "2026-11-26T12:%02d:%02d.%03dZ INFO gateway request_id=%016x GET /customers/%d/orders status=200 duration_ms=%d user_agent=\"curl/8.5\"\n",
-			random.IntN(60), random.IntN(60), random.IntN(1000), random.Uint64(), random.IntN(1e6), random.IntN(900))
+		text = fmt.Appendf(
+			text,
+			"2026-11-26T12:%02d:%02d.%03dZ INFO gateway request_id=%016x GET /customers/%d/orders status=200 duration_ms=%d user_agent=\"curl/8.5\"\n",
+			random.IntN(60),
+			random.IntN(60),
+			random.IntN(1000),
+			random.Uint64(),
+			random.IntN(1e6),
+			random.IntN(900),
+		)
 		if len(text) >= next {
 			text = append(append(text, "leaked "+newKey(t, "ak", v1alpha1.EnvironmentProduction)...), '\n')
 			next += 10 << 20

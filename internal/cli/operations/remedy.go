@@ -83,7 +83,9 @@ func remedyWithoutKey(reason access.Reason) Remedy {
 	case access.Malformed:
 		return Remedy{Advice: "Send the key whole: its shape or its checksum is wrong, so a character is missing, added or mistyped."}
 	case access.Unknown:
-		return Remedy{Advice: "No APIKey has this key: it was replaced, its APIKey was deleted, or it belongs to another cluster. Use the key that is in the Secret now."}
+		return Remedy{
+			Advice: "No APIKey has this key: it was replaced, its APIKey was deleted, or it belongs to another cluster. Use the key that is in the Secret now.",
+		}
 	case access.Disputed:
 		return Remedy{Advice: "Two APIKeys have a record of this key. Find out which one copied it, and rotate the other: their conditions name both."}
 	case access.Revoked:

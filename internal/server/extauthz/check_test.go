@@ -60,7 +60,15 @@ func TestWhatAnAllowedRequestLoses(t *testing.T) {
 			map[string]string{":path": "/", "authorization": "Bearer " + key, "x-api-key": ""}, []string{"authorization", "x-api-key"},
 		},
 		"forged headers": {
-			map[string]string{":path": "/", "x-api-key": key, "x_apikey_id": "f", "X.Apikey.Owner": "f", "x-apikey-admin": "f", "x-apikey-owner": "f", "x-apikey-id": "f"},
+			map[string]string{
+				":path":          "/",
+				"x-api-key":      key,
+				"x_apikey_id":    "f",
+				"X.Apikey.Owner": "f",
+				"x-apikey-admin": "f",
+				"x-apikey-owner": "f",
+				"x-apikey-id":    "f",
+			},
 			[]string{"x-api-key", "x_apikey_id", "X.Apikey.Owner", "x-apikey-admin"},
 		},
 		"everything that may be there, from a gateway that shows only some headers": {map[string]string{"x-api-key": key}, everything},
@@ -152,7 +160,8 @@ func FuzzWire(f *testing.F) {
 		var request authv3.CheckRequest
 		if err := (proto.UnmarshalOptions{}).Unmarshal(wire, &request); err != nil && !strings.Contains(err.Error(), "UTF-8") {
 			t.Fatalf("allowed, and no message: %v", err)
-		} else if err == nil && (request.GetAttributes().GetContextExtensions()["environment"] != "Production" || !presentedOnce(request.GetAttributes().GetRequest().GetHttp(), key)) {
+		} else if err == nil && (request.GetAttributes().GetContextExtensions()["environment"] != "Production" ||
+			!presentedOnce(request.GetAttributes().GetRequest().GetHttp(), key)) {
 			t.Fatalf("allowed: %v", &request)
 		}
 	})

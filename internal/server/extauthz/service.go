@@ -34,7 +34,10 @@ func (s *Server) Register(to grpc.ServiceRegistrar) {
 // handle answers one call of Check, through the interceptors of the gRPC server.
 // The signature is that of grpc.MethodHandler.
 func (s *Server) handle(
-	_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor, //nolint:revive // context-as-argument: gRPC puts the service first
+	_ any,
+	ctx context.Context,
+	decode func(any) error,
+	intercept grpc.UnaryServerInterceptor, //nolint:revive // context-as-argument: gRPC puts the service first
 ) (any, error) {
 	q := &inquiry{credentials: s.verifier.Credentials()}
 	if err := decode(q); err != nil {
