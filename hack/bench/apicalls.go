@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// quietFor is how long no request may have come for the operator to count as done.
+	// quietFor is how long no request must come until the operator counts as done.
 	quietFor = 2 * time.Second
 	// quietPoll is how often the counters of the API server are read meanwhile.
 	quietPoll = 500 * time.Millisecond
@@ -47,7 +47,7 @@ func onLeases(c call) bool { return c.resource == "leases" }
 
 func isGet(c call) bool { return c.verb == http.MethodGet }
 
-// isWatch picks watches, also those that begin with a list of what is there.
+// isWatch picks watches, also those that begin with a list.
 func isWatch(c call) bool { return strings.HasPrefix(c.verb, "WATCH") }
 
 func isListOrWatch(c call) bool { return c.verb == "LIST" || isWatch(c) }

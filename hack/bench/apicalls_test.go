@@ -62,7 +62,7 @@ func TestRequestsIn(t *testing.T) {
 
 func TestRequestsInRefuses(t *testing.T) {
 	for name, metrics := range map[string]string{
-		"what is no metrics":                  "<html>",
+		"a page of HTML":                      "<html>",
 		"metrics of something else":           "# TYPE up gauge\nup 1\n",
 		"nothing at all":                      "",
 		"a counter that is cut in the middle": "# TYPE apiserver_request_total counter\napiserver_request_total{verb=\"GE",
@@ -87,7 +87,7 @@ func TestCallsCount(t *testing.T) {
 		"reads of keys, not another group's": {[]filter{onKeys, isGet}, 1},
 		"writes of keys":                     {[]filter{onKeys, isWrite}, 2 + 8},
 		"lists and watches of keys":          {[]filter{onKeys, isListOrWatch}, 4 + 16},
-		"what is about one key":              {[]filter{onKeys, isSingle}, 1 + 2 + 8},
+		"requests for one object":            {[]filter{onKeys, isSingle}, 1 + 2 + 8},
 		"writes of Events":                   {[]filter{onEvents, isWrite}, 32},
 		"Leases":                             {[]filter{onLeases}, 64},
 	} {

@@ -6,9 +6,7 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -17,6 +15,7 @@ import (
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
@@ -24,7 +23,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-// baselineCommand starts the baseline; bench verify gives it to this program as a child.
+// baselineCommand is the command by which a benchmark starts the baseline as a child.
 const baselineCommand = "baseline"
 
 // headerTimeout is how long a client may take to send the headers of a request.
@@ -33,45 +32,45 @@ const headerTimeout = 10 * time.Second
 // baselineOptions are the flags of bench baseline, named as those of the verifier.
 type baselineOptions struct{ grpc, http, metrics, probes, certificates string }
 
-// runBaseline answers every question as one that allows everything and looks at nothing: with the libraries of the verifier
-// and none of its code. It ends with the context.
-func runBaseline(ctx context.Context, _ <-chan struct{}, args []string, stdout, stderr io.Writer) error {
+// newBaseline returns the command that allows every request and looks at none: with the libraries of the verifier and without its code.
+func newBaseline() *cobra.Command {
 	var o baselineOptions
-	flags := flag.NewFlagSet(baselineCommand, flag.ContinueOnError)
+	command := newCommand(baselineCommand, "Let every request pass", func() string { return "" }, func(c *cobra.Command) error {
+		return o.run(c.Context())
+	})
+	command.Hidden = true
+	flags := command.Flags()
 	flags.StringVar(&o.grpc, "grpc-bind-address", "127.0.0.1:9001", "`address` of envoy.service.auth.v3")
 	flags.StringVar(&o.http, "http-bind-address", "127.0.0.1:9002", "`address` that answers 200")
 	flags.StringVar(&o.metrics, "metrics-bind-address", "127.0.0.1:8080", "`address` of /metrics")
 	flags.StringVar(&o.probes, "health-probe-bind-address", "127.0.0.1:8081", "`address` of /readyz")
 	flags.StringVar(&o.certificates, "tls-cert-dir", "", "`folder` with tls.crt and tls.key for the address that answers 200; empty: no TLS")
-	if err := parseFlags(flags, args, stdout, stderr, nil); err != nil {
-		return err
-	}
-	listeners, err := listenAll(ctx, o.grpc, o.http, o.metrics, o.probes)
-	if err != nil {
-		return err
-	}
-	answer := newYes()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveGRPC(ctx, listeners[0]) })
-	group.Go(func() error { return serveHTTP(ctx, listeners[1], answer, o.certificates) })
-	group.Go(func() error { return serveHTTP(ctx, listeners[2], promhttp.Handler(), "") })
-	group.Go(func() error { return serveHTTP(ctx, listeners[3], answer, "") })
 
-	return group.Wait()
+	return command
 }
 
-// listenAll opens all addresses, before any of them answers: whoever is told that the baseline is ready asks at the others.
-func listenAll(ctx context.Context, addresses ...string) ([]net.Listener, error) {
-	var listeners []net.Listener
-	for _, address := range addresses {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+// run answers until the context ends.
+func (o *baselineOptions) run(ctx context.Context) error {
+	answer := newYes()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, serve := range []struct {
+		address string
+		serve   func(context.Context, net.Listener) error
+	}{
+		{o.grpc, serveGRPC},
+		{o.http, func(ctx context.Context, at net.Listener) error { return serveHTTP(ctx, at, answer, o.certificates) }},
+		{o.metrics, func(ctx context.Context, at net.Listener) error { return serveHTTP(ctx, at, promhttp.Handler(), "") }},
+		// The last: when it answers, the others listen already.
+		{o.probes, func(ctx context.Context, at net.Listener) error { return serveHTTP(ctx, at, answer, "") }},
+	} {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", serve.address)
 		if err != nil {
-			return nil, fmt.Errorf("listen at %s: %w", address, err) // the process ends, and with it the others
+			return fmt.Errorf("listen at %s: %w", serve.address, err) // the process ends, and with it the others
 		}
-		listeners = append(listeners, listener)
+		group.Go(func() error { return serve.serve(ctx, listener) })
 	}
 
-	return listeners, nil
+	return group.Wait()
 }
 
 func serveGRPC(ctx context.Context, listener net.Listener) error {
@@ -83,29 +82,28 @@ func serveGRPC(ctx context.Context, listener net.Listener) error {
 }
 
 // serveHTTP answers until the context ends, over TLS where there is a folder with certificates.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, certificates string) error {
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, certificates string) (err error) {
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout}
 	context.AfterFunc(ctx, func() { _ = s.Close() })
-	var err error
 	if certificates == "" {
 		err = s.Serve(listener)
 	} else {
 		err = s.ServeTLS(listener, filepath.Join(certificates, "tls.crt"), filepath.Join(certificates, "tls.key"))
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return err
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
 	}
 
-	return nil
+	return err
 }
 
-// headersPath is where the baseline answers with as many headers as the verifier, so that one sees what they take by themselves.
+// headersPath is where the baseline answers with as many headers as the verifier, to show the cost of the headers alone.
 const headersPath = "/with-headers"
 
-// yes answers 200 to everybody.
+// yes answers 200 to every request.
 type yes struct{ headers http.Header }
 
-// newYes makes a handler whose headers are those of an allowed request, with values as long as most are.
+// newYes returns a handler whose headers are those of an allowed request, with values of a usual length.
 func newYes() yes {
 	y := yes{headers: http.Header{}}
 	values := [...]string{"ungWv48Bz-pB", "main-website", "storefront", "Production", "customers:read,telemetry:write", "", ""}

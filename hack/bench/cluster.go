@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,6 +37,26 @@ type cluster struct {
 	http   *http.Client
 	log    *progress
 	hurry  <-chan struct{} // when it is closed, programs are killed
+}
+
+// runBenchmark starts a cluster, measures in it and prints the report.
+func runBenchmark(c *cobra.Command, hurry <-chan struct{}, r *report, in **cluster, measure func(context.Context) error) (err error) {
+	ctx := c.Context()
+	if *in, err = startCluster(ctx, hurry, newProgress(c.ErrOrStderr())); err == nil {
+		err = errors.Join(measure(ctx), (*in).stop())
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // what failed is only the consequence
+	}
+
+	return r.conclude(c.OutOrStdout(), err)
+}
+
+// builtProgram returns the path of a program in bin of this checkout.
+func builtProgram(name string) string {
+	root, _ := testkit.Root() // outside of a checkout, the path is that below the working directory
+
+	return filepath.Join(root, "bin", name)
 }
 
 // startCluster starts a control plane. The caller stops it. One connection carries all requests, as in the operator.
@@ -62,7 +83,7 @@ func (c *cluster) stop() error {
 	return c.plane.StopHurried(c.hurry)
 }
 
-// invocation is how a program under test is started.
+// invocation says how to start a program under test.
 type invocation struct {
 	// name is what messages call the program.
 	name string
@@ -100,7 +121,7 @@ func (c *cluster) withProgram(ctx context.Context, how invocation, do func(conte
 	}
 	ready := func(ctx context.Context) error { return testkit.Get(ctx, http.DefaultClient, p.ready) }
 
-	return c.run(ctx, p, how, ready, do)
+	return c.runProgram(ctx, p, how, ready, do)
 }
 
 // fill replaces empty addresses.
@@ -117,8 +138,8 @@ func (c *cluster) fill(addresses []string) (filled []string, err error) {
 	return filled, nil
 }
 
-// run starts the process of a program, waits until it is ready, calls do and stops it. An error shows the end of the program's log.
-func (c *cluster) run(
+// runProgram starts the process of a program, waits until it is ready, calls do and stops it. An error shows the end of the program's log.
+func (c *cluster) runProgram(
 	ctx context.Context, p *program, how invocation, ready func(context.Context) error, do func(context.Context, *program) error,
 ) (err error) {
 	cmd := exec.Command(how.path, how.args(p.addresses)...) //nolint:noctx // Stop ends it with a grace period; a context would kill it.

@@ -6,9 +6,7 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"k8s.io/client-go/util/cert"
 
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
@@ -30,24 +29,25 @@ type gatewayBench struct {
 	traefikInstalled bool
 }
 
-// runGateway measures gateways that ask the verifier.
-func runGateway(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error {
+// newGateway returns the command that measures gateways.
+func newGateway(hurry <-chan struct{}) *cobra.Command {
 	o := verifyOptions{connections: 1}
-	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
-	o.addFlags(flags, verifyOptions{keys: 1000, seconds: 2, concurrency: 16})
-	err := parseFlags(flags, args, stdout, stderr, func() string {
+	complaint := func() string {
 		if o.seconds < 1 {
 			return "--seconds must be at least 1"
 		}
 
 		return o.complaint()
-	})
-	if err != nil {
-		return err
 	}
-	b := &gatewayBench{verifyBench: &verifyBench{options: o, report: newReport("gateway")}}
+	short := "Measure gateways that ask the verifier, beside the same ones asking a server that always says yes"
+	command := newCommand("gateway", short, complaint, func(c *cobra.Command) error {
+		b := &gatewayBench{verifyBench: &verifyBench{options: o, report: newReport("gateway")}}
 
-	return b.run(ctx, hurry, stdout, stderr, b.measure)
+		return runBenchmark(c, hurry, b.report, &b.cluster, b.measure)
+	})
+	o.addFlags(command.Flags(), verifyOptions{keys: 1000, seconds: 2, concurrency: 16})
+
+	return command
 }
 
 // measure measures every gateway that is installed.
@@ -90,7 +90,7 @@ func (b *gatewayBench) measureGateways(ctx context.Context, root string, verifie
 	for _, g := range gateways(root) {
 		path, err := exec.LookPath(g.program)
 		if err != nil {
-			path, err = exec.LookPath("/usr/sbin/" + g.program) // not on everybody's PATH
+			path, err = exec.LookPath("/usr/sbin/" + g.program) // often not on PATH
 		}
 		if err != nil {
 			b.log.printf("%s: there is no %s here", g.name, g.program)
@@ -191,7 +191,7 @@ func (b *gatewayBench) withGateway(ctx context.Context, g gatewaySample, to upst
 	}
 	asks := func(ctx context.Context) error { return answersRequests(ctx, "http://"+addresses[0]+"/customers") }
 
-	return b.cluster.run(ctx, &program{addresses: addresses}, how, asks, do)
+	return b.runProgram(ctx, &program{addresses: addresses}, how, asks, do)
 }
 
 // answersRequests returns nil if a gateway passes on an answer: a request without a key is refused, and the baseline lets it through.

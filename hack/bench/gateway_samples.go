@@ -109,7 +109,7 @@ func (g gatewaySample) edits(folder, port, loop string, to upstreams) map[string
 	return edits
 }
 
-// writeSample writes the files of a sample into a folder, changed. What is to be replaced has to be there.
+// writeSample writes the files of a sample into a folder, with edits. An edit whose text is missing in the sample is an error.
 func writeSample(g gatewaySample, folder string, edits map[string]string) error {
 	root, err := testkit.Root()
 	if err != nil {

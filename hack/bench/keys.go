@@ -186,7 +186,7 @@ func (c *cluster) recordMint(ctx context.Context, p *population) (*recording, er
 	return script, p.remove(ctx)
 }
 
-// createMinted creates an APIKey, writes the status of one that has been minted, and returns the key.
+// createMinted creates an APIKey, writes the status that the operator would have written, and returns the key.
 func (p *population) createMinted(ctx context.Context, script *recording, i int) (text string, err error) {
 	key := p.newKey(i)
 	shape(key, i)

@@ -7,9 +7,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 func TestDispatch(t *testing.T) {
@@ -18,7 +22,7 @@ func TestDispatch(t *testing.T) {
 		code           int
 		stdout, stderr string
 	}{
-		"help is no mistake":                 {[]string{"--help"}, exitOK, "Benchmarks:", ""},
+		"help is no mistake":                 {[]string{"--help"}, exitOK, "Available Commands:", ""},
 		"help as a word":                     {[]string{"help"}, exitOK, "BENCH_JSON", ""},
 		"help of a benchmark":                {[]string{"mint", "--help"}, exitOK, "-settled", ""},
 		"no benchmark":                       {nil, exitUsage, "", "Usage:"},
@@ -28,7 +32,7 @@ func TestDispatch(t *testing.T) {
 		"an argument too many":               {[]string{"mint", "2000"}, exitUsage, "", `unexpected argument "2000"`},
 		"fewer keys than none":               {[]string{"mint", "--keys=-1"}, exitUsage, "", "--keys"},
 		"one key, of which there is no rate": {[]string{"mint", "--keys=1"}, exitUsage, "", "--keys"},
-		"nobody to work":                     {[]string{"mint", "--workers=0"}, exitUsage, "", "--workers"},
+		"no workers":                         {[]string{"mint", "--workers=0"}, exitUsage, "", "--workers"},
 		"help of another benchmark":          {[]string{"verify", "--help"}, exitOK, "-revocations", ""},
 		"no round":                           {[]string{"verify", "--rounds=0"}, exitUsage, "", "--rounds"},
 		"less than no load":                  {[]string{"verify", "--seconds=-1"}, exitUsage, "", "--seconds"},
@@ -56,26 +60,9 @@ func TestDispatch(t *testing.T) {
 func TestHelpDoesNotListWhatIsStartedByBenchmarks(t *testing.T) {
 	var stdout bytes.Buffer
 	dispatch(t.Context(), nil, []string{"help"}, &stdout, &bytes.Buffer{})
-	for _, c := range commands() {
-		if listed := strings.Contains(stdout.String(), "  "+c.name+" "); listed == c.hidden {
-			t.Errorf("%s: listed %v, hidden %v", c.name, listed, c.hidden)
-		}
-	}
-}
-
-func TestInParallelDoesEachOnce(t *testing.T) {
-	var done [100]atomic.Int32
-	err := inParallel(t.Context(), 8, len(done), func(_ context.Context, i int) error {
-		done[i].Add(1)
-
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range done {
-		if n := done[i].Load(); n != 1 {
-			t.Errorf("%d was done %d times", i, n)
+	for _, c := range newRoot(nil).Commands() {
+		if listed := strings.Contains(stdout.String(), "  "+c.Name()+" "); listed == c.Hidden {
+			t.Errorf("%s: listed %v, hidden %v", c.Name(), listed, c.Hidden)
 		}
 	}
 }
@@ -147,6 +134,33 @@ func TestSteady(t *testing.T) {
 			if got := steady(c.readings); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
+		})
+	}
+}
+
+// asBench makes this test program behave as the benchmark: what it does about signals shows only in a process of its own.
+const asBench = "TEST_PROGRAM_IS_BENCH"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asBench) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+func TestInterruptionLeavesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a control plane for each phase")
+	}
+	testkit.Build(t, "bin/manager", "./cmd")
+	for name, interruption := range map[string]testkit.Interruption{
+		"Ctrl-C while the API server starts":   {After: "starting etcd and kube-apiserver", Signal: syscall.SIGINT, Code: 130},
+		"Ctrl-C twice while keys are minted":   {After: "the operator mints", Signal: syscall.SIGINT, Again: true, Code: 130},
+		"SIGTERM while keys are minted":        {After: "the operator mints", Signal: syscall.SIGTERM, Code: 143},
+		"the terminal is closed while minting": {After: "the operator mints", Signal: syscall.SIGHUP, Code: 129},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.StartSession(t, os.Args[0], []string{"mint"}, asBench+"=1").Interrupt(interruption)
 		})
 	}
 }

@@ -5,12 +5,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // mintOptions are the flags of bench mint.
@@ -28,11 +27,16 @@ type mintBench struct {
 	report  *report
 }
 
-// runMint measures the operator from minting to expiry.
-func runMint(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) (err error) {
+// newMint returns the command that measures the operator from minting to expiry.
+func newMint(hurry <-chan struct{}) *cobra.Command {
 	var o mintOptions
-	flags := flag.NewFlagSet("mint", flag.ContinueOnError)
-	flags.StringVar(&o.program, "manager", "", "`path` of the operator (default bin/manager of this checkout)")
+	command := newCommand("mint", "Measure minting, API calls, memory and expiry of the operator", o.complaint, func(c *cobra.Command) error {
+		b := &mintBench{options: o, report: newReport("mint")}
+
+		return runBenchmark(c, hurry, b.report, &b.cluster, b.measure)
+	})
+	flags := command.Flags()
+	flags.StringVar(&o.program, "manager", builtProgram("manager"), "`path` of the operator")
 	flags.IntVar(&o.workers, "workers", 16, "how many keys the operator, and the raw loop, have under way at once")
 	flags.IntVar(&o.keys, "keys", 2000, "how many keys to mint in each round; 0 skips rate and API calls")
 	flags.IntVar(&o.rounds, "rounds", 3, "how many rounds of operator and raw loop")
@@ -40,21 +44,8 @@ func runMint(ctx context.Context, hurry <-chan struct{}, args []string, stdout, 
 	flags.IntVar(&o.expiring, "expiring", 500, "how many keys to let expire in the same second; 0 skips expiry")
 	flags.IntVar(&o.crowd, "crowd", 3000, "how many keys one namespace creates at once while another waits for its own; 0 skips fairness")
 	flags.IntVar(&o.settled, "settled", 20000, "how many keys to measure memory with; 0 skips memory")
-	if err := parseFlags(flags, args, stdout, stderr, o.complaint); err != nil {
-		return err
-	}
-	if o.program, err = builtProgram(o.program, "manager"); err != nil {
-		return err
-	}
-	b := &mintBench{options: o, report: newReport("mint")}
-	if b.cluster, err = startCluster(ctx, hurry, newProgress(stderr)); err == nil {
-		err = errors.Join(b.measure(ctx), b.stop())
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx) // what failed is only the consequence
-	}
 
-	return b.report.conclude(stdout, err)
+	return command
 }
 
 // complaint returns what makes no sense in the options; empty: nothing.

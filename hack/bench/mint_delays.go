@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// expiryLead, and so much more for each key, is how far ahead the expiry is: time to mint them all.
+	// expiryLead, and expiryLeadPerKey for each key, is the time to the expiry: enough to mint them all.
 	expiryLead       = 15 * time.Second
 	expiryLeadPerKey = 50 * time.Millisecond
-	// expiryTimeout is how long after the expiry the operator may still be at it.
+	// expiryTimeout is how long the operator may take after the expiry.
 	expiryTimeout = 2 * time.Minute
-	// askEvery is how often an APIKey is read that is waited for.
+	// askEvery is how often the benchmark reads an APIKey that it waits for.
 	askEvery = 10 * time.Millisecond
-	// askTimeout is how long it may take.
+	// askTimeout is how long the benchmark waits for one.
 	askTimeout = 2 * time.Minute
 )
 

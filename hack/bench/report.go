@@ -66,7 +66,7 @@ type aim struct {
 	Value    float64  `json:"value"`
 }
 
-// relation is how a value relates to the bound of its aim.
+// relation relates a value to the bound of its aim.
 type relation string
 
 const (

@@ -5,16 +5,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
-	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // verifyOptions are the flags of bench verify.
@@ -47,25 +45,26 @@ const (
 // unixPrefix begins the address of a Unix socket.
 const unixPrefix = "unix:"
 
-// runVerify measures the verifier.
-func runVerify(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) error {
-	o := verifyOptions{}
-	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
-	o.addFlags(flags, verifyOptions{keys: 20_000, seconds: 3, concurrency: 64})
-	flags.IntVar(&o.connections, "connections", 4, "how many gRPC connections the load comes over")
-	flags.IntVar(&o.revoke, "revocations", 2000, "how many keys to revoke under load, fewer than --keys; 0 skips propagation")
-	flags.BoolVar(&o.memory, "memory", true, "measure memory, which takes minutes of waiting for garbage collections")
-	if err := parseFlags(flags, args, stdout, stderr, o.complaint); err != nil {
-		return err
-	}
-	b := &verifyBench{options: o, report: newReport("verify")}
+// newVerify returns the command that measures the verifier.
+func newVerify(hurry <-chan struct{}) *cobra.Command {
+	var o verifyOptions
+	short := "Measure gRPC, HTTP, Unix sockets, memory and propagation of the verifier"
+	command := newCommand("verify", short, o.complaint, func(c *cobra.Command) error {
+		b := &verifyBench{options: o, report: newReport("verify")}
 
-	return b.run(ctx, hurry, stdout, stderr, b.measure)
+		return runBenchmark(c, hurry, b.report, &b.cluster, b.measure)
+	})
+	o.addFlags(command.Flags(), verifyOptions{keys: 20_000, seconds: 3, concurrency: 64})
+	command.Flags().IntVar(&o.connections, "connections", 4, "how many gRPC connections the load comes over")
+	command.Flags().IntVar(&o.revoke, "revocations", 2000, "how many keys to revoke under load, fewer than --keys; 0 skips propagation")
+	command.Flags().BoolVar(&o.memory, "memory", true, "measure memory, which takes minutes of waiting for garbage collections")
+
+	return command
 }
 
 // addFlags adds the flags that bench verify and bench gateway share, with the defaults in d.
-func (o *verifyOptions) addFlags(flags *flag.FlagSet, d verifyOptions) {
-	flags.StringVar(&o.program, "verifier", "", "`path` of the verifier (default bin/verifier of this checkout)")
+func (o *verifyOptions) addFlags(flags *pflag.FlagSet, d verifyOptions) {
+	flags.StringVar(&o.program, "verifier", builtProgram("verifier"), "`path` of the verifier")
 	flags.IntVar(&o.keys, "keys", d.keys, "how many keys the cluster has; creating 100000 takes minutes")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many rounds of each measurement")
 	flags.IntVar(&o.seconds, "seconds", d.seconds, "how long a round of load is, in seconds; 0 skips load and propagation")
@@ -84,33 +83,6 @@ func (o *verifyOptions) complaint() string {
 	default:
 		return ""
 	}
-}
-
-// run starts a cluster, measures and prints the report.
-func (b *verifyBench) run(
-	ctx context.Context, hurry <-chan struct{}, stdout, stderr io.Writer, measure func(context.Context) error,
-) (err error) {
-	if b.options.program, err = builtProgram(b.options.program, "verifier"); err != nil {
-		return err
-	}
-	if b.cluster, err = startCluster(ctx, hurry, newProgress(stderr)); err == nil {
-		err = errors.Join(measure(ctx), b.stop())
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx) // what failed is only the consequence
-	}
-
-	return b.report.conclude(stdout, err)
-}
-
-// builtProgram returns a path that was given, or that of a program in bin.
-func builtProgram(given, name string) (string, error) {
-	if given != "" {
-		return given, nil
-	}
-	root, err := testkit.Root()
-
-	return filepath.Join(root, "bin", name), err
 }
 
 // measure measures the verifier: first without keys, which the cluster gets then.

@@ -36,10 +36,10 @@ type asker func(ctx context.Context, i int) error
 // One goroutine uses it.
 type checker func(ctx context.Context, i int) (reason string, err error)
 
-// bearer is what stands before a key in the Authorization header.
+// bearer precedes a key in the Authorization header.
 const bearer = "Bearer "
 
-// clientHeaders are what clients and proxies send with an ordinary request, beside the credential.
+// clientHeaders are the headers of an ordinary request, as clients and proxies send them, without the credential.
 func clientHeaders() map[string]string {
 	return map[string]string{
 		"accept":            "application/json, text/plain, */*",
@@ -57,7 +57,7 @@ func clientHeaders() map[string]string {
 	}
 }
 
-// newCheck is the question that Envoy asks about a request, without a credential.
+// newCheck returns the message that Envoy sends about a request, without a credential.
 func newCheck() *authv3.CheckRequest {
 	headers := clientHeaders()
 	maps.Copy(headers, map[string]string{
@@ -82,7 +82,7 @@ func peer(address string, port uint32) *authv3.AttributeContext_Peer {
 	}}}
 }
 
-// newChecker makes a checker. Of its question only the credential changes, so that asking costs the same whoever answers.
+// newChecker makes a checker. Of its request only the credential changes, so that a request costs the client the same with every server.
 func (b *verifyBench) newChecker(connection *grpc.ClientConn) checker {
 	client, question := authv3.NewAuthorizationClient(connection), newCheck()
 	headers := question.GetAttributes().GetRequest().GetHttp().GetHeaders()
@@ -101,7 +101,7 @@ func (b *verifyBench) newChecker(connection *grpc.ClientConn) checker {
 	}
 }
 
-// refusal is the reason in an answer that refuses.
+// refusal returns the reason in a refusal.
 func refusal(denied *authv3.DeniedHttpResponse) (string, error) {
 	for _, header := range denied.GetHeaders() {
 		if header.GetHeader().GetKey() == server.HeaderReason {
@@ -109,7 +109,7 @@ func refusal(denied *authv3.DeniedHttpResponse) (string, error) {
 		}
 	}
 
-	return "", errors.New("an answer neither allows nor gives a reason")
+	return "", errors.New("an answer neither allows the request nor gives a reason")
 }
 
 // mustPass makes an asker of a checker.
@@ -213,9 +213,9 @@ func (b *verifyBench) overURL(p *program, target, socket string) func() (*conten
 	}
 }
 
-// newHTTPAsker makes an asker that sends what a gateway does: a URL, and the headers of the client.
+// newHTTPAsker makes an asker that sends the request of a gateway: a URL, and the headers of the client.
 func (b *verifyBench) newHTTPAsker(client *http.Client, target string) (asker, error) {
-	request, err := http.NewRequest(http.MethodGet, target, http.NoBody) //nolint:noctx // each question gets its own
+	request, err := http.NewRequest(http.MethodGet, target, http.NoBody) //nolint:noctx // each request gets its own context
 	if err != nil {
 		return nil, err
 	}

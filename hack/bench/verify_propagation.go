@@ -25,11 +25,11 @@ const (
 	loadShare = 0.5
 	// propagationTimeout is how long a revoked key may still be accepted before the benchmark gives up.
 	propagationTimeout = 30 * time.Second
-	// again is how often a key is asked for once it was refused.
+	// again is how many more requests come with a key that has been refused.
 	again = 3
 )
 
-// revocation is what became known of the revocation of keys, under load.
+// revocation is the result of revoking keys under load.
 type revocation struct {
 	delays []float64 // in ms
 	took   time.Duration
@@ -127,7 +127,7 @@ func (b *verifyBench) revokeAll(ctx context.Context, connections []*grpc.ClientC
 
 // revoke revokes a key and returns how long after the API server's answer the first refusal came.
 func (b *verifyBench) revoke(ctx context.Context, check checker, i int) (time.Duration, error) {
-	if err := mustPass(check)(ctx, i); err != nil { // what is refused already shows nothing; and the connection is open then
+	if err := mustPass(check)(ctx, i); err != nil { // a key that is refused already proves nothing; and this opens the connection
 		return 0, err
 	}
 	key := (&population{namespace: stockNamespace}).newKey(i)

@@ -115,7 +115,7 @@ func TestTheBaselineShowsACertificate(t *testing.T) {
 	}
 }
 
-// identityHeaders is how many of the headers that say whose key it was an answer has.
+// identityHeaders returns how many identity headers an answer has.
 func identityHeaders(t *testing.T, url string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)

@@ -18,7 +18,7 @@ kubernetes=$(pinned hack/kube/go.mod k8s.io/kubernetes)
 etcd=$(pinned hack/kube/go.mod go.etcd.io/etcd/server/v3)
 readonly kubernetes etcd
 
-# bin/k8s itself is no source: someone may have exported it for `go test`.
+# bin/k8s itself is no source: users export it for `go test`.
 assets=
 if [[ -n ${KUBEBUILDER_ASSETS:-} ]]; then
   [[ -d $KUBEBUILDER_ASSETS ]] || die "KUBEBUILDER_ASSETS is $KUBEBUILDER_ASSETS, which is no folder: correct it or unset it"

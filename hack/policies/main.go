@@ -36,7 +36,7 @@ func run(args []string) error {
 		if err != nil {
 			return fmt.Errorf("render %s: %w", guardrail.Name, err)
 		}
-		//nolint:gosec // a file of the source tree is for everybody
+		//nolint:gosec // G306: files of the source tree are readable by all users
 		if err := os.WriteFile(filepath.Join(args[0], guardrail.Name+".yaml"), file, 0o644); err != nil {
 			return err
 		}

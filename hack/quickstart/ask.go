@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -42,7 +41,7 @@ func (r request) line(base string) string {
 	return strings.Join(append(words, base+r.path), " ")
 }
 
-// judgement returns what is not as it should be in an answer.
+// judgement returns an error that says how an answer differs from the wanted one.
 type judgement func(answer) error
 
 // admitted checks that the request got to the API, that the API knows whose key it was, and that it was not given the key.
@@ -72,7 +71,7 @@ func turnedAway(status int, reason string) judgement {
 	}
 }
 
-// readKeyArgs are the arguments of kubectl that print the key of an APIKey.
+// readKeyArgs returns the arguments of kubectl that print the key of an APIKey.
 func readKeyArgs(name types.NamespacedName) []string {
 	return []string{
 		"get", "secret", name.Name, "-n", name.Namespace,
@@ -101,24 +100,19 @@ func (g *guide) ask(ctx context.Context, r request, judge judgement) error {
 	return err
 }
 
-// askEventually is ask after a change, which verifiers hear of a moment later.
+// askEventually is ask after a change, of which verifiers learn a moment later.
 func (g *guide) askEventually(ctx context.Context, r request, judge judgement) error {
 	var answered answer
-	wrong := errors.New("no answer")
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		got, err := g.send(ctx, r)
-		if ctx.Err() != nil { // says nothing: what was wrong before does
-			return false, ctx.Err()
-		}
-		if answered, wrong = got, err; err == nil {
-			wrong = judge(got)
+	err := retry(ctx, func(ctx context.Context) (err error) {
+		if answered, err = g.send(ctx, r); err != nil {
+			return err
 		}
 
-		return wrong == nil, nil
+		return judge(answered)
 	})
 	g.tell(r, answered)
 	if err != nil {
-		return fmt.Errorf("%s, after %s: %w", r.line(g.demo), patience, wrong)
+		return fmt.Errorf("%s, %w", r.line(g.demo), err)
 	}
 
 	return nil

@@ -18,7 +18,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// expectation returns what is not as it should be.
+// expectation returns an error that says how an observation differs from the wanted state.
 type expectation func(observation) error
 
 // meets returns the first expectation that an observation does not meet.

@@ -37,6 +37,9 @@ func answering(status int, headers ...string) http.Handler {
 	})
 }
 
+// hangUp is a verifier that ends the connection without an answer.
+func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
 func TestGatewayPassesOnlyOn200(t *testing.T) {
 	for name, c := range map[string]struct {
 		verifier http.Handler
@@ -49,7 +52,7 @@ func TestGatewayPassesOnlyOn200(t *testing.T) {
 		"misconfigured":                        {answering(http.StatusInternalServerError), "/customers", http.StatusInternalServerError},
 		"another success than 200":             {answering(http.StatusNoContent), "/customers", http.StatusBadGateway},
 		"a redirection, which is not followed": {answering(http.StatusFound, "Location: /"), "/customers", http.StatusBadGateway},
-		"nobody answers":                       {http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), "/customers", http.StatusServiceUnavailable},
+		"no answer":                            {http.HandlerFunc(hangUp), "/customers", http.StatusServiceUnavailable},
 		"an endpoint that is not listed":       {answering(http.StatusOK), "/customers/", http.StatusNotFound},
 		"an endpoint in disguise":              {answering(http.StatusOK), "/%63ustomers", http.StatusNotFound},
 	} {

@@ -15,19 +15,20 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 
+	"github.com/go-logr/logr"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/go-logr/logr"
-
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // exitVariable is the environment variable that makes quickstart end after the tour.
 const exitVariable = "QUICKSTART_EXIT"
 
-// Exit codes. One that was interrupted before the tour was over exits with 128 and the number of the signal, as shells do.
+// Exit codes. An interruption before the end of the tour exits with 128 and the number of the signal, as shells do.
 const (
 	exitHeld  = 0
 	exitError = 1
@@ -51,7 +52,7 @@ It needs bin/manager, bin/verifier and the programs that ` + "`make kube`" + ` p
 `
 
 func main() {
-	ctrllog.SetLogger(logr.Discard()) // what goes wrong comes back as an error; the rest would litter the tour
+	ctrllog.SetLogger(logr.Discard()) // errors are returned; other log lines do not belong to the tour
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -75,8 +76,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return conclude(quickstart(asked, hurry, newNarrator(stdout), exitAfterTour), context.Cause(asked), stderr)
 }
 
-// conclude reports how it went and returns the exit code. When someone asked for the end, every error is a consequence of
-// that, and no failure; only what could not be removed is still worth telling.
+// conclude reports how it went and returns the exit code. After a signal that asked for the end, every error
+// is a consequence and no failure. conclude still prints which files could not be removed.
 func conclude(err, cause error, stderr io.Writer) int {
 	var signal process.SignalError
 	var left leftoverError
@@ -98,7 +99,7 @@ func conclude(err, cause error, stderr io.Writer) int {
 // parse reads the command line, which takes nothing but --help, and the environment.
 func parse(args []string) (exitAfterTour bool, err error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run says what is to be said
+	flags.SetOutput(io.Discard) // run prints what is wrong
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
@@ -115,4 +116,118 @@ func parse(args []string) (exitAfterTour bool, err error) {
 	}
 
 	return exitAfterTour, nil
+}
+
+// quickstart starts everything, walks through the tour and stays up until ctx ends.
+// It returns nil if every step held. Whatever happens, it ends what it started and removes every file; when hurry is closed, it
+// kills what has not ended yet.
+func quickstart(ctx context.Context, hurry <-chan struct{}, say narrator, exitAfterTour bool) (err error) {
+	root, err := testkit.Root()
+	if err != nil {
+		return err
+	}
+	if err := checkPrograms(root); err != nil {
+		return err
+	}
+	folder, err := temporaryFolder()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, leftover(os.RemoveAll(folder))) }()
+
+	say.title("The life of an API key, on a Kubernetes API server of its own.")
+	say.heading("Starting", "on loopback, with all files in "+folder)
+	cluster, err := startCluster(ctx, say, root, folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cluster.stop(hurry)) }()
+
+	operator, err := cluster.startOperator(ctx, say)
+	if err != nil {
+		return err
+	}
+	defer operator.Stop(hurry, programGrace)
+
+	verifier, asked, err := cluster.startVerifier(ctx, say)
+	if err != nil {
+		return err
+	}
+	defer verifier.Stop(hurry, programGrace) // before the API server: its last act is to write what was used
+
+	api, err := startDemo(ctx, say, asked)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, api.stop(ctx)) }()
+
+	return show(ctx, say, &stage{cluster: cluster, operator: operator, verifier: verifier, api: api}, exitAfterTour)
+}
+
+// leftoverError says what could not be removed at the end.
+type leftoverError struct{ error }
+
+// leftover marks the error of a removal; nil stays nil.
+func leftover(err error) error {
+	if err == nil {
+		return nil
+	}
+
+	return leftoverError{fmt.Errorf("remove what is left yourself: %w", err)}
+}
+
+// stage is the programs that the tour uses.
+type stage struct {
+	cluster            *cluster
+	operator, verifier *process.Program
+	api                *demo
+}
+
+// show walks through the tour and stays up, for as long as the programs do.
+func show(ctx context.Context, say narrator, s *stage, exitAfterTour bool) error {
+	tourCtx, cancel := s.operator.WhileRunning(ctx)
+	defer cancel()
+	tourCtx, cancelVerifier := s.verifier.WhileRunning(tourCtx)
+	defer cancelVerifier()
+	if err := tour(tourCtx, say, s); err != nil {
+		return s.explain(err)
+	}
+	if exitAfterTour {
+		return nil
+	}
+	say.farewell(s)
+	<-tourCtx.Done()
+	if ctx.Err() != nil { // asked to end, after every step has held
+		return nil
+	}
+
+	return s.explain(context.Cause(tourCtx))
+}
+
+// explain adds the end of the logs to an error.
+func (s *stage) explain(err error) error { return s.verifier.Explain(s.operator.Explain(err)) }
+
+// temporaryFolder makes the folder of all files and has every program that is started from here use it too,
+// so that removing it removes what a program that failed to start has left.
+func temporaryFolder() (string, error) {
+	folder, err := os.MkdirTemp("", "apikey-quickstart-")
+	if err != nil {
+		return "", err
+	}
+
+	return folder, os.Setenv("TMPDIR", folder)
+}
+
+// checkPrograms returns an error if a program is missing.
+func checkPrograms(root string) error {
+	programs := []string{
+		"bin/manager", "bin/verifier", "bin/k8s/etcd", "bin/k8s/kube-apiserver", "bin/k8s/kube-controller-manager", "bin/k8s/kubectl",
+	}
+	for _, program := range programs {
+		if _, err := os.Stat(filepath.Join(root, program)); err != nil {
+			return fmt.Errorf("%w: run `make quickstart`, which builds it", err)
+		}
+	}
+	// bin/k8s is complete; a KUBEBUILDER_ASSETS of setup-envtest has no kube-controller-manager.
+	return os.Setenv("KUBEBUILDER_ASSETS", filepath.Join(root, "bin", "k8s"))
 }

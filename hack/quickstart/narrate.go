@@ -28,7 +28,7 @@ type narrator struct {
 	coloured bool
 }
 
-// newNarrator returns a narrator that uses colours where the output is a terminal and nobody objects.
+// newNarrator returns a narrator that uses colours where the output is a terminal and the environment does not forbid them.
 func newNarrator(out io.Writer) narrator {
 	file, ok := out.(*os.File)
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
@@ -39,31 +39,31 @@ func newNarrator(out io.Writer) narrator {
 	return narrator{out: out, coloured: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
-// title says what this is about.
+// title prints the title of the tour.
 func (n narrator) title(text string) { n.print(n.paint(bold, text) + "\n") }
 
-// heading opens a part: what it shows, and why.
+// heading opens a part with its name and reason.
 func (n narrator) heading(name, why string) {
 	n.print("\n" + n.paint(bold, name+": ") + why + "\n")
 }
 
-// command shows what one would type.
+// command shows a command line.
 func (n narrator) command(line string) { n.print("  " + n.paint(cyan, "$ "+line) + "\n") }
 
 // output shows what a command printed.
 func (n narrator) output(text string) { n.print("  " + strings.ReplaceAll(text, "\n", "\n  ") + "\n") }
 
-// note explains something on the way.
+// note prints an explanation.
 func (n narrator) note(format string, args ...any) {
 	n.print("  " + n.paint(faint, "# "+fmt.Sprintf(format, args...)) + "\n")
 }
 
-// held says what was checked and found to be so.
+// held prints a fact that was checked.
 func (n narrator) held(format string, args ...any) {
 	n.print("  " + n.paint(green, "✓") + " " + fmt.Sprintf(format, args...) + "\n")
 }
 
-// farewell says how to go on from here.
+// farewell prints commands to try next.
 func (n narrator) farewell(s *stage) {
 	kubectl, err := filepath.Rel(s.cluster.root, s.cluster.kubectl.program)
 	if err != nil {
@@ -99,5 +99,5 @@ func (n narrator) paint(s style, text string) string {
 
 func (n narrator) print(text string) { _, _ = io.WriteString(n.out, text) }
 
-// elapsed says how long ago something started, to a tenth of a second.
+// elapsed prints the time since started, to a tenth of a second.
 func elapsed(started time.Time) string { return fmt.Sprintf("%.1fs", time.Since(started).Seconds()) }

@@ -22,7 +22,8 @@ import (
 const (
 	// patience is how long a change may take to show: it takes well under a second, and more on a busy machine.
 	patience = 2 * time.Minute
-	// calm is for how long nothing must change where nothing should.
+	// calm is how long stays watches for a write. The operator acts on an apply within milliseconds. On a machine where it takes longer, the step
+	// passes without having seen the write, and does not fail without one.
 	calm         = time.Second
 	pollInterval = 50 * time.Millisecond
 )
@@ -78,26 +79,40 @@ func (g *guide) eventually(ctx context.Context, key types.NamespacedName, all ..
 
 // await waits until all expectations are met, and returns the observation that met them.
 func (g *guide) await(ctx context.Context, key types.NamespacedName, all ...expectation) (last observation, err error) {
-	unmet := errors.New("the API server has not answered")
-	err = wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		seen, err := g.observe(ctx, key)
-		if ctx.Err() != nil { // says nothing: what was unmet before does
-			return false, ctx.Err()
-		}
-		if last, unmet = seen, err; err == nil {
-			unmet = meets(seen, all)
+	err = retry(ctx, func(ctx context.Context) (err error) {
+		if last, err = g.observe(ctx, key); err != nil {
+			return err
 		}
 
-		return unmet == nil, nil
+		return meets(last, all)
 	})
 	if err != nil {
-		return last, fmt.Errorf("APIKey %s, after %s: %w", key, patience, unmet)
+		return last, fmt.Errorf("APIKey %s, %w", key, err)
 	}
 
 	return last, nil
 }
 
-// stays makes sure that no one writes an APIKey or its Secret for a while. Every write changes the resourceVersion.
+// retry calls try until it returns nil, and gives up after patience with the last error.
+func retry(ctx context.Context, try func(context.Context) error) error {
+	last := errors.New("no answer")
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
+		err := try(ctx)
+		if ctx.Err() != nil { // an attempt that was cut short says less than the one before it
+			return false, ctx.Err()
+		}
+		last = err
+
+		return err == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("after %s: %w", patience, last)
+	}
+
+	return nil
+}
+
+// stays checks that nothing writes an APIKey or its Secret for a while. Every write changes the resourceVersion.
 func (g *guide) stays(ctx context.Context, key types.NamespacedName, before observation) error {
 	var now observation
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, calm, true, func(ctx context.Context) (_ bool, err error) {

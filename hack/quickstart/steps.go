@@ -19,10 +19,8 @@ const (
 	namespace = "storefront"
 )
 
-// applySamples shows how all samples are applied.
-func (g *guide) applySamples(ctx context.Context) error {
-	return g.show(ctx, "apply", "-n", namespace, "-k", "config/samples")
-}
+// applySamples are the arguments of kubectl that apply all samples.
+func applySamples() []string { return []string{"apply", "-n", namespace, "-k", "config/samples"} }
 
 // sample is the APIKey that the tour follows.
 func sample() types.NamespacedName {
@@ -33,10 +31,7 @@ func minted(ctx context.Context, g *guide) error {
 	if err := g.showFile("config/samples/apikey_minimal.yaml"); err != nil {
 		return err
 	}
-	if err := g.show(ctx, "create", "namespace", namespace); err != nil {
-		return err
-	}
-	if err := g.applySamples(ctx); err != nil {
+	if err := g.showAll(ctx, []string{"create", "namespace", namespace}, applySamples()); err != nil {
 		return err
 	}
 	// Before `kubectl wait`, which says less about what is missing.
@@ -45,14 +40,11 @@ func minted(ctx context.Context, g *guide) error {
 	if err != nil {
 		return err
 	}
-	if err := g.show(ctx, "wait", resource, "--all", "-n", namespace, "--for=condition=Ready", "--timeout=2m"); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "get", resource, "-n", namespace); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "get", "secret", sample().Name, "-n", namespace,
-		"-o", `go-template={{index .data "api-key" | base64decode}}`); err != nil {
+	if err := g.showAll(ctx,
+		[]string{"wait", resource, "--all", "-n", namespace, "--for=condition=Ready", "--timeout=2m"},
+		[]string{"get", resource, "-n", namespace},
+		readKeyArgs(sample()),
+	); err != nil {
 		return err
 	}
 	g.held("the Secret holds the key; of it, the APIKey holds the SHA-256 in status.keys and no more: %s", after.digest())
@@ -65,13 +57,13 @@ func reapplied(ctx context.Context, g *guide) error {
 	if err != nil {
 		return err
 	}
-	if err := g.applySamples(ctx); err != nil {
+	if err := g.show(ctx, applySamples()...); err != nil {
 		return err
 	}
 	if err := g.stays(ctx, sample(), before); err != nil {
 		return err
 	}
-	g.held("the APIKey still has resourceVersion %s and its Secret %s: nobody wrote to either",
+	g.held("the APIKey still has resourceVersion %s and its Secret %s: neither was written",
 		before.apikey.ResourceVersion, before.secret.ResourceVersion)
 
 	return nil

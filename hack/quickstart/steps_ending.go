@@ -14,7 +14,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// shortLivedFile is no sample: what ends after a few seconds is of use to nobody else.
+// shortLivedFile is not among the samples: a key for a few seconds has no other use.
 const shortLivedFile = "hack/quickstart/short-lived.yaml"
 
 // shortLived is the APIKey of shortLivedFile.
@@ -50,7 +50,7 @@ func expired(ctx context.Context, g *guide) error {
 		return err
 	}
 	g.held("phase Expired; the Secret is gone, the APIKey is kept")
-	if err := g.refused(ctx, "expired", "whoever has kept the key has nothing"); err != nil {
+	if err := g.refused(ctx, "expired", "a copy of the key is worthless now"); err != nil {
 		return err
 	}
 
@@ -125,7 +125,7 @@ func deleted(ctx context.Context, g *guide) error {
 	if err := g.askEventually(ctx, staging, turnedAway(http.StatusUnauthorized, "unknown")); err != nil {
 		return err
 	}
-	g.held("401 unknown: nobody knows that key any more")
+	g.held("401 unknown: the verifier does not know that key any more")
 
 	return nil
 }

@@ -6,11 +6,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -35,7 +34,7 @@ const (
 // reportingFile is the APIKey that both of them try to make.
 const reportingFile = "hack/quickstart/reporting.yaml"
 
-// The same APIKey twice: one that wants to live too long, and one that leaves to policies what they have a default for.
+// The same APIKey twice: with a lifetime beyond the maximum of the policy, and without the fields that the policy has defaults for.
 const (
 	fiveYearsFile = "hack/quickstart/five-years.yaml"
 	exportingFile = "hack/quickstart/exporting.yaml"
@@ -103,10 +102,7 @@ func governed(ctx context.Context, g *guide) error {
 	if err := g.showFile(policyFile); err != nil {
 		return err
 	}
-	if err := g.show(ctx, "label", "namespace", namespace, "stage=production"); err != nil {
-		return err
-	}
-	if err := g.show(ctx, "apply", "-f", policyFile); err != nil {
+	if err := g.showAll(ctx, []string{"label", "namespace", namespace, "stage=production"}, []string{"apply", "-f", policyFile}); err != nil {
 		return err
 	}
 	if err := g.showFile(fiveYearsFile); err != nil {
@@ -115,7 +111,7 @@ func governed(ctx context.Context, g *guide) error {
 	if err := g.denied(ctx, "apply", "-n", namespace, "-f", fiveYearsFile, "--as="+granter); err != nil {
 		return err
 	}
-	g.held("five years are more than the policy allows, whoever asks")
+	g.held("five years are more than the policy allows, for every user")
 	export := types.NamespacedName{Namespace: namespace, Name: "nightly-export"} // of exportingFile
 	g.note("the same without validFor")
 	if err := g.show(ctx, "apply", "-n", namespace, "-f", exportingFile, "--as="+granter); err != nil {
@@ -126,7 +122,8 @@ func governed(ctx context.Context, g *guide) error {
 		return err
 	}
 	if err := g.show(ctx, "get", resource, export.Name, "-n", namespace, "-o",
-		"custom-columns=NAME:.metadata.name,SPEC-EXPIRES:.spec.expiresAt,EXPIRES:.status.expiresAt,LIMIT:.status.rateLimit.requests,PER:.status.rateLimit.per"); err != nil {
+		"custom-columns=NAME:.metadata.name,SPEC-EXPIRES:.spec.expiresAt,EXPIRES:.status.expiresAt,"+
+			"LIMIT:.status.rateLimit.requests,PER:.status.rateLimit.per"); err != nil {
 		return err
 	}
 	g.held("spec says neither, so the defaults of the policy are in force: until %s, %d requests per %s",
@@ -147,18 +144,16 @@ func governedByPolicy(o observation) error {
 // denied shows a command that the guardrails refuse. It waits until they do: a policy that was made just now takes
 // effect within about a second.
 func (g *guide) denied(ctx context.Context, args ...string) error {
-	trial := append([]string{}, args...)
-	trial = append(trial, "--dry-run=server")
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		_, err := g.kubectl.run(ctx, trial...)
-		if ctx.Err() != nil {
-			return false, ctx.Err()
+	trial := append(slices.Clone(args), "--dry-run=server")
+	err := retry(ctx, func(ctx context.Context) error {
+		if _, err := g.kubectl.run(ctx, trial...); err == nil {
+			return errors.New("the API server accepts what the guardrails should refuse: " + commandLine(trial))
 		}
 
-		return err != nil, nil
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("the API server accepts what the guardrails should refuse: %s: %w", commandLine(trial), err)
+		return err
 	}
 
 	return g.showRefused(ctx, "denied request", args...)

@@ -144,7 +144,7 @@ func limited(ctx context.Context, g *guide) error {
 	return nil
 }
 
-// limitReached checks that the request was refused for a limit, and that the client is told how long it lasts.
+// limitReached checks that the request was refused for a limit, and that the answer says how long the refusal lasts.
 func limitReached(a answer) error {
 	if err := turnedAway(http.StatusTooManyRequests, "rate_limited")(a); err != nil {
 		return err

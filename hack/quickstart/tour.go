@@ -30,7 +30,7 @@ func steps() []step {
 		{"Asked", "a gateway asks the verifier about each request, and the API behind it learns whose key it was", asked},
 		{"Re-applied", "pipelines apply the same manifests all day, and nothing changes", reapplied},
 		{"Rotated", "a new value of one annotation asks for a new key, and the old one stops", rotated},
-		{"Overlapped", "or the old key works on for a while, so that nobody has to hurry", overlapped},
+		{"Overlapped", "or the old key works on for a while, which gives clients time to change over", overlapped},
 		{"Limited", "a key that may be used so often, and no more", limited},
 		{"Granted", "who may edit APIKeys may not yet say what a key can do", granted},
 		{"Governed", "and what every key has to meet, a policy says", governed},

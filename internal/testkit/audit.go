@@ -101,7 +101,7 @@ func Unused(rules []rbacv1.PolicyRule, requests []AuditedRequest) []string {
 	return unused
 }
 
-// uses says whether a request was answered because of a right of a rule.
+// uses reports whether a request was answered because of a right of a rule.
 func (r AuditedRequest) uses(rule rbacv1.PolicyRule, group, resource, verb string) bool {
 	named := len(rule.ResourceNames) == 0 || slices.Contains(rule.ResourceNames, r.Name)
 	same := r.Verb == verb || verb == "list" && r.Verb == "watch"

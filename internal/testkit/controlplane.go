@@ -74,7 +74,7 @@ func Scheme() *runtime.Scheme {
 	return s
 }
 
-// Root is the folder of the module, found upwards from the working directory.
+// Root returns the folder of the module, found upwards from the working directory.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -142,7 +142,7 @@ func (c *ControlPlane) Client() (client.Client, error) {
 	return client.New(c.Config, client.Options{Scheme: Scheme()})
 }
 
-// User is the configuration of a user with a fresh client certificate.
+// User returns the configuration of a user with a fresh client certificate.
 // A service account is the user system:serviceaccount:<namespace>:<name>.
 func (c *ControlPlane) User(name string, groups ...string) (*rest.Config, error) {
 	certificate, key, err := c.authority.clientCertificate(name, groups)
@@ -176,16 +176,16 @@ func (c *ControlPlane) Kubeconfig(user string, groups ...string) (string, error)
 	return path, clientcmd.WriteToFile(*kubeconfig, path)
 }
 
-// Folder is where files can be put that Stop removes.
+// Folder returns a folder for files that Stop removes.
 func (c *ControlPlane) Folder() string { return c.folder }
 
-// Program is the path of a program of the control plane, such as kubectl.
+// Program returns the path of a program of the control plane, such as kubectl.
 func (c *ControlPlane) Program(name string) string { return filepath.Join(c.programs, name) }
 
 // FreeAddress returns an address on loopback that is held for one program until Stop.
 func (c *ControlPlane) FreeAddress() (string, error) { return c.ports.Take() }
 
-// EtcdURL is where etcd answers clients, without TLS.
+// EtcdURL returns the URL at which etcd answers clients, without TLS.
 func (c *ControlPlane) EtcdURL() string { return c.etcd }
 
 // StartControllerManager starts kube-controller-manager with garbage collection and namespace deletion, as clusters do: as its

@@ -56,7 +56,7 @@ func FreeAddress(t testing.TB) string {
 	return address
 }
 
-// FindProgram is the path of the first of these programs that is installed. Where none is, the test is skipped; in CI
+// FindProgram returns the path of the first of these programs that is installed. Where none is, the test is skipped; in CI
 // that is a failure.
 func FindProgram(t testing.TB, debian string, names ...string) string {
 	t.Helper()
@@ -64,7 +64,7 @@ func FindProgram(t testing.TB, debian string, names ...string) string {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
-		if path, err := exec.LookPath("/usr/sbin/" + name); err == nil { // not on everybody's PATH
+		if path, err := exec.LookPath("/usr/sbin/" + name); err == nil { // often not on PATH
 			return path
 		}
 	}
@@ -76,7 +76,7 @@ func FindProgram(t testing.TB, debian string, names ...string) string {
 	return ""
 }
 
-// FindBuilt is the path of a program that `make TARGET` builds into bin/TARGET. Where it is not built, the test is skipped;
+// FindBuilt returns the path of a program that `make TARGET` builds into bin/TARGET. Where it is not built, the test is skipped;
 // in CI that is a failure.
 func FindBuilt(t testing.TB, target, name string) string {
 	t.Helper()

@@ -19,7 +19,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Handouts are all values that were ever handed out: what every Secret of our type has held, in order.
+// Handouts are all keys that were ever handed out: every value that a Secret of our type has held, in order.
 type Handouts struct {
 	client  client.Client
 	mu      sync.Mutex

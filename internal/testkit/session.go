@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// sessionLimit is how long a program may take to say something, or to end: the grace of each of its children, and a busy machine.
+	// sessionLimit is how long a program may take to print a text, or to end: its children have their grace, and the machine may be busy.
 	sessionLimit = 5 * time.Minute
-	// sessionPoll is how often it is looked for what a program has said.
+	// sessionPoll is how often the output of a program is searched.
 	sessionPoll = 10 * time.Millisecond
 )
 
@@ -55,7 +55,21 @@ func StartSession(t testing.TB, path string, args []string, environment ...strin
 	return s
 }
 
-// Write takes what the program prints.
+// Build builds a program of the module from its package, as make does.
+func Build(t testing.TB, program, folder string) {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, folder)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", program, err, out)
+	}
+}
+
+// Write appends output of the program.
 func (s *Session) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,12 +77,35 @@ func (s *Session) Write(p []byte) (int, error) {
 	return s.said.Write(p)
 }
 
-// Said is what the program has printed so far.
+// Said returns the output of the program so far.
 func (s *Session) Said() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	return s.said.String()
+}
+
+// Interruption is a signal to a program at some point of its work.
+type Interruption struct {
+	// After is a text that the program prints at that point.
+	After  string
+	Signal syscall.Signal
+	// Again adds a Ctrl-C right after the program has acknowledged the first signal.
+	Again bool
+	// Code is the exit code that the program must end with.
+	Code int
+}
+
+// Interrupt interrupts the program, and checks what End checks.
+func (s *Session) Interrupt(i Interruption) {
+	s.t.Helper()
+	s.Until(i.After)
+	s.Signal(i.Signal)
+	if i.Again {
+		s.Until("Ending everything")
+		s.Signal(os.Interrupt)
+	}
+	s.End(i.Code)
 }
 
 // Until waits until the program has printed a text.
@@ -78,7 +115,7 @@ func (s *Session) Until(text string) {
 		return strings.Contains(s.Said(), text), nil
 	})
 	if err != nil {
-		s.t.Fatalf("it does not say %q: %v; it said\n%s", text, err, s.Said())
+		s.t.Fatalf("it has not printed %q: %v; it printed\n%s", text, err, s.Said())
 	}
 }
 
@@ -86,7 +123,7 @@ func (s *Session) Until(text string) {
 func (s *Session) Signal(signal os.Signal) {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(signal); err != nil {
-		s.t.Fatalf("%v; it said\n%s", err, s.Said())
+		s.t.Fatalf("%v; it printed\n%s", err, s.Said())
 	}
 }
 
@@ -121,7 +158,7 @@ func (s *Session) End(code int) {
 	defer stuck.Stop()
 	_ = s.cmd.Wait()
 	if got := s.cmd.ProcessState.ExitCode(); got != code {
-		s.t.Errorf("exit code %d, want %d; it said\n%s", got, code, s.Said())
+		s.t.Errorf("exit code %d, want %d; it printed\n%s", got, code, s.Said())
 	}
 	if files, err := filepath.Glob(filepath.Join(s.Folder, "*")); err != nil || len(files) > 0 {
 		s.t.Errorf("%v is left, %v", files, err)

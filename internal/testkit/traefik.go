@@ -76,7 +76,7 @@ func (c *ControlPlane) InstallTraefik(ctx context.Context, folder string) error 
 	return err
 }
 
-// isEstablished says whether a CRD is served.
+// isEstablished reports whether a CRD is served.
 func isEstablished(definition *unstructured.Unstructured) bool {
 	conditions, _, _ := unstructured.NestedSlice(definition.Object, "status", "conditions")
 
@@ -87,7 +87,7 @@ func isEstablished(definition *unstructured.Unstructured) bool {
 	})
 }
 
-// Traefik is how to start a Traefik whose objects are in the cluster.
+// Traefik says how to start a Traefik whose objects are in the cluster.
 type Traefik struct {
 	// Arguments and Environment are all but the address of the entry point web.
 	Arguments, Environment []string

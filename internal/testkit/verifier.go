@@ -87,7 +87,7 @@ func (o only) Find(digest keys.Digest) *access.Grant {
 	return o.grant
 }
 
-// unlimited is a limiter that has room for everything.
+// unlimited is a limiter that grants every request.
 type unlimited struct{}
 
 // Take implements server.Limiter.
@@ -95,7 +95,7 @@ func (unlimited) Take(context.Context, string, access.Limit) access.Quota {
 	return access.Quota{Granted: true}
 }
 
-// unnoted forgets uses.
+// unnoted discards uses.
 type unnoted struct{}
 
 // Used implements server.Uses.

@@ -35,7 +35,7 @@ type Wire struct {
 	calls  []string
 }
 
-// NewWire makes a Wire that is cut as told; the zero Cut never is.
+// NewWire returns a Wire that is cut at one write; the zero Cut never cuts.
 func NewWire(cut Cut) *Wire { return &Wire{cut: cut} }
 
 // Attach makes all clients of a copy of a configuration use this wire.
@@ -98,7 +98,7 @@ func (e *end) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// pass notes a request and says whether its answer is to be lost, or that it does not get through at all.
+// pass notes a request. It reports whether the answer must be lost, and returns an error if the request must not be sent.
 func (w *Wire) pass(req *http.Request) (lose bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -124,7 +124,7 @@ func (w *Wire) pass(req *http.Request) (lose bool, err error) {
 	return true, nil
 }
 
-// heldUp says whether a request is the write during which others act.
+// heldUp reports whether a request is the write during which others act.
 func (w *Wire) heldUp(req *http.Request) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// outputDelay is how long the output of a process that has ended is read. Only a child that it has left holds it open longer.
+// outputDelay is how long the output of an ended process is read. Only children that it has left hold the output open longer.
 const outputDelay = time.Second
 
 // Process is a running child process.
@@ -74,13 +74,13 @@ func AtOnce() <-chan struct{} {
 	return closed
 }
 
-// PID is the number of the process.
+// PID returns the number of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Result is what exec.Cmd.Wait returned. Call it after Ended is closed.
+// Result returns the result of exec.Cmd.Wait. Call it after Ended is closed.
 func (p *Process) Result() error { return p.result }
 
 // Signal sends a signal to the process. It returns os.ErrProcessDone if the process has ended.

@@ -59,7 +59,7 @@ func pipe(t *testing.T) (read, write *os.File) {
 	return read, write
 }
 
-// gone waits until there is no such process. One that nobody has reaped yet counts as gone.
+// gone waits until there is no such process. A zombie counts as gone.
 func gone(t *testing.T, pid int) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), 5*time.Millisecond, limit, true, func(context.Context) (bool, error) {

@@ -50,6 +50,7 @@ func TestInterruptionIsNotExplained(t *testing.T) {
 
 func TestAwaitReady(t *testing.T) {
 	why := errors.New("the test asked for the end")
+	refused := func(int, context.CancelCauseFunc) error { return errors.New("refused") }
 	for name, c := range map[string]struct {
 		script string
 		limit  time.Duration
@@ -59,9 +60,9 @@ func TestAwaitReady(t *testing.T) {
 		"ready at the third question": {"exec sleep 60", time.Hour, func(attempt int, _ context.CancelCauseFunc) error {
 			return map[bool]error{true: errors.New("not yet")}[attempt < 3]
 		}, ""},
-		"never ready":                {"exec sleep 60", time.Nanosecond, func(int, context.CancelCauseFunc) error { return why }, "the script was not ready after 1ns"},
-		"it ends before it is ready": {"exit 3", time.Hour, func(int, context.CancelCauseFunc) error { return errors.New("refused") }, "the script has ended by itself (exit status 3): "},
-		"nobody waits any more": {"exec sleep 60", time.Hour, func(attempt int, cancel context.CancelCauseFunc) error {
+		"never ready":                {"exec sleep 60", time.Nanosecond, refused, "the script was not ready after 1ns"},
+		"it ends before it is ready": {"exit 3", time.Hour, refused, "the script has ended by itself (exit status 3): "},
+		"its context ends": {"exec sleep 60", time.Hour, func(attempt int, cancel context.CancelCauseFunc) error {
 			if attempt == 2 {
 				cancel(why)
 			}
