@@ -188,6 +188,15 @@ func TestDocumentedTargets(t *testing.T) {
 	}
 }
 
+// TestDocumentLengths keeps the two documents that readers begin with short.
+func TestDocumentLengths(t *testing.T) {
+	for path, limit := range map[string]int{"README.md": 200, "ARCHITECTURE.md": 250} {
+		if lines := strings.Count(readDocument(t, path), "\n"); lines > limit {
+			t.Errorf("%s has %d lines, at most %d are allowed: move details to the document or doc.go of their subject", path, lines, limit)
+		}
+	}
+}
+
 // TestDocumentedLinks follows every relative link of the documents, to a file and to a heading of it.
 func TestDocumentedLinks(t *testing.T) {
 	root, err := testkit.Root()
