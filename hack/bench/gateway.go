@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +22,9 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
+
+// verifierName is the name in the certificate of the verifier that the samples expect.
+const verifierName = "apikey-operator-verifier.apikey-operator-system.svc"
 
 // gatewayBench is one run of bench gateway: the servers, keys and load of bench verify, through gateways.
 type gatewayBench struct {
@@ -87,17 +92,22 @@ func makeCertificate(parent string) (folder string, err error) {
 }
 
 func (b *gatewayBench) measureGateways(ctx context.Context, root string, verifier, baseline *program) error {
-	for _, g := range gateways(root) {
-		path, err := exec.LookPath(g.program)
+	samples := testkit.GatewaySamples()
+	for _, name := range slices.Sorted(maps.Keys(samples)) {
+		g := gatewaySample{GatewaySample: samples[name], name: name}
+		if g.InCluster {
+			g.Program = filepath.Join(root, "bin", "gateways", g.Program)
+		}
+		path, err := exec.LookPath(g.Program)
 		if err != nil {
-			path, err = exec.LookPath("/usr/sbin/" + g.program) // often not on PATH
+			path, err = exec.LookPath("/usr/sbin/" + g.Program) // often not on PATH
 		}
 		if err != nil {
-			b.log.printf("%s: there is no %s here", g.name, g.program)
+			b.log.printf("%s: there is no %s here", g.name, g.Program)
 
 			continue
 		}
-		g.program = path
+		g.Program = path
 		if err := b.measureGateway(ctx, g, verifier, baseline); err != nil {
 			return fmt.Errorf("measure %s: %w", g.name, err)
 		}
@@ -114,7 +124,7 @@ func (b *gatewayBench) measureGateways(ctx context.Context, root string, verifie
 // measureGateway compares a gateway that asks the verifier with the same one that asks the baseline.
 func (b *gatewayBench) measureGateway(ctx context.Context, g gatewaySample, verifier, baseline *program) error {
 	for _, other := range []struct{ says, path string }{{"nothing more", forwardauth.Path}, {"the same headers", headersPath}} {
-		if g.needsHeaders && other.path != headersPath {
+		if g.name == "HAProxy" && other.path != headersPath { // its script takes no answer without all headers
 			continue
 		}
 		api, _, _ := strings.Cut(strings.TrimPrefix(baseline.ready, "http://"), "/") // which answers 200 there to everything
@@ -150,6 +160,33 @@ func (b *gatewayBench) compareGateways(ctx context.Context, g gatewaySample, say
 	}})
 }
 
+// gatewaySample is a gateway and its name.
+type gatewaySample struct {
+	testkit.GatewaySample
+
+	name string
+}
+
+// upstreams are the addresses of the server that a gateway asks and of the API, and the path for the server.
+type upstreams struct{ verifier, path, api string }
+
+// edits returns the texts to replace in a sample: each gateway has one worker. Traefik asks itself at the address loop.
+func (g gatewaySample) edits(folder, port, loop string, to upstreams) map[string]string {
+	edits := map[string]string{}
+	if g.InCluster {
+		_, apiPort, _ := net.SplitHostPort(to.api)
+		edits["127.0.0.1:9003"], edits["port: 8080"] = loop, "port: "+apiPort
+	} else {
+		edits = g.Edits(folder, port, to.verifier, to.api)
+	}
+	if g.name == "HAProxy" {
+		edits["    lua-load "] = "    nbthread 1\n    lua-load "
+	}
+	edits["customers:read"], edits[forwardauth.Path+"?"] = string(neededPermission), to.path+"?"
+
+	return edits
+}
+
 // withGateway runs a gateway from its sample for as long as do takes.
 func (b *gatewayBench) withGateway(ctx context.Context, g gatewaySample, to upstreams, do func(context.Context, *program) error) (err error) {
 	addresses, err := b.fill([]string{"", ""})
@@ -168,26 +205,27 @@ func (b *gatewayBench) withGateway(ctx context.Context, g gatewaySample, to upst
 	if err != nil {
 		return err
 	}
-	//nolint:gosec // G703: a folder of this program
-	if err := os.WriteFile(filepath.Join(folder, "tls.crt"), ca, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "ca.crt"), ca, 0o600); err != nil {
 		return err
 	}
-	if err := writeSample(g, folder, g.edits(folder, port, addresses[1], to)); err != nil {
+	if err := g.Write(folder, g.edits(folder, port, addresses[1], to)); err != nil {
 		return err
 	}
-	args, environment := g.args(folder, port), []string{"HOME=" + folder, "GOMAXPROCS=1"}
-	if g.inCluster {
-		deployed, err := b.deploy(ctx, g, testkit.TraefikSample{
-			Manifest: filepath.Join(folder, g.files[0]), Namespace: "on-" + port + "-", Verifier: to.verifier, API: to.api, CA: ca,
-		})
-		if err != nil {
+	args, environment := []string{"--entryPoints.web.address=" + addresses[0]}, []string{"HOME=" + folder, "GOMAXPROCS=1"}
+	if !g.InCluster {
+		args = g.Arguments(folder)
+	} else {
+		var deployed *testkit.Traefik
+		if deployed, err = b.deploy(ctx, g, testkit.TraefikSample{
+			Manifest: filepath.Join(folder, g.Files[0]), Namespace: "on-" + port + "-", Verifier: to.verifier, API: to.api, CA: ca,
+		}); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, deployed.Remove(context.WithoutCancel(ctx))) }()
 		args, environment = append(args, deployed.Arguments...), append(environment, deployed.Environment...)
 	}
 	how := invocation{
-		name: g.name + "-" + port, path: g.program, target: "gateways", environment: environment, args: func([]string) []string { return args },
+		name: g.name + "-" + port, path: g.Program, target: "gateways", environment: environment, args: func([]string) []string { return args },
 	}
 	asks := func(ctx context.Context) error { return answersRequests(ctx, "http://"+addresses[0]+"/customers") }
 
@@ -215,7 +253,7 @@ func answersRequests(ctx context.Context, url string) error {
 // deploy creates the objects of Traefik's sample, and before the first ones what Traefik itself needs.
 func (b *gatewayBench) deploy(ctx context.Context, g gatewaySample, s testkit.TraefikSample) (*testkit.Traefik, error) {
 	if !b.traefikInstalled {
-		if err := b.plane.InstallTraefik(ctx, filepath.Dir(g.program)); err != nil {
+		if err := b.plane.InstallTraefik(ctx, filepath.Dir(g.Program)); err != nil {
 			return nil, err
 		}
 		b.traefikInstalled = true

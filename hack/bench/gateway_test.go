@@ -10,18 +10,19 @@ import (
 	"testing"
 
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 func TestSamplesSayWhatIsChanged(t *testing.T) {
-	for _, g := range gateways("") {
-		t.Run(g.name, func(t *testing.T) {
-			folder := t.TempDir()
+	for name, sample := range testkit.GatewaySamples() {
+		t.Run(name, func(t *testing.T) {
+			g, folder := gatewaySample{sample, name}, t.TempDir()
 			to := upstreams{verifier: "127.0.0.1:1", path: headersPath, api: "127.0.0.1:2"}
-			if err := writeSample(g, folder, g.edits(folder, "3", "127.0.0.1:4", to)); err != nil {
+			if err := g.Write(folder, g.edits(folder, "3", "127.0.0.1:4", to)); err != nil {
 				t.Fatal(err)
 			}
 			var all strings.Builder
-			for _, file := range g.files {
+			for _, file := range g.Files {
 				text, err := os.ReadFile(filepath.Join(folder, file))
 				if err != nil {
 					t.Fatal(err)
@@ -33,8 +34,8 @@ func TestSamplesSayWhatIsChanged(t *testing.T) {
 			}
 		})
 	}
-	none := gatewaySample{files: []string{"nginx.conf"}, changes: func(string, string) map[string]string { return map[string]string{"no such line": ""} }}
-	if err := writeSample(none, t.TempDir(), none.edits("", "", "", upstreams{})); err == nil || !strings.Contains(err.Error(), "no such line") {
-		t.Errorf("a change that changes nothing: %v", err)
+	err := testkit.GatewaySamples()["nginx"].Write(t.TempDir(), map[string]string{"no such line": ""})
+	if err == nil || !strings.Contains(err.Error(), "no such line") {
+		t.Errorf("an edit that edits nothing: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ func (s *site) answersPages(t *testing.T, p program) {
 		g := startGateway(t, p, s.address, s.ca, withCORS(nil))
 		t.Run("a preflight needs no key", func(t *testing.T) { s.answersPreflights(t, g) })
 		t.Run("what is no preflight of an allowed page needs a key", func(t *testing.T) { s.authenticatesOptions(t, g) })
-		t.Run("every answer can be read", func(t *testing.T) { s.showsAnswers(t, g, limitedFor(p.name)) })
+		t.Run("every answer can be read", func(t *testing.T) { s.showsAnswers(t, g, limitedFor(p.Program)) })
 		t.Run("other pages can read nothing", func(t *testing.T) { s.hidesAnswers(t, g) })
 		t.Run("of two origins none but an allowed one is named", func(t *testing.T) { s.namesOneOrigin(t, g) })
 	})

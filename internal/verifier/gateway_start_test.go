@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -32,14 +31,11 @@ const (
 
 // program is a gateway that can run here.
 type program struct {
-	name, debian  string                         // the command, and the Debian package that has it
-	files         []string                       // of the samples, the configuration first
-	changes       func(folder, port string) edit // beside those that all samples have in common
-	arguments     func(folder string) []string
+	testkit.GatewaySample
+
 	failures      map[string]edit       // ways to fail that only this gateway has
 	shortTimeouts edit                  // makes every timeout short but the one for WebSockets
-	inCluster     bool                  // it reads its configuration from a cluster, and make gateways builds it
-	plane         *testkit.ControlPlane // that cluster
+	plane         *testkit.ControlPlane // the cluster of a gateway that reads its configuration from one
 }
 
 // edit says what to replace in a sample with what.
@@ -47,50 +43,18 @@ type edit map[string]string
 
 var programs = map[string]program{
 	"nginx": {
+		GatewaySample: testkit.GatewaySamples()["nginx"],
 		shortTimeouts: edit{
 			"ignore_invalid_headers on;": "ignore_invalid_headers on;\nkeepalive_timeout " + shortTimeout + ";\nsend_timeout " + shortTimeout + ";",
 		},
-		name:   "nginx",
-		debian: "nginx",
-		files:  []string{"nginx.conf"},
-		changes: func(folder, port string) edit {
-			return edit{
-				"listen 8080;": "listen 127.0.0.1:" + port + ";",
-				"http {\n": "http {\nclient_body_temp_path " + folder + "/body;\nproxy_temp_path " + folder + "/proxy;\nfastcgi_temp_path " + folder +
-					"/fastcgi;\nuwsgi_temp_path " + folder + "/uwsgi;\nscgi_temp_path " + folder + "/scgi;\naccess_log off;\n",
-				"/etc/nginx/apikey-verifier-ca.crt": folder + "/ca.crt",
-			}
-		},
-		arguments: func(folder string) []string {
-			return []string{"-p", folder, "-e", "stderr", "-c", folder + "/nginx.conf", "-g", "daemon off; user root; pid " + folder + "/nginx.pid;"}
-		},
 	},
 	"Caddy": {
+		GatewaySample: testkit.GatewaySamples()["Caddy"],
 		shortTimeouts: edit{"\n\tservers {\n": "\nadmin off\nservers {\ntimeouts {\nread_body " + shortTimeout + "\nread_header " + shortTimeout +
 			"\nidle " + shortTimeout + "\n}\n"},
-		name: "caddy", debian: "caddy", files: []string{"Caddyfile"},
-		changes: func(folder, port string) edit {
-			return edit{
-				"\n\tservers {\n":                   "\nadmin off\nservers {\n",
-				"\n:8080 {\n":                       "\n:" + port + " {\nbind 127.0.0.1\n",
-				"/etc/caddy/apikey-verifier-ca.crt": folder + "/ca.crt",
-			}
-		},
-		arguments: func(folder string) []string {
-			return []string{"run", "--adapter", "caddyfile", "--config", folder + "/Caddyfile"}
-		},
 	},
 	"HAProxy": {
-		name: "haproxy", debian: "haproxy", files: []string{"haproxy.cfg", "haproxy-forward-auth.lua"},
-		changes: func(folder, port string) edit {
-			return edit{
-				"bind :8080":             "bind 127.0.0.1:" + port,
-				"abns@apikey-verifier":   "abns@apikey-verifier-" + port, // one name on the whole machine
-				"/etc/haproxy/":          folder + "/",
-				"apikey-verifier-ca.crt": "ca.crt",
-			}
-		},
-		arguments:     func(folder string) []string { return []string{"-f", folder + "/haproxy.cfg"} },
+		GatewaySample: testkit.GatewaySamples()["HAProxy"],
 		shortTimeouts: edit{"timeout client 30s": "timeout client " + shortTimeout, "timeout server 30s": "timeout server " + shortTimeout},
 		failures: map[string]edit{
 			"the script fails":                  {"core.httpclient()": "core.nothing()"},
@@ -98,7 +62,7 @@ var programs = map[string]program{
 		},
 	},
 	"Traefik": {
-		name: "traefik", files: []string{"traefik.yaml"}, inCluster: true,
+		GatewaySample: testkit.GatewaySamples()["Traefik"],
 		shortTimeouts: edit{
 			"#   --entryPoints.web.http": "#   --entryPoints.web.transport.respondingTimeouts.readTimeout=" + shortTimeout +
 				"\n#   --entryPoints.web.transport.respondingTimeouts.idleTimeout=" + shortTimeout + "\n#   --entryPoints.web.http",
@@ -142,11 +106,11 @@ func startGateway(t *testing.T, p program, verifier string, ca []byte, changes e
 		stop()
 		_ = cmd.Wait() // it was told to end; how it did so is no news
 		if t.Failed() {
-			t.Logf("%s said\n%s", p.name, log.String())
+			t.Logf("%s said\n%s", p.Program, log.String())
 		}
 	})
 	waitFor(t, g.address)
-	if p.inCluster {
+	if p.InCluster {
 		waitForRoutes(t, g.address)
 	}
 
@@ -162,60 +126,26 @@ type upstreams struct {
 // find is the path of the program. Where there is none, the test is skipped.
 func (p program) find(t *testing.T) string {
 	t.Helper()
-	if p.inCluster {
-		return testkit.FindBuilt(t, "gateways", p.name)
+	if p.InCluster {
+		return testkit.FindBuilt(t, "gateways", p.Program)
 	}
 
-	return testkit.FindProgram(t, p.debian, p.name)
+	return testkit.FindProgram(t, p.Debian, p.Program)
 }
 
 // configure writes the sample, edited, and returns what to start the program with.
 func (p program) configure(t *testing.T, folder, port string, to upstreams, changes edit) (arguments, environment []string) {
 	t.Helper()
-	if p.inCluster {
+	if p.InCluster {
 		return p.configureTraefik(t, folder, port, to, changes)
 	}
-	all := edit{sampleVerifier: to.verifier, sampleAPI: to.api}
-	for _, more := range []edit{p.changes(folder, port), changes} {
-		maps.Copy(all, more)
-	}
-	writeSample(t, p, folder, all)
-
-	return p.arguments(folder), nil
-}
-
-// writeSample writes the files of a sample, edited, into a folder. What is to be replaced has to be there.
-func writeSample(t *testing.T, p program, folder string, changes edit) {
-	t.Helper()
-	root, err := testkit.Root()
-	if err != nil {
+	all := p.Edits(folder, port, to.verifier, to.api)
+	maps.Copy(all, changes)
+	if err := p.Write(folder, all); err != nil {
 		t.Fatal(err)
 	}
-	missing := make(edit, len(changes))
-	pairs := make([]string, 0, 2*len(changes))
-	for old, replacement := range changes {
-		missing[old] = ""
-		pairs = append(pairs, old, replacement)
-	}
-	replacer := strings.NewReplacer(pairs...)
-	for _, file := range p.files {
-		text, err := os.ReadFile(filepath.Join(root, samples, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for old := range missing {
-			if bytes.Contains(text, []byte(old)) {
-				delete(missing, old)
-			}
-		}
-		//nolint:gosec // G703: a folder of the test, and names from its own table
-		if err := os.WriteFile(filepath.Join(folder, file), []byte(replacer.Replace(string(text))), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for old := range missing {
-		t.Fatalf("%s does not say %q any more", strings.Join(p.files, " and "), old)
-	}
+
+	return p.Arguments(folder), nil
 }
 
 // waitFor waits until something listens.

@@ -23,7 +23,7 @@ const traefikLoop = "127.0.0.1:9003"
 // prepare makes a cluster ready for a gateway that reads its configuration there.
 func (s *site) prepare(t *testing.T, p program) program {
 	t.Helper()
-	if !p.inCluster {
+	if !p.InCluster {
 		return p
 	}
 	p.plane = s.plane
@@ -46,9 +46,11 @@ func (p program) configureTraefik(t *testing.T, folder, port string, to upstream
 	for old, replacement := range changes {
 		all[old] = addresses.Replace(replacement)
 	}
-	writeSample(t, p, folder, all)
+	if err := p.Write(folder, all); err != nil {
+		t.Fatal(err)
+	}
 	sample := testkit.TraefikSample{
-		Manifest: filepath.Join(folder, p.files[0]), Namespace: "on-" + port + "-", Verifier: to.verifier, API: to.api, CA: to.ca,
+		Manifest: filepath.Join(folder, p.Files[0]), Namespace: "on-" + port + "-", Verifier: to.verifier, API: to.api, CA: to.ca,
 	}
 	deployed, err := p.plane.DeployTraefik(t.Context(), sample)
 	if err != nil {

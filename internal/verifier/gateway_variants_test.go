@@ -87,9 +87,9 @@ spec:
 // variant is that of a gateway. A test that the gateway cannot pass is skipped, with the reason.
 func (p program) variant(t *testing.T, test string) variant {
 	t.Helper()
-	v, ok := variants[p.name]
+	v, ok := variants[p.Program]
 	if !ok {
-		t.Fatalf("%s has no variant", p.name)
+		t.Fatalf("%s has no variant", p.Program)
 	}
 	if reason, ok := v.cannot[test]; ok {
 		t.Skip(reason)
