@@ -156,7 +156,7 @@ func (b *mintBench) byOperator(
 }
 
 // mintRound creates n keys in place of those that are there, lets them be minted, and measures that.
-// each is called with every state of every APIKey meanwhile; nil: not.
+// each is called with every state of every APIKey meanwhile; it may be nil.
 func (b *mintBench) mintRound(ctx context.Context, p *population, n int, mint minter, each func(*v1alpha1.APIKey)) (round, error) {
 	ctx, cancel := withTimeout(ctx, 2*mintTimeout(n), "a round of minting")
 	defer cancel()

@@ -83,7 +83,7 @@ func ownCPU() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// mint is one read and three writes: see that there is no Secret, announce the key, hand it out, say so.
+// mint sends one read and three writes: that there is no Secret, the pending record, the Secret, and the active record.
 func (r *recording) mint(ctx context.Context, c client.Client, key *v1alpha1.APIKey) error {
 	drawn, err := keys.Generator{}.New(key.Spec.Environment)
 	if err != nil {
@@ -115,7 +115,7 @@ func (r *recording) mint(ctx context.Context, c client.Client, key *v1alpha1.API
 	return nil
 }
 
-// status is a recorded status with another key.
+// status returns a recorded status with another key.
 func (r *recording) status(recorded *v1alpha1.APIKeyStatus, key keys.Key) v1alpha1.APIKeyStatus {
 	status := *recorded.DeepCopy()
 	digest := key.Digest()
@@ -124,7 +124,7 @@ func (r *recording) status(recorded *v1alpha1.APIKeyStatus, key keys.Key) v1alph
 	return status
 }
 
-// secretFor is the recorded Secret with another owner and another key.
+// secretFor returns the recorded Secret with another owner and another key.
 func (r *recording) secretFor(owner *v1alpha1.APIKey, key keys.Key) *corev1.Secret {
 	secret := r.secret.DeepCopy()
 	secret.ObjectMeta = metav1.ObjectMeta{

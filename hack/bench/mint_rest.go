@@ -68,7 +68,7 @@ func (b *mintBench) reportCalls(key, name string, aim *aim, c calls) {
 	b.report.add(figure{Key: key, Name: name, Value: float64(c.count()), Unit: "calls", Aim: aim, Note: c.String()})
 }
 
-// emptyMemory is what the operator holds without a single key.
+// emptyMemory returns the memory of an operator without APIKeys.
 func (b *mintBench) emptyMemory(ctx context.Context) (memory, error) {
 	b.log.printf("memory of the operator with 0 keys (until a garbage collection has passed, up to 3 minutes)")
 	ctx, cancel := withTimeout(ctx, startTimeout+memoryTimeout, "waiting for steady memory")

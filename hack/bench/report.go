@@ -232,7 +232,7 @@ func ratios(values, others []float64) []float64 {
 	return each
 }
 
-// spread is the note that names the smallest and the largest of the rounds.
+// spread returns a note with the smallest and the largest of the rounds.
 func spread(values []float64) string {
 	return fmt.Sprintf("rounds %s to %s", formatValue(percentile(values, 0)), formatValue(percentile(values, 100)))
 }

@@ -166,5 +166,5 @@ func (b *verifyBench) bindArguments(addresses []string) []string {
 	return arguments
 }
 
-// loadTime is how long a round of load takes.
+// loadTime returns the duration of a round of load.
 func (o *verifyOptions) loadTime() time.Duration { return time.Duration(o.seconds) * time.Second }

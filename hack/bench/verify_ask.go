@@ -39,7 +39,7 @@ type checker func(ctx context.Context, i int) (reason string, err error)
 // bearer precedes a key in the Authorization header.
 const bearer = "Bearer "
 
-// clientHeaders are the headers of an ordinary request, as clients and proxies send them, without the credential.
+// clientHeaders returns the headers of an ordinary request, as clients and proxies send them, without the credential.
 func clientHeaders() map[string]string {
 	return map[string]string{
 		"accept":            "application/json, text/plain, */*",

@@ -17,7 +17,7 @@ func ratioFigure(key, name string, first, second *contender, property func(volle
 	return figure{Key: key, Name: name, Value: median(values), Aim: a, Note: spread(values)}
 }
 
-// cpuFigure is a processor time for each request.
+// cpuFigure returns a figure of the processor time for each request.
 func cpuFigure(key, name string, c *contender, cpu func(volley) time.Duration) figure {
 	return figure{Key: key, Name: name, Value: c.perRequest(cpu), Unit: "µs"}
 }

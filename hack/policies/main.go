@@ -45,7 +45,7 @@ func run(args []string) error {
 	return nil
 }
 
-// render is the file of a guardrail.
+// render returns the file of a guardrail.
 func render(guardrail guardrails.Guardrail) ([]byte, error) {
 	var file bytes.Buffer
 	fmt.Fprintf(&file, "# %s\n# Written by `make manifests` from internal/guardrails/%s.go: change it there.\n",

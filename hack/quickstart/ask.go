@@ -28,7 +28,7 @@ type request struct {
 	whole   bool     // show the whole answer, not only its body
 }
 
-// line is the request as one types it into a shell.
+// line returns the request as a command for a shell.
 func (r request) line(base string) string {
 	words := []string{"curl"}
 	if r.whole {
@@ -100,7 +100,7 @@ func (g *guide) ask(ctx context.Context, r request, judge judgement) error {
 	return err
 }
 
-// askEventually is ask after a change, of which verifiers learn a moment later.
+// askEventually repeats a request until the answer is right: after a change, verifiers learn of it a moment later.
 func (g *guide) askEventually(ctx context.Context, r request, judge judgement) error {
 	var answered answer
 	err := retry(ctx, func(ctx context.Context) (err error) {

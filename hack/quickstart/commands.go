@@ -57,7 +57,7 @@ func (k kubectl) run(ctx context.Context, args ...string) (string, error) {
 	}
 }
 
-// commandLine is the command as one types it into a shell.
+// commandLine returns the command as a line for a shell.
 func commandLine(args []string) string {
 	words := make([]string, 0, len(args)+1)
 	words = append(words, "kubectl")
@@ -178,7 +178,7 @@ func answerOf(response *http.Response, whole string) (answer, error) {
 	}, nil
 }
 
-// printable is a text as a terminal shows it, without the last line end.
+// printable returns a text with the line ends of a terminal, without the last one.
 func printable(text string) string {
 	return strings.TrimRight(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// settled is an APIKey with its Secret, as the operator leaves them.
+// settled returns an APIKey and its Secret in the state that the operator leaves.
 func settled() observation {
 	o := observation{
 		apikey: &v1alpha1.APIKey{

@@ -23,7 +23,7 @@ import (
 // verifyTimeout is how long the verifier may take to answer: it takes well under a millisecond.
 const verifyTimeout = 5 * time.Second
 
-// needs is what the endpoints of the demo API need of a key, as the query of the verifier's URL.
+// needs returns the requirements of the endpoints of the demo API, as queries of the verifier's URL.
 // Other paths are not served.
 func needs() map[string]string {
 	return map[string]string{
@@ -116,7 +116,7 @@ func (g *gateway) pass(w http.ResponseWriter, r *http.Request, verdict http.Head
 	proxy.ServeHTTP(w, r)
 }
 
-// kindOf says what a header is to the verifier, by the verifier's own rules: also headers that some servers read as one of its own.
+// kindOf returns the kind of a header by the rules of the verifier, which also know the spellings that some servers map to its own headers.
 func kindOf(name string) server.Kind {
 	headers, err := server.NewCredentialHeaders()
 	if err != nil {

@@ -26,7 +26,7 @@ func served(t *testing.T, handler http.Handler) *url.URL {
 	return u
 }
 
-// answering is a verifier that gives every request the same answer.
+// answering returns a verifier that gives every request the same answer.
 func answering(status int, headers ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for _, header := range headers {
@@ -37,7 +37,7 @@ func answering(status int, headers ...string) http.Handler {
 	})
 }
 
-// hangUp is a verifier that ends the connection without an answer.
+// hangUp ends the connection without an answer.
 func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 func TestGatewayPassesOnlyOn200(t *testing.T) {

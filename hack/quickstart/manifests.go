@@ -27,7 +27,7 @@ const (
 	verifierComponent = "verifier"
 )
 
-// groups are those that the API server puts every token of a service account in.
+// groups returns the groups of every token of a service account.
 func groups(account guardrails.ServiceAccount) []string {
 	return []string{"system:serviceaccounts", "system:serviceaccounts:" + account.Namespace}
 }
@@ -39,7 +39,7 @@ type manifests struct {
 	accounts map[string]guardrails.ServiceAccount // that the Deployments run as, by component
 }
 
-// leftOut are the kinds that mean nothing here: no node would run a Deployment, and the CRDs of the others are another operator's.
+// leftOut reports whether a kind has no meaning here: no node runs a Deployment, and the CRDs of the others belong to another operator.
 func leftOut(kind string) bool {
 	return slices.Contains([]string{"Deployment", "ServiceMonitor", "PodMonitor"}, kind)
 }

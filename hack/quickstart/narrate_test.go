@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// say tells a little story.
+// say prints one line of each kind.
 func say(n narrator) string {
 	n.title("A story")
 	n.heading("1/1 Told", "for the test")

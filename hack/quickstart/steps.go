@@ -19,10 +19,10 @@ const (
 	namespace = "storefront"
 )
 
-// applySamples are the arguments of kubectl that apply all samples.
+// applySamples returns the arguments of kubectl that apply all samples.
 func applySamples() []string { return []string{"apply", "-n", namespace, "-k", "config/samples"} }
 
-// sample is the APIKey that the tour follows.
+// sample names the APIKey that the tour follows.
 func sample() types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: "main-website"}
 }

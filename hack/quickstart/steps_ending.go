@@ -17,7 +17,7 @@ import (
 // shortLivedFile is not among the samples: a key for a few seconds has no other use.
 const shortLivedFile = "hack/quickstart/short-lived.yaml"
 
-// shortLived is the APIKey of shortLivedFile.
+// shortLived names the APIKey of shortLivedFile.
 func shortLived() types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: "short-lived"}
 }
@@ -92,7 +92,7 @@ func revoked(ctx context.Context, g *guide) error {
 	return nil
 }
 
-// deletedSample is the APIKey that the tour deletes.
+// deletedSample names the APIKey that the tour deletes.
 func deletedSample() types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: "migration-of-the-day"}
 }

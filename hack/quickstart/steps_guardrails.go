@@ -40,7 +40,7 @@ const (
 	exportingFile = "hack/quickstart/exporting.yaml"
 )
 
-// reporting is the APIKey of reportingFile.
+// reporting names the APIKey of reportingFile.
 func reporting() types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: "reporting"}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// customers is a request for the endpoint of the demo API that most keys here are for.
+// customers returns a request for the endpoint of the demo API that most keys here are for.
 func customers(headers ...string) request { return request{path: "/customers", headers: headers} }
 
 // asked shows what the verifier has to say about one key, and about requests without one.
@@ -71,7 +71,7 @@ func (g *guide) lastUse(ctx context.Context) error {
 	return nil
 }
 
-// overlapping is the sample whose replaced keys work on for a while.
+// overlapping names the sample whose replaced keys work on for a while.
 func overlapping() types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: "data-synchronizer"}
 }

@@ -23,7 +23,7 @@ type step struct {
 	walk func(ctx context.Context, g *guide) error
 }
 
-// steps is the tour, in order. Each step finds the cluster as the one before has left it.
+// steps returns the tour in order. Each step relies on the state that the previous step leaves.
 func steps() []step {
 	return []step{
 		{"Minted", "apply an APIKey, and the operator puts a fresh key into a Secret", minted},
@@ -127,7 +127,7 @@ func (g *guide) patchRefused(ctx context.Context, key types.NamespacedName, spec
 	return g.showRefused(ctx, "is invalid", patchArgs(key, spec)...)
 }
 
-// patchArgs are the arguments of kubectl that merge a JSON object into the spec of an APIKey.
+// patchArgs returns the arguments of kubectl that merge a JSON object into the spec of an APIKey.
 func patchArgs(key types.NamespacedName, spec string) []string {
 	return []string{
 		"patch", resource, key.Name, "-n", key.Namespace, "--type=merge", "-p", `{"spec":` + spec + `}`,

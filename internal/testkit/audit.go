@@ -23,7 +23,7 @@ type AuditedRequest struct {
 	Code                                        int
 }
 
-// String is the request in one line.
+// String returns the request in one line.
 func (r AuditedRequest) String() string { return fmt.Sprintf("%s %s: %d", r.Verb, r.URI, r.Code) }
 
 // NewAudit prepares an audit log in a folder.
@@ -34,7 +34,7 @@ func NewAudit(folder string) (*Audit, error) {
 	return a, os.WriteFile(a.file("policy.yaml"), []byte(policy), 0o600)
 }
 
-// Args are the flags that make kube-apiserver keep the log.
+// Args returns the flags that make kube-apiserver keep the log.
 func (a *Audit) Args() map[string][]string {
 	return map[string][]string{
 		"audit-policy-file": {a.file("policy.yaml")}, "audit-log-path": {a.file("audit.log")}, "audit-log-mode": {"blocking-strict"},
@@ -43,7 +43,7 @@ func (a *Audit) Args() map[string][]string {
 
 func (a *Audit) file(name string) string { return filepath.Join(a.folder, name) }
 
-// Requests are those of a user that were answered so far. A watch counts from when it has begun.
+// Requests returns the requests of a user that were answered so far. A watch counts from when it has begun.
 func (a *Audit) Requests(user string) ([]AuditedRequest, error) {
 	log, err := os.ReadFile(a.file("audit.log"))
 	if err != nil {
@@ -77,12 +77,12 @@ func (a *Audit) Requests(user string) ([]AuditedRequest, error) {
 	return requests, nil
 }
 
-// Forbidden are the requests that RBAC or admission has refused.
+// Forbidden returns the requests that RBAC or admission has refused.
 func Forbidden(requests []AuditedRequest) []AuditedRequest {
 	return slices.DeleteFunc(slices.Clone(requests), func(r AuditedRequest) bool { return r.Code != 403 })
 }
 
-// Unused are the rights, such as "get secrets", that these rules give and none of the requests has used. A watch that begins with
+// Unused returns the rights, such as "get secrets", that these rules give and none of the requests has used. A watch that begins with
 // all objects takes the place of a list, which is for API servers that have no such watch.
 func Unused(rules []rbacv1.PolicyRule, requests []AuditedRequest) []string {
 	var unused []string

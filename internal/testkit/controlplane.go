@@ -92,7 +92,7 @@ func Root() (string, error) {
 // Start starts a control plane from KUBEBUILDER_ASSETS or bin/k8s, where `make kube` puts the programs.
 func Start(opts Options) (*ControlPlane, error) { return StartContext(context.Background(), opts) }
 
-// StartContext is Start that gives up when ctx ends. Then it returns the cause of that, and no process or file is left.
+// StartContext is Start with a context. When ctx ends it gives up, returns the cause, and leaves no process and no file.
 func StartContext(ctx context.Context, opts Options) (_ *ControlPlane, err error) {
 	root, err := Root()
 	if err != nil {
@@ -214,7 +214,7 @@ func (c *ControlPlane) StartControllerManager(context.Context) error {
 // Stop ends all programs and removes all files.
 func (c *ControlPlane) Stop() error { return c.StopHurried(nil) }
 
-// StopHurried is Stop that kills, as soon as hurry is closed, the programs that are still there. A program that had to be killed is
+// StopHurried is Stop, and kills the programs that are still there as soon as hurry is closed. A program that had to be killed is
 // no error: what it held is thrown away in any case.
 func (c *ControlPlane) StopHurried(hurry <-chan struct{}) error {
 	for _, program := range slices.Backward(c.running) {

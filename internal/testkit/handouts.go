@@ -72,7 +72,7 @@ func (h *Handouts) note(e watch.Event) {
 	}
 }
 
-// Of are the values that a Secret has held so far, in order.
+// Of returns the values that a Secret has held so far, in order.
 func (h *Handouts) Of(ctx context.Context, name client.ObjectKey) ([]string, error) {
 	if err := h.catchUp(ctx); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (h *Handouts) Of(ctx context.Context, name client.ObjectKey) ([]string, err
 	return slices.Clone(h.values[name]), nil
 }
 
-// All are the values of all Secrets so far.
+// All returns the values of all Secrets so far.
 func (h *Handouts) All(ctx context.Context) ([]string, error) {
 	if err := h.catchUp(ctx); err != nil {
 		return nil, err

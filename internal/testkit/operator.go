@@ -23,7 +23,7 @@ func (c *ControlPlane) RunOperator(ctx context.Context) (stop func() error, err 
 	return c.RunOperatorBy(ctx, clock.RealClock{})
 }
 
-// RunOperatorBy is RunOperator by another clock.
+// RunOperatorBy is RunOperator with another clock.
 func (c *ControlPlane) RunOperatorBy(ctx context.Context, clk clock.PassiveClock) (stop func() error, err error) {
 	return runOperator(ctx, c.Config, clk)
 }

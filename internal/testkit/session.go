@@ -127,7 +127,7 @@ func (s *Session) Signal(signal os.Signal) {
 	}
 }
 
-// Processes are the numbers of the running processes with this program name, or any for an empty one, whose arguments name
+// Processes returns the numbers of the running processes with this program name, or any for an empty one, whose arguments name
 // the folder. Every program that is started has a file in the folder among its arguments.
 func (s *Session) Processes(program string) []int {
 	s.t.Helper()

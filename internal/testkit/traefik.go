@@ -134,7 +134,7 @@ func (t *Traefik) Remove(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// objects are those of the sample, and those that it refers to.
+// objects returns the objects of the sample, and those that it refers to.
 func (s TraefikSample) objects() ([]client.Object, error) {
 	const system = "apikey-operator-system"
 	var objects []client.Object
@@ -160,7 +160,7 @@ func (s TraefikSample) objects() ([]client.Object, error) {
 	return objects, err
 }
 
-// localService is a Service for something that listens here: endpoints of one may not be on loopback, a name for it may.
+// localService returns a Service for a server on loopback: by name, because endpoints must not be on loopback.
 func localService(namespace, name, address string) (*corev1.Service, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -179,7 +179,7 @@ func localService(namespace, name, address string) (*corev1.Service, error) {
 	}, nil
 }
 
-// arguments are those that the sample tells its readers to start Traefik with, and those that a Traefik outside of the cluster needs.
+// arguments returns the arguments that the sample documents, and those that a Traefik outside of the cluster needs.
 func (s TraefikSample) arguments() ([]string, error) {
 	text, err := os.ReadFile(s.Manifest)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-// ForeignKey is a key with a right checksum that no operator has drawn.
+// ForeignKey returns a key with a right checksum that no operator has drawn.
 func ForeignKey() string {
 	key, err := keys.Generator{}.New(v1alpha1.EnvironmentProduction)
 	if err != nil {

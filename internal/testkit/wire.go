@@ -46,7 +46,7 @@ func (w *Wire) Attach(cfg *rest.Config) *rest.Config {
 	return cfg
 }
 
-// Calls are the requests so far, such as "PUT apikeys/status", without watches, discovery, leases and events.
+// Calls returns the requests so far, such as "PUT apikeys/status", without watches, discovery, leases and events.
 func (w *Wire) Calls() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +54,7 @@ func (w *Wire) Calls() []string {
 	return append([]string(nil), w.calls...)
 }
 
-// Writes are those of the Calls that change something.
+// Writes returns those of the Calls that change something.
 func (w *Wire) Writes() []string {
 	var writes []string
 	for _, call := range w.Calls() {
@@ -132,7 +132,7 @@ func (w *Wire) heldUp(req *http.Request) bool {
 	return w.cut.Meanwhile != nil && w.writes == w.cut.Write && req.Method != http.MethodGet && callName(req) != ""
 }
 
-// callName is the method and the resource of a request; empty: it is of no interest.
+// callName returns the method and the resource of a request; empty: the Wire does not count it.
 func callName(req *http.Request) string {
 	if req.URL.Query().Get("watch") != "" {
 		return ""

@@ -66,7 +66,7 @@ func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// AtOnce is closed already: with it Stop kills without grace.
+// AtOnce returns a closed channel, with which Stop kills without grace.
 func AtOnce() <-chan struct{} {
 	closed := make(chan struct{})
 	close(closed)
@@ -77,7 +77,7 @@ func AtOnce() <-chan struct{} {
 // PID returns the number of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Ended is closed when the process has ended.
+// Ended returns a channel that is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Result returns the result of exec.Cmd.Wait. Call it after Ended is closed.

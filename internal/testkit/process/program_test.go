@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// shell is a program that runs a script.
+// shell starts a program that runs a script.
 func shell(t *testing.T, script string) *Program {
 	t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "/bin/sh", "-c", script)

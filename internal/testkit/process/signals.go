@@ -18,11 +18,11 @@ type SignalError struct{ Signal syscall.Signal }
 
 func (i SignalError) Error() string { return fmt.Sprintf("stopped (%v)", i.Signal) }
 
-// ExitCode is 128 and the number of the signal, as shells report it.
+// ExitCode returns 128 and the number of the signal, as shells report it.
 func (i SignalError) ExitCode() int { return 128 + int(i.Signal) }
 
 // UntilSignal returns a context and a channel for a program that has children and files to remove. The first signal that asks the program
-// to end ends asked, with an SignalError as its cause: the program ends its children in order, which takes seconds.
+// to end ends asked, with a SignalError as its cause: the program ends its children in order, which takes seconds.
 // A second Ctrl-C or SIGTERM closes hurry: children that are still there are killed. No signal ends the program before its children.
 // Call release when there is nothing left to end.
 func UntilSignal(parent context.Context, stderr io.Writer) (asked context.Context, hurry <-chan struct{}, release func()) {
