@@ -16,7 +16,7 @@ import (
 
 // admission is one request that the API server must accept, so that no rule catches more than it should.
 type admission struct {
-	// name says what is tried.
+	// name describes the case.
 	name string
 	// before is the spec of the object that is changed. Not set: the request creates the object.
 	before string

@@ -42,7 +42,7 @@ func isScalarList(schema *apiextensionsv1.JSONSchemaProps) bool {
 	return schema.Type == "array" && schema.Items != nil && schema.Items.Schema.Type != "object"
 }
 
-// A set merges: what a pipeline takes out of it stays as long as anybody else is on record for it.
+// A set merges: a value that a pipeline removes stays as long as another field manager owns it.
 var _ = Describe("A list", func() {
 	It("is never a set, and one of values in spec is atomic and holds none twice", func() {
 		for _, plural := range allPlurals() {

@@ -27,7 +27,7 @@ import (
 // refusal is one request that the API server must refuse, for one reason only.
 // Texts are YAML; a spec is in Production where it does not say otherwise.
 type refusal struct {
-	// name says what is tried.
+	// name describes the case.
 	name string
 	// before is the spec of the object that is changed. Not set: the refused request creates the object.
 	before string
@@ -151,7 +151,7 @@ func apiKeys(version schema.GroupVersion) resource {
 	}
 }
 
-// object is one that has not been sent.
+// object returns an object that was not sent to the API server.
 func (r resource) object(spec string) *unstructured.Unstructured {
 	GinkgoHelper()
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": r.parse(spec)}}

@@ -92,7 +92,7 @@ var _ = Describe("An object that was stored before the rules", Ordered, func() {
 		Expect(edit(ctx, "has no environment", "environment: Staging")).To(Succeed())
 	})
 
-	It("must be mended by whoever edits what stands together", func(ctx SpecContext) {
+	It("must be corrected by the user who edits the fields of one rule", func(ctx SpecContext) {
 		err := edit(ctx, "breaks rules between values", `{expiresAt: "2027-11-21T00:00:00Z", validFor: 1h, displayName: a}`)
 		Expect(causes(err)).To(ConsistOf(cause{field: "spec", message: bothExpiries}))
 		err = edit(ctx, "has no environment", "{environment: null, displayName: a}")

@@ -61,7 +61,7 @@ func filled() metav1.ObjectMeta {
 	return meta
 }
 
-// The caches hold of the metadata of every kind what is read, however large the rest is.
+// The caches hold only the metadata that the operator reads, however large the rest is.
 func TestCachesKeepOnlyWhatIsRead(t *testing.T) {
 	for name, c := range map[string]struct{ kind, object client.Object }{
 		"APIKeys":        {&v1alpha1.APIKey{}, &v1alpha1.APIKey{ObjectMeta: filled()}},

@@ -32,7 +32,7 @@ var _ = Describe("Two reconcilers on one object", func() {
 					}})
 					result, err := f.pass(f.reconciler(wire))
 					Expect(err).NotTo(HaveOccurred(), "a conflict is no error")
-					Expect(result.RequeueAfter).To(BeNumerically(">", 0), "the one that was overtaken looks again")
+					Expect(result.RequeueAfter).To(BeNumerically(">", 0), "the reconciler that was overtaken tries again")
 					expectNoDeadKeyInSecret(f)
 					f.settle()
 					f.expectHealthy()
@@ -50,7 +50,7 @@ var _ = Describe("Two reconcilers on one object", func() {
 		Expect(err).NotTo(HaveOccurred())
 		f.settle()
 		Expect(condition(f.key(), v1alpha1.ConditionReady)).To(HaveField("Reason", v1alpha1.ReasonSecretConflict))
-		Expect(f.secret().Data).To(HaveKeyWithValue("api-key", []byte("somebody else's")))
+		Expect(f.secret().Data).To(HaveKeyWithValue("api-key", []byte("another program's")))
 	})
 })
 

@@ -19,7 +19,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// holder is an APIKey with records of some of a few keys, and one that no key can have.
+// holder returns an APIKey with two records of each text, and a record whose digest cannot be parsed.
 func holder(name string, texts ...string) *v1alpha1.APIKey {
 	apikey := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: "storefront", Name: name}}
 	for _, text := range append(texts, texts...) { // each twice: an APIKey has no dispute with itself

@@ -33,7 +33,7 @@ func (f *fixture) backup() backup {
 	return backup{f.key().Status, f.secret()}
 }
 
-// restore puts a backup into this APIKey and its Secret. No operator may run: one that sees only half of it mints a new key.
+// restore puts a backup into this APIKey and its Secret. No operator may run: after half of the restore it would mint a new key.
 func (f *fixture) restore(b backup) {
 	GinkgoHelper()
 	secret := f.secret()
@@ -55,7 +55,7 @@ func mintAll(fixtures []*fixture, changes ...func(*ctrl.Options)) {
 	for _, f := range fixtures {
 		f.eventuallyHealthy()
 	}
-	afterPasses(0, func() {}) // what is left in the queue of an operator that stops would count as work to be done for good
+	afterPasses(0, func() {}) // items left in the queue of a stopped operator would count as work for good
 	o.stop()
 }
 

@@ -131,7 +131,7 @@ func (f *fixture) value() string {
 	return string(secret.Data[f.key().SecretDataKey()])
 }
 
-// reconciler is an operator that has just started: it knows nothing but what is in the cluster.
+// reconciler returns an operator that has just started and remembers nothing.
 func (f *fixture) reconciler(wire *testkit.Wire) *controller.Reconciler {
 	GinkgoHelper()
 

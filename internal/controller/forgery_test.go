@@ -18,7 +18,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// forge puts a record for a key of somebody's choosing into the status, and returns that key.
+// forge puts a record for a key of the attacker's choosing into the status, and returns that key.
 func (f *fixture) forge(state v1alpha1.KeyState, changes ...func(*v1alpha1.APIKeyStatus)) string {
 	GinkgoHelper()
 	chosen, err := keys.Generator{}.New(v1alpha1.EnvironmentProduction)
@@ -39,7 +39,7 @@ func (f *fixture) forge(state v1alpha1.KeyState, changes ...func(*v1alpha1.APIKe
 	return chosen.Reveal()
 }
 
-// editStatus writes a status as somebody who is not the operator.
+// editStatus writes a status as another writer than the operator.
 func (f *fixture) editStatus(change func(*v1alpha1.APIKeyStatus)) {
 	GinkgoHelper()
 	Eventually(func() error {
@@ -59,7 +59,7 @@ func (f *fixture) checking(wire *testkit.Wire) *controller.Reconciler {
 	return r
 }
 
-// forgeries are what somebody can write into a status to make a key of their own choosing valid.
+// forgeries returns changes of a status that make a key of the attacker's choosing valid, by name.
 func forgeries() map[string]func(*fixture) string {
 	without := func(state v1alpha1.KeyState) func(*v1alpha1.APIKeyStatus) {
 		return func(s *v1alpha1.APIKeyStatus) {
@@ -95,7 +95,7 @@ func forgeries() map[string]func(*fixture) string {
 	}
 }
 
-var _ = Describe("A status that somebody else has written", func() {
+var _ = Describe("A status that another writer has changed", func() {
 	for name, forge := range testkit.Sorted(forgeries()) {
 		It("does not stay in force: "+name, func(ctx context.Context) {
 			f := newFixture(ctx)
@@ -190,7 +190,7 @@ func unguard(r *controller.Reconciler) {
 	r.Guardrails = controller.NewGuardrailMonitor(r.APIKeys, func(context.Context) (string, error) { return "nobody", nil }, ctrlLog())
 }
 
-var _ = Describe("An operator that runs, and a status that somebody else writes", Serial, func() {
+var _ = Describe("A running operator, and a status that another writer changes", Serial, func() {
 	It("drops forged records within seconds, without a look at other keys", func(ctx context.Context) {
 		fixtures := newFixtures(ctx, 5)
 		f := fixtures[0]

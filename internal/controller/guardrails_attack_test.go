@@ -24,7 +24,7 @@ func newMeanwhile(write int, act func()) *testkit.Wire {
 	return testkit.NewWire(testkit.Cut{Write: write, Meanwhile: act})
 }
 
-// forge writes a status as nobody but the operator can.
+// forge writes a status as only the operator can.
 func (s *site) forge(f *fixture, change func(*v1alpha1.APIKeyStatus)) {
 	GinkgoHelper()
 	c, err := client.New(s.operator, client.Options{Scheme: testkit.Scheme()})

@@ -65,7 +65,7 @@ var _ = Describe("An operator that requires guardrails", Ordered, Serial, func()
 	It("mints nothing while one is gone or changed, says which, and goes on when it is back", func(ctx context.Context) {
 		fixtures := newFixtures(ctx, 4*len(guardrailNames))
 		inForce := s.start(fixtures[0]).inForce
-		Eventually(inForce).WithTimeout(patience).Should(HaveValue(Equal(1.0)), "also before anybody asks for a key")
+		Eventually(inForce).WithTimeout(patience).Should(HaveValue(Equal(1.0)), "also before the first key is due")
 		for _, name := range guardrailNames {
 			for how, remove := range map[string]func() (back func(context.Context)){
 				"policy deleted":  func() func(context.Context) { return without(ctx, s.policy(ctx, name)) },
@@ -168,7 +168,7 @@ var _ = Describe("An operator that requires guardrails", Ordered, Serial, func()
 		var r *controller.Reconciler
 		wire := newMeanwhile(1, func() {
 			back(ctx)
-			r.Guardrails.Handler().Create(ctx, ctrlevent.CreateEvent{}, nil) // nobody waits yet, so nobody is queued
+			r.Guardrails.Handler().Create(ctx, ctrlevent.CreateEvent{}, nil) // no APIKey waits yet, so none is queued
 		})
 		r = s.reconciler(f, wire)
 		result, err := f.pass(r)
@@ -224,15 +224,15 @@ var _ = Describe("An operator that requires guardrails", Ordered, Serial, func()
 		f.create()
 		g.create()
 		s.settle(g)
-		nobody := errors.New("no answer")
+		noAnswer := errors.New("no answer")
 		lost := func(f *fixture) *controller.Reconciler {
 			r := s.reconciler(f, testkit.NewWire(testkit.Cut{}))
-			r.Guardrails = controller.NewGuardrailMonitor(r.Policies, func(context.Context) (string, error) { return "", nobody }, ctrl.Log)
+			r.Guardrails = controller.NewGuardrailMonitor(r.Policies, func(context.Context) (string, error) { return "", noAnswer }, ctrl.Log)
 
 			return r
 		}
 		_, err := f.pass(lost(f))
-		Expect(err).To(MatchError(nobody), "it is tried again")
+		Expect(err).To(MatchError(noAnswer), "the next attempt asks again")
 		Expect(f.key().Status.Keys).To(BeEmpty())
 		g.edit(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true })
 		_, err = g.pass(lost(g))

@@ -71,12 +71,12 @@ var _ = DescribeTable("kstatus reads an APIKey", func(ctx context.Context, want 
 		f.clock.SetTime(f.key().Status.ExpiresAt.Time)
 		f.settle()
 	}),
-	Entry("whose Secret is somebody else's: failed", status.FailedStatus, func(f *fixture) {
+	Entry("whose Secret belongs to another program: failed", status.FailedStatus, func(f *fixture) {
 		f.foreign("Opaque")
 		f.create()
 		f.settle()
 	}),
-	Entry("whose Secret the API server refuses: in progress, because it is tried again", status.InProgressStatus, func(f *fixture) {
+	Entry("whose Secret the API server refuses: in progress, because the operator retries", status.InProgressStatus, func(f *fixture) {
 		f.create()
 		_, _ = f.pass(f.reconcilerWith(true, "get"))
 	}),

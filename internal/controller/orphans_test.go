@@ -35,7 +35,7 @@ func letGo(ctx context.Context, name client.ObjectKey) {
 	})).To(Succeed())
 }
 
-var _ = Describe("A Secret that an APIKey has let go of", Serial, func() {
+var _ = Describe("A Secret whose APIKey was deleted without it", Serial, func() {
 	It("is deleted after a while, with an event, and nothing else is", func(ctx context.Context) {
 		fixtures := newFixtures(ctx, 3)
 		orphaned, kept, cloned := fixtures[0], fixtures[1], fixtures[2]
@@ -75,7 +75,7 @@ var _ = Describe("A Secret that an APIKey has let go of", Serial, func() {
 
 			return reasons
 		}).WithTimeout(patience).Should(Equal([]string{"Orphaned"}))
-		Expect(admin.Get(ctx, client.ObjectKeyFromObject(clone), clone)).To(Succeed(), "a clone is nobody's orphan")
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(clone), clone)).To(Succeed(), "a clone is no orphan")
 		Expect(kept.value()).To(Equal(value))
 		Expect(kept.accepts(value)).To(BeTrue())
 	})

@@ -116,7 +116,7 @@ var _ = Describe("An interrupted mint", func() {
 })
 
 // expectNoDeadKeyInSecret checks that a workload that reads the Secret right now gets a key that verifiers accept,
-// unless somebody else has put it there.
+// unless another writer has put it there.
 func expectNoDeadKeyInSecret(f *fixture) {
 	GinkgoHelper()
 	secret := f.secret()

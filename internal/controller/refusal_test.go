@@ -61,7 +61,7 @@ func (f *fixture) allow(user string, status bool, secretVerbs ...string) {
 	})).To(Succeed())
 }
 
-// reconcilerWith is an operator in the fixture's namespace that may do nothing with Secrets but what is listed.
+// reconcilerWith returns an operator that may use only the listed verbs on Secrets, in the fixture's namespace.
 func (f *fixture) reconcilerWith(status bool, secretVerbs ...string) *controller.Reconciler {
 	GinkgoHelper()
 	user := "operator-of-" + f.name.Namespace

@@ -103,7 +103,7 @@ var _ = Describe("The overlap of one rotation", func() {
 					f.rotate("leak1,overlap=0s")
 					_, err := f.pass(f.reconciler(testkit.NewWire(testkit.Cut{Write: write, After: after, Forever: true})))
 					Expect(err).To(MatchError(testkit.ErrWire))
-					begun := write > 1 || after // else nobody but its author knows of it
+					begun := write > 1 || after // else the API server has not received it
 					change(f)
 					f.settle()
 					f.expectHealthy()

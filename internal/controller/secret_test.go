@@ -17,7 +17,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// foreign is a Secret in the place of the one that the APIKey wants.
+// foreign creates a Secret with the name that the APIKey needs.
 func (f *fixture) foreign(secretType corev1.SecretType, owners ...metav1.OwnerReference) *corev1.Secret {
 	GinkgoHelper()
 
@@ -29,7 +29,7 @@ func (f *fixture) foreignNamed(name string, secretType corev1.SecretType, owners
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: f.name.Namespace, Name: name, OwnerReferences: owners},
 		Type:       secretType,
-		Data:       map[string][]byte{v1alpha1.SecretKeyDefault: []byte("somebody else's")},
+		Data:       map[string][]byte{v1alpha1.SecretKeyDefault: []byte("another program's")},
 	}
 	Expect(admin.Create(f.ctx, secret)).To(Succeed())
 
@@ -181,7 +181,7 @@ var _ = Describe("The Secret", func() {
 		Expect(f.value()).To(Equal(value), "the key stays")
 	})
 
-	It("gets its labels back when somebody takes them off, and keeps what others have added", func(ctx context.Context) {
+	It("gets its labels back when a user removes them, and keeps the labels that others have added", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.create(func(k *v1alpha1.APIKey) {
 			k.Spec.Secret = &v1alpha1.SecretTemplate{Labels: map[string]v1alpha1.LabelValue{"team": "web"}}
@@ -201,7 +201,7 @@ var _ = Describe("The Secret", func() {
 		Expect(f.value()).To(Equal(value))
 	})
 
-	It("costs one read and one status write when somebody annotates it", func(ctx context.Context) {
+	It("costs one read and one status write when a user annotates it", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.create()
 		f.settle()

@@ -24,7 +24,7 @@ type odd struct{ *rand.Rand }
 
 func (o odd) one(values ...any) any { return values[o.IntN(len(values))] }
 
-// time is nearly always one that Go can read; one in three is at or beyond a bound.
+// time returns a time, which Go can nearly always parse; one in three is at or beyond a bound.
 func (o odd) time() any {
 	if o.IntN(3) > 0 {
 		return o.one("2026-11-21T00:00:00Z", "2027-01-01T00:00:00+01:00", "2030-06-01T12:00:00.5Z")
@@ -35,7 +35,7 @@ func (o odd) time() any {
 		"2027-11-21t00:00:00Z", "2027-11-21T00:00:00+99:99", "2027-11-21T00:00:00.123456789-23:59", "2027-11-21T24:00:00Z", "2027-02-29T00:00:00Z", "", nil)
 }
 
-// number is one that an int64 may or may not hold.
+// number returns a number that may exceed int64.
 func (o odd) number() any {
 	return o.one(
 		0,
@@ -95,7 +95,7 @@ func (o odd) status() map[string]any {
 }
 
 var _ = Describe("A status that admission accepts", func() {
-	It("can be read, written back and reconciled, whoever wrote it", func(ctx context.Context) {
+	It("can be read, written back and reconciled, for every writer", func(ctx context.Context) {
 		o := odd{rand.New(rand.NewPCG(5, 6))} //nolint:gosec // the same cases in every run, and no secrets
 		accepted, tried := 0, 120
 		f := newFixture(ctx)
