@@ -5,6 +5,7 @@ package controller
 
 import (
 	"slices"
+	"strings"
 	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,7 +40,7 @@ func stripAPIKey(obj any) (any, error) {
 	apikey.Status.Keys = slices.Clone(apikey.Status.Keys)
 	apikey.Status.RotateValues = slices.Clone(apikey.Status.RotateValues)
 
-	apikey.Spec.Environment = intern(apikey.Spec.Environment)
+	apikey.Spec.Environment, apikey.Spec.Owner = intern(apikey.Spec.Environment), intern(apikey.Spec.Owner)
 	for i := range apikey.Spec.Permissions {
 		apikey.Spec.Permissions[i] = intern(apikey.Spec.Permissions[i])
 	}
@@ -48,7 +49,17 @@ func stripAPIKey(obj any) (any, error) {
 		apikey.Status.RateLimit.Per = intern(apikey.Status.RateLimit.Per)
 	}
 	for i := range apikey.Status.Keys {
-		apikey.Status.Keys[i].State = intern(apikey.Status.Keys[i].State)
+		r := &apikey.Status.Keys[i]
+		r.State = intern(r.State)
+		if strings.HasPrefix(r.Digest, r.ID) {
+			r.ID = r.Digest[:len(r.ID)] // stores the bytes once
+		}
+	}
+	if ref := apikey.Status.SecretRef; ref != nil && ref.Name == apikey.Name {
+		ref.Name = apikey.Name // stores the bytes once
+	}
+	if last := apikey.Status.LastRotation; last != nil {
+		last.Trigger = intern(last.Trigger)
 	}
 	for i := range apikey.Status.Conditions {
 		c := &apikey.Status.Conditions[i]
