@@ -28,6 +28,11 @@ TEST_TIMEOUT ?= 20m
 RACE ?=
 # The steps of `make ci`, in order. `make ci CI_STEPS='lint verify'` runs some of them.
 CI_STEPS ?= lint verify kube gateways test quickstart
+# Where install-plugin puts `kubectl apikey`. Empty: the first writable folder of PATH, of those where people keep programs.
+PLUGIN_DIR ?=
+# The release that `make dist` builds, and its platforms.
+VERSION ?= v0.0.0-dev
+DIST_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The kubectl that install, uninstall, deploy and undeploy use. They act on the current context of your kubeconfig.
 KUBECTL ?= $(or $(shell command -v kubectl),bin/k8s/kubectl)
 BUILT_KUBECTL = $(filter bin/k8s/kubectl,$(KUBECTL))
@@ -86,11 +91,12 @@ generate: $(CONTROLLER_GEN) ## Write the deep copies of the API types.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write the CRDs, their reference, the operator's role and the guardrails from the code.
+manifests: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write the CRDs and the plugin's commands with their references, the rules for secret scanners, the operator's role and the guardrails from the code.
 	$(CONTROLLER_GEN) crd rbac:roleName=manager-role \
 		paths=./api/... paths=./internal/controller/... \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
 	go run ./hack/policies config/policy
+	go run ./hack/plugin cmd/kubectl-apikey/README.md config/secret-scanning
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/reference/config.yaml --templates-dir=hack/reference \
 		--renderer=markdown --output-path=api/v1alpha1/README.md --log-level=ERROR
 
@@ -175,6 +181,15 @@ build: ## Build the operator into bin/manager, the verifier into bin/verifier, a
 .PHONY: bin/quickstart bin/bench bin/await
 bin/quickstart bin/bench bin/await:
 	@$(GO_BUILD) -o $@ ./hack/$(@F)
+
+.PHONY: install-plugin
+install-plugin: ## Build `kubectl apikey` and put it and its completion into PLUGIN_DIR, or else into a folder of your PATH.
+	$(GO_BUILD) -o bin/kubectl-apikey ./cmd/kubectl-apikey
+	@hack/install-plugin.sh bin/kubectl-apikey '$(PLUGIN_DIR)'
+
+.PHONY: dist
+dist: ## Build `kubectl apikey` for DIST_PLATFORMS into dist/, with checksums and the manifest for krew. VERSION names the release.
+	@hack/dist.sh '$(VERSION)' $(DIST_PLATFORMS)
 
 .PHONY: kube
 kube: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/k8s.

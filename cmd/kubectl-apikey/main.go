@@ -54,8 +54,14 @@ func untilSignal() (context.Context, func()) {
 	return ctx, func() { signal.Stop(signals) }
 }
 
-// version is that of the module, as the build recorded it.
+// release is the version that `make dist` builds.
+var release string //nolint:gochecknoglobals // the linker sets it
+
+// version returns the release, or else the version of the module as the build recorded it.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -43,6 +43,7 @@ func newRoot(s *session) *cobra.Command {
 		return usagef("%v: run `%s --help`", err, cmd.CommandPath())
 	})
 	s.config.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache" // in --help: the same for everybody
 	root.SetUsageTemplate(withoutGlobalFlags(root.UsageTemplate()))
 	groups(root)
 	add(root, "look", newList(s), newDescribe(s), newAudit(s))
