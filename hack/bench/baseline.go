@@ -51,7 +51,7 @@ func newBaseline() *cobra.Command {
 
 // run answers until the context ends.
 func (o *baselineOptions) run(ctx context.Context) error {
-	answer := newYes()
+	answer := newOKHandler()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, serve := range []struct {
 		address string
@@ -100,12 +100,12 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 // headersPath is where the baseline answers with as many headers as the verifier, to show the cost of the headers alone.
 const headersPath = "/with-headers"
 
-// yes answers 200 to every request.
-type yes struct{ headers http.Header }
+// okHandler answers 200 to every request.
+type okHandler struct{ headers http.Header }
 
-// newYes returns a handler whose headers are those of an allowed request, with values of a usual length.
-func newYes() yes {
-	y := yes{headers: http.Header{}}
+// newOKHandler returns a handler whose headers are those of an allowed request, with values of a usual length.
+func newOKHandler() okHandler {
+	y := okHandler{headers: http.Header{}}
 	values := [...]string{"ungWv48Bz-pB", "main-website", "storefront", "Production", "customers:read,telemetry:write", "", ""}
 	for i, name := range server.IdentityNames() {
 		y.headers.Set(name, values[i])
@@ -116,7 +116,7 @@ func newYes() yes {
 }
 
 // ServeHTTP implements http.Handler.
-func (y yes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (y okHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == headersPath {
 		maps.Copy(w.Header(), y.headers)
 	}

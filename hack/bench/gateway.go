@@ -64,7 +64,7 @@ func (b *gatewayBench) measure(ctx context.Context) (err error) {
 	if b.certificates, err = makeCertificate(b.plane.Folder()); err != nil {
 		return err
 	}
-	if b.keys, err = b.stock(ctx, b.options.keys); err != nil {
+	if b.keys, err = b.createKeys(ctx, b.options.keys); err != nil {
 		return fmt.Errorf("give the cluster keys: %w", err)
 	}
 
@@ -146,16 +146,16 @@ func (b *gatewayBench) measureGateway(ctx context.Context, g gatewaySample, veri
 
 // compareGateways puts two gateways under load in turns. The processor time is that of the server which each asks.
 func (b *gatewayBench) compareGateways(ctx context.Context, g gatewaySample, says string, ours, theirs [2]*program) error {
-	of := func(p [2]*program) func() (*contender, error) {
+	of := func(p [2]*program) func() (*loadTarget, error) {
 		return b.overURL(p[1], "http://"+p[0].addresses[0]+"/customers/7", "")
 	}
 
-	return b.compare(ctx, comparison{g.name + ", yes with " + says, of(ours), of(theirs), func(_ string, v, yes *contender) {
+	return b.compare(ctx, comparison{g.name + ", yes with " + says, of(ours), of(theirs), func(_ string, v, yes *loadTarget) {
 		key := "gateway." + strings.ToLower(g.name) + map[bool]string{true: ".headers"}[says == "the same headers"]
 		b.report.add(
-			ratioFigure(key+".rate_ratio", g.name+" requests/s, verifier / yes with "+says, v, yes, volley.rate, &aim{atLeast, 0.95}),
-			figure{Key: key + ".rate", Name: "  asking the verifier", Value: median(v.each(volley.rate)), Unit: "1/s"},
-			figure{Key: key + ".baseline_rate", Name: "  asking the other", Value: median(yes.each(volley.rate)), Unit: "1/s"},
+			ratioFigure(key+".rate_ratio", g.name+" requests/s, verifier / yes with "+says, v, yes, loadRound.rate, &aim{atLeast, 0.95}),
+			figure{Key: key + ".rate", Name: "  asking the verifier", Value: median(v.each(loadRound.rate)), Unit: "1/s"},
+			figure{Key: key + ".baseline_rate", Name: "  asking the other", Value: median(yes.each(loadRound.rate)), Unit: "1/s"},
 		)
 	}})
 }

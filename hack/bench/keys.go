@@ -101,10 +101,10 @@ const (
 	neededPermission v1alpha1.Permission = "orders:read"
 	// limitedEach says which keys have a rate limit: every tenth.
 	limitedEach = 10
-	// stockNamespace is the namespace of these keys.
-	stockNamespace = "integrations"
-	// stockWorkers is how many requests that create them are under way at once.
-	stockWorkers = 16
+	// keysNamespace is the namespace of these keys.
+	keysNamespace = "integrations"
+	// createWorkers is how many requests that create them are under way at once.
+	createWorkers = 16
 )
 
 // newRole returns the role of every key.
@@ -126,12 +126,12 @@ func shape(key *v1alpha1.APIKey, i int) {
 	}
 }
 
-// stock creates n APIKeys with a key each, with the status that the operator would have written, and returns the keys. They are in this
+// createKeys creates n APIKeys with a key each, with the status that the operator would have written, and returns the keys. They are in this
 // process alone: the verifier needs no Secret. A create and a write of the status for each key is half of the calls of a mint.
-func (c *cluster) stock(ctx context.Context, n int) (texts []string, err error) {
+func (c *cluster) createKeys(ctx context.Context, n int) (texts []string, err error) {
 	ctx, cancel := withTimeout(ctx, mintTimeout(n), "giving the cluster keys")
 	defer cancel()
-	p, err := c.newPopulation(ctx, stockNamespace, stockWorkers)
+	p, err := c.newPopulation(ctx, keysNamespace, createWorkers)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (b *verifyBench) measure(ctx context.Context) (err error) {
 		}
 	}
 	b.log.printf("creating %d APIKeys", b.options.keys)
-	if b.keys, err = b.stock(ctx, b.options.keys); err != nil {
+	if b.keys, err = b.createKeys(ctx, b.options.keys); err != nil {
 		return fmt.Errorf("give the cluster keys: %w", err)
 	}
 	if b.options.memory {

@@ -29,8 +29,8 @@ const (
 	clientPath = "/v1/orders?status=open&limit=50"
 )
 
-// asker sends a server one request with the key of this number, and returns an error unless the answer allows it.
-type asker func(ctx context.Context, i int) error
+// sender sends a server one request with the key of this number, and returns an error unless the answer allows it.
+type sender func(ctx context.Context, i int) error
 
 // checker asks over gRPC with the key of this number, and returns the reason of a refusal; empty: the answer allows the request.
 // One goroutine uses it.
@@ -112,8 +112,8 @@ func refusal(denied *authv3.DeniedHttpResponse) (string, error) {
 	return "", errors.New("an answer neither allows the request nor gives a reason")
 }
 
-// mustPass makes an asker of a checker.
-func mustPass(check checker) asker {
+// mustPass makes an sender of a checker.
+func mustPass(check checker) sender {
 	return func(ctx context.Context, i int) error {
 		reason, err := check(ctx, i)
 		if err == nil && reason != "" {
@@ -125,15 +125,15 @@ func mustPass(check checker) asker {
 }
 
 // overGRPC connects to a server as Envoy does: many requests share a connection.
-func (b *verifyBench) overGRPC(p *program) func() (*contender, error) {
-	return func() (*contender, error) {
+func (b *verifyBench) overGRPC(p *program) func() (*loadTarget, error) {
+	return func() (*loadTarget, error) {
 		connections, err := dial(p.addresses[grpcAddress], b.options.connections)
 		if err != nil {
 			return nil, err
 		}
-		c := &contender{program: p, close: func() { hangUp(connections) }}
+		c := &loadTarget{program: p, close: func() { closeAll(connections) }}
 		for worker := range b.options.concurrency {
-			c.askers = append(c.askers, mustPass(b.newChecker(connections[worker%len(connections)])))
+			c.senders = append(c.senders, mustPass(b.newChecker(connections[worker%len(connections)])))
 		}
 
 		return c, nil
@@ -148,7 +148,7 @@ func dial(address string, n int) (connections []*grpc.ClientConn, err error) {
 	for range n {
 		c, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
-			hangUp(connections)
+			closeAll(connections)
 
 			return nil, fmt.Errorf("connect to %s: %w", address, err)
 		}
@@ -158,14 +158,14 @@ func dial(address string, n int) (connections []*grpc.ClientConn, err error) {
 	return connections, nil
 }
 
-func hangUp(connections []*grpc.ClientConn) {
+func closeAll(connections []*grpc.ClientConn) {
 	for _, c := range connections {
 		_ = c.Close()
 	}
 }
 
 // overHTTP connects to a server as gateways with HTTP/1.1 do: each request has a connection to itself, which is kept.
-func (b *verifyBench) overHTTP(p *program, target string) func() (*contender, error) {
+func (b *verifyBench) overHTTP(p *program, target string) func() (*loadTarget, error) {
 	address := p.addresses[httpAddress]
 	if path, onSocket := strings.CutPrefix(address, unixPrefix); onSocket {
 		return b.overURL(p, "http://localhost"+target, path)
@@ -187,10 +187,10 @@ func verifyTarget(path string, identity ...string) string {
 	return path + "?" + needs.Encode()
 }
 
-// overURL makes a contender that asks for a URL, and whose processor time is that of a program. It connects to the Unix socket at the path
+// overURL makes a loadTarget that asks for a URL, and whose processor time is that of a program. It connects to the Unix socket at the path
 // socket, unless that is empty.
-func (b *verifyBench) overURL(p *program, target, socket string) func() (*contender, error) {
-	return func() (*contender, error) {
+func (b *verifyBench) overURL(p *program, target, socket string) func() (*loadTarget, error) {
+	return func() (*loadTarget, error) {
 		transport := &http.Transport{
 			MaxConnsPerHost: b.options.concurrency, MaxIdleConnsPerHost: b.options.concurrency, DisableCompression: true,
 		}
@@ -200,21 +200,21 @@ func (b *verifyBench) overURL(p *program, target, socket string) func() (*conten
 			}
 		}
 		client := &http.Client{Transport: transport}
-		c := &contender{program: p, close: client.CloseIdleConnections}
+		c := &loadTarget{program: p, close: client.CloseIdleConnections}
 		for range b.options.concurrency {
-			ask, err := b.newHTTPAsker(client, target)
+			ask, err := b.newHTTPSender(client, target)
 			if err != nil {
 				return nil, err
 			}
-			c.askers = append(c.askers, ask)
+			c.senders = append(c.senders, ask)
 		}
 
 		return c, nil
 	}
 }
 
-// newHTTPAsker makes an asker that sends the request of a gateway: a URL, and the headers of the client.
-func (b *verifyBench) newHTTPAsker(client *http.Client, target string) (asker, error) {
+// newHTTPSender makes an sender that sends the request of a gateway: a URL, and the headers of the client.
+func (b *verifyBench) newHTTPSender(client *http.Client, target string) (sender, error) {
 	request, err := http.NewRequest(http.MethodGet, target, http.NoBody) //nolint:noctx // each request gets its own context
 	if err != nil {
 		return nil, err

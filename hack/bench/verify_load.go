@@ -13,24 +13,24 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server/forwardauth"
 )
 
-// contender is a server under load.
+// loadTarget is a server under load.
 //
 // The load comes from this program and not from a load generator: client and servers share the processors, so the client must take little of
 // them. Beside an empty 200 over HTTP with 64 connections, vegeta 12.13 took 18.6 to 26.9 µs of processor time for each request where this
 // client took 13.8 to 20.4 µs, and has no gRPC.
-type contender struct {
+type loadTarget struct {
 	program *program
-	// askers are as many as requests are under way at once. Each is used by one goroutine.
-	askers []asker
+	// senders are as many as requests are under way at once. Each is used by one goroutine.
+	senders []sender
 	// close ends its connections.
 	close func()
 	// next counts requests: each comes with another key, until all have been used.
-	next    atomic.Int64
-	volleys []volley
+	next   atomic.Int64
+	rounds []loadRound
 }
 
-// volley is one measured stretch of load.
-type volley struct {
+// loadRound is one measured stretch of load.
+type loadRound struct {
 	requests int
 	took     time.Duration
 	// p99 is the time within which 99 of 100 answers came, in ms.
@@ -39,17 +39,17 @@ type volley struct {
 	cpu, clientCPU time.Duration
 }
 
-// Properties of a volley.
-func (v volley) rate() float64             { return float64(v.requests) / v.took.Seconds() }
-func (v volley) tail() float64             { return v.p99 }
-func (v volley) serverTime() time.Duration { return v.cpu }
-func (v volley) clientTime() time.Duration { return v.clientCPU }
+// Properties of a loadRound.
+func (v loadRound) rate() float64             { return float64(v.requests) / v.took.Seconds() }
+func (v loadRound) tail() float64             { return v.p99 }
+func (v loadRound) serverTime() time.Duration { return v.cpu }
+func (v loadRound) clientTime() time.Duration { return v.clientCPU }
 
 // comparison is two servers under load in turns.
 type comparison struct {
 	over          string
-	first, second func() (*contender, error)
-	report        func(over string, first, second *contender)
+	first, second func() (*loadTarget, error)
+	report        func(over string, first, second *loadTarget)
 }
 
 // measureAnswers measures how fast the verifier answers, and how soon it knows of changes.
@@ -58,9 +58,9 @@ func (b *verifyBench) measureAnswers(ctx context.Context, verifier *program) err
 	var capacity float64
 	err := b.withBaseline(ctx, func(ctx context.Context, baseline *program) error {
 		return b.compareAll(ctx, []comparison{
-			{"gRPC", b.overGRPC(verifier), b.overGRPC(baseline), func(over string, first, second *contender) {
+			{"gRPC", b.overGRPC(verifier), b.overGRPC(baseline), func(over string, first, second *loadTarget) {
 				b.reportLoad(over, first, second)
-				capacity = median(first.each(volley.rate))
+				capacity = median(first.each(loadRound.rate))
 			}},
 			{"HTTP", b.overHTTP(verifier, target), b.overHTTP(baseline, target), b.reportLoad},
 			{"HTTP with headers", b.overHTTP(verifier, target), b.overHTTP(baseline, verifyTarget(headersPath)), b.reportHeaders},
@@ -117,56 +117,56 @@ func (b *verifyBench) compare(ctx context.Context, c comparison) error {
 	}
 	defer second.close()
 	b.log.printf("%s: warm-up", c.over)
-	for _, each := range []*contender{second, first} {
-		if _, err := b.fire(ctx, each); err != nil {
+	for _, each := range []*loadTarget{second, first} {
+		if _, err := b.runRound(ctx, each); err != nil {
 			return err
 		}
 	}
 	for round := range b.options.rounds {
-		order := []*contender{first, second}
+		order := []*loadTarget{first, second}
 		if round%2 == 1 {
-			order = []*contender{second, first}
+			order = []*loadTarget{second, first}
 		}
 		for _, each := range order {
-			v, err := b.fire(ctx, each)
+			v, err := b.runRound(ctx, each)
 			if err != nil {
 				return err
 			}
-			each.volleys = append(each.volleys, v)
+			each.rounds = append(each.rounds, v)
 		}
 		b.log.printf("%s: round %d of %d: %s %.0f requests/s, %s %.0f requests/s", c.over, round+1, b.options.rounds,
-			first.program.Name, first.volleys[round].rate(), second.program.Name, second.volleys[round].rate())
+			first.program.Name, first.rounds[round].rate(), second.program.Name, second.rounds[round].rate())
 	}
 	c.report(c.over, first, second)
 
 	return nil
 }
 
-// fire asks as fast as answers come, for as long as a round is.
-func (b *verifyBench) fire(ctx context.Context, c *contender) (volley, error) {
+// runRound asks as fast as answers come, for as long as a round is.
+func (b *verifyBench) runRound(ctx context.Context, c *loadTarget) (loadRound, error) {
 	cpu, err := c.program.cpu(ctx)
 	if err != nil {
-		return volley{}, err
+		return loadRound{}, err
 	}
 	own, begun := ownCPU(), time.Now()
-	latencies := make([][]float64, len(c.askers))
-	err = inParallel(ctx, len(c.askers), len(c.askers), func(ctx context.Context, worker int) (err error) {
-		latencies[worker], err = c.askUntil(ctx, c.askers[worker], begun.Add(b.options.loadTime()), len(b.keys))
+	latencies := make([][]float64, len(c.senders))
+	err = inParallel(ctx, len(c.senders), len(c.senders), func(ctx context.Context, worker int) (err error) {
+		latencies[worker], err = c.sendUntil(ctx, c.senders[worker], begun.Add(b.options.loadTime()), len(b.keys))
 
 		return err
 	})
 	took, clientCPU := time.Since(begun), ownCPU()-own
 	if err != nil {
-		return volley{}, fmt.Errorf("ask the %s: %w", c.program.Name, err)
+		return loadRound{}, fmt.Errorf("ask the %s: %w", c.program.Name, err)
 	}
 	after, err := c.program.cpu(ctx)
 	all := slices.Concat(latencies...)
 
-	return volley{requests: len(all), took: took, p99: percentile(all, 99), cpu: after - cpu, clientCPU: clientCPU}, err
+	return loadRound{requests: len(all), took: took, p99: percentile(all, 99), cpu: after - cpu, clientCPU: clientCPU}, err
 }
 
-// askUntil asks one question after the other until the time has come, and returns how long each took in ms.
-func (c *contender) askUntil(ctx context.Context, ask asker, end time.Time, keys int) ([]float64, error) {
+// sendUntil asks one question after the other until the time has come, and returns how long each took in ms.
+func (c *loadTarget) sendUntil(ctx context.Context, ask sender, end time.Time, keys int) ([]float64, error) {
 	var latencies []float64
 	for begun := time.Now(); begun.Before(end); {
 		i := int(c.next.Add(1)) % keys
@@ -183,21 +183,21 @@ func (c *contender) askUntil(ctx context.Context, ask asker, end time.Time, keys
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// each returns a property of every volley.
-func (c *contender) each(property func(volley) float64) []float64 {
-	values := make([]float64, 0, len(c.volleys))
-	for _, v := range c.volleys {
+// each returns a property of every loadRound.
+func (c *loadTarget) each(property func(loadRound) float64) []float64 {
+	values := make([]float64, 0, len(c.rounds))
+	for _, v := range c.rounds {
 		values = append(values, property(v))
 	}
 
 	return values
 }
 
-// perRequest returns a processor time for each request, over all volleys, in µs.
-func (c *contender) perRequest(cpu func(volley) time.Duration) float64 {
+// perRequest returns a processor time for each request, over all rounds, in µs.
+func (c *loadTarget) perRequest(cpu func(loadRound) time.Duration) float64 {
 	var sum time.Duration
 	requests := 0
-	for _, v := range c.volleys {
+	for _, v := range c.rounds {
 		sum += cpu(v)
 		requests += v.requests
 	}

@@ -47,7 +47,7 @@ func (b *verifyBench) measurePropagation(ctx context.Context, verifier *program,
 	if err != nil {
 		return err
 	}
-	defer hangUp(connections)
+	defer closeAll(connections)
 	var result revocation
 	var done atomic.Bool
 	group, running := errgroup.WithContext(ctx)
@@ -130,7 +130,7 @@ func (b *verifyBench) revoke(ctx context.Context, check checker, i int) (time.Du
 	if err := mustPass(check)(ctx, i); err != nil { // a key that is refused already proves nothing; and this opens the connection
 		return 0, err
 	}
-	key := (&population{namespace: stockNamespace}).newKey(i)
+	key := (&population{namespace: keysNamespace}).newKey(i)
 	if err := b.client.Patch(ctx, key, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"revoked":true}}`))); err != nil {
 		return 0, err
 	}

@@ -29,24 +29,24 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
-// errEnded is that an asker has asked often enough.
+// errEnded is that an sender has asked often enough.
 var errEnded = errors.New("ended")
 
-// overBoth makes askers of both kinds, which ask the servers at these addresses with one key.
-func overBoth(t *testing.T, addresses []string, key string) map[string]asker {
+// overBoth makes senders of both kinds, which ask the servers at these addresses with one key.
+func overBoth(t *testing.T, addresses []string, key string) map[string]sender {
 	t.Helper()
 	b := &verifyBench{keys: []string{key}, options: verifyOptions{connections: 1, concurrency: 1}}
-	p, askers := &program{addresses: addresses}, map[string]asker{}
-	for over, connect := range map[string]func() (*contender, error){"gRPC": b.overGRPC(p), "HTTP": b.overHTTP(p, verifyTarget(forwardauth.Path))} {
+	p, senders := &program{addresses: addresses}, map[string]sender{}
+	for over, connect := range map[string]func() (*loadTarget, error){"gRPC": b.overGRPC(p), "HTTP": b.overHTTP(p, verifyTarget(forwardauth.Path))} {
 		c, err := connect()
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.close)
-		askers[over] = c.askers[0]
+		senders[over] = c.senders[0]
 	}
 
-	return askers
+	return senders
 }
 
 // startBaseline runs the baseline in this process, and returns its addresses for gRPC and HTTP, and itself. It must end in order.
@@ -162,7 +162,7 @@ func serveVerifier(t *testing.T, key, network string) (addresses []string) {
 	return addresses
 }
 
-func TestAskersReachBothNetworks(t *testing.T) {
+func TestSendersReachBothNetworks(t *testing.T) {
 	key := testkit.ForeignKey()
 	for _, network := range []string{"tcp", "unix"} {
 		for over, ask := range overBoth(t, serveVerifier(t, key, network), key) {
@@ -185,7 +185,7 @@ func TestVerifyTargetNamesWhatTheGatewayWants(t *testing.T) {
 	}
 }
 
-func TestAskersFailWhenARequestIsRefused(t *testing.T) {
+func TestSendersFailWhenARequestIsRefused(t *testing.T) {
 	known, foreign := testkit.ForeignKey(), testkit.ForeignKey()
 	addresses := serveVerifier(t, known, "tcp")
 	for name, c := range map[string]struct{ key, reason string }{
@@ -208,10 +208,10 @@ func TestAskersFailWhenARequestIsRefused(t *testing.T) {
 	}
 }
 
-func TestAskUntilComesWithOneKeyAfterTheOther(t *testing.T) {
+func TestSendUntilComesWithOneKeyAfterTheOther(t *testing.T) {
 	var asked []int
-	c := &contender{}
-	_, err := c.askUntil(t.Context(), func(_ context.Context, i int) error {
+	c := &loadTarget{}
+	_, err := c.sendUntil(t.Context(), func(_ context.Context, i int) error {
 		if asked = append(asked, i); len(asked) == 7 {
 			return errEnded
 		}
@@ -228,15 +228,15 @@ func TestAskUntilComesWithOneKeyAfterTheOther(t *testing.T) {
 	}
 }
 
-func TestVolleysAreComparedForEachRequest(t *testing.T) {
-	c := &contender{volleys: []volley{
+func TestRoundsAreComparedForEachRequest(t *testing.T) {
+	c := &loadTarget{rounds: []loadRound{
 		{requests: 100, took: 2 * time.Second, p99: 5, cpu: 30 * time.Millisecond},
 		{requests: 300, took: 3 * time.Second, p99: 7, cpu: 10 * time.Millisecond},
 	}}
-	if got := median(c.each(volley.rate)); got != 75 {
+	if got := median(c.each(loadRound.rate)); got != 75 {
 		t.Errorf("median rate: %v requests/s, want 75", got)
 	}
-	if got := c.perRequest(volley.serverTime); got != 100 {
+	if got := c.perRequest(loadRound.serverTime); got != 100 {
 		t.Errorf("CPU: %v µs a request, want 100", got)
 	}
 }

@@ -41,11 +41,11 @@ func (r request) line(base string) string {
 	return strings.Join(append(words, base+r.path), " ")
 }
 
-// judgement returns an error that says how an answer differs from the wanted one.
-type judgement func(answer) error
+// answerCheck returns an error that says how an answer differs from the wanted one.
+type answerCheck func(answer) error
 
 // admitted checks that the request got to the API, that the API knows whose key it was, and that it was not given the key.
-func admitted(name types.NamespacedName) judgement {
+func admitted(name types.NamespacedName) answerCheck {
 	return func(a answer) error {
 		for _, want := range []string{"X-Apikey-Name: " + name.Name + "\n", "X-Apikey-Namespace: " + name.Namespace + "\n"} {
 			if a.status != http.StatusOK || !strings.Contains(a.body, want) {
@@ -60,8 +60,8 @@ func admitted(name types.NamespacedName) judgement {
 	}
 }
 
-// turnedAway checks that the request was refused, and why.
-func turnedAway(status int, reason string) judgement {
+// refusedWith checks that the request was refused, and why.
+func refusedWith(status int, reason string) answerCheck {
 	return func(a answer) error {
 		if got := a.header.Get("X-Apikey-Reason"); a.status != status || got != reason {
 			return fmt.Errorf("want %d %s, got %d %s", status, reason, a.status, got)
@@ -90,27 +90,27 @@ func (g *guide) readKey(ctx context.Context, name types.NamespacedName) error {
 }
 
 // ask shows a request and its answer, which must be right at once.
-func (g *guide) ask(ctx context.Context, r request, judge judgement) error {
+func (g *guide) ask(ctx context.Context, r request, check answerCheck) error {
 	answered, err := g.send(ctx, r)
 	if err == nil {
-		err = judge(answered)
+		err = check(answered)
 	}
-	g.tell(r, answered)
+	g.showAnswer(r, answered)
 
 	return err
 }
 
 // askEventually repeats a request until the answer is right: after a change, verifiers learn of it a moment later.
-func (g *guide) askEventually(ctx context.Context, r request, judge judgement) error {
+func (g *guide) askEventually(ctx context.Context, r request, check answerCheck) error {
 	var answered answer
 	err := retry(ctx, func(ctx context.Context) (err error) {
 		if answered, err = g.send(ctx, r); err != nil {
 			return err
 		}
 
-		return judge(answered)
+		return check(answered)
 	})
-	g.tell(r, answered)
+	g.showAnswer(r, answered)
 	if err != nil {
 		return fmt.Errorf("%s, %w", r.line(g.demo), err)
 	}
@@ -127,7 +127,7 @@ func (g *guide) send(ctx context.Context, r request) (answer, error) {
 	return g.curl.get(ctx, g.demo+r.path, headers)
 }
 
-func (g *guide) tell(r request, a answer) {
+func (g *guide) showAnswer(r request, a answer) {
 	g.command(r.line(g.demo))
 	if r.whole {
 		g.output(a.whole)

@@ -165,7 +165,7 @@ func TestJudgements(t *testing.T) {
 		return a
 	}
 	for name, c := range map[string]struct {
-		judge judgement
+		check answerCheck
 		given answer
 		want  string // part of what is said; empty: nothing
 	}{
@@ -175,9 +175,9 @@ func TestJudgements(t *testing.T) {
 		"admitted: with the credential": {
 			admitted(sample()), answer{status: http.StatusOK, body: allowed.body + "X-Api-Key: (is here, and should not be)"}, "credential",
 		},
-		"turnedAway":                         {turnedAway(http.StatusTooManyRequests, "rate_limited"), limited, ""},
-		"turnedAway: for another reason":     {turnedAway(http.StatusTooManyRequests, "expired"), limited, "got 429 rate_limited"},
-		"turnedAway: with another code":      {turnedAway(http.StatusForbidden, "rate_limited"), limited, "want 403"},
+		"refusedWith":                        {refusedWith(http.StatusTooManyRequests, "rate_limited"), limited, ""},
+		"refusedWith: for another reason":    {refusedWith(http.StatusTooManyRequests, "expired"), limited, "got 429 rate_limited"},
+		"refusedWith: with another code":     {refusedWith(http.StatusForbidden, "rate_limited"), limited, "want 403"},
 		"limitReached":                       {limitReached, limited, ""},
 		"limitReached: not":                  {limitReached, allowed, "want 429"},
 		"limitReached: without Retry-After":  {limitReached, without("Retry-After"), "Retry-After"},
@@ -185,7 +185,7 @@ func TestJudgements(t *testing.T) {
 		"limitReached: without the policy":   {limitReached, without("RateLimit-Policy"), "RateLimit-Policy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := c.judge(c.given)
+			err := c.check(c.given)
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("said %v, want %q", err, c.want)
 			}

@@ -161,7 +161,7 @@ func quickstart(ctx context.Context, hurry <-chan struct{}, say narrator, exitAf
 	}
 	defer func() { err = errors.Join(err, api.stop(ctx)) }()
 
-	return show(ctx, say, &stage{cluster: cluster, operator: operator, verifier: verifier, api: api}, exitAfterTour)
+	return show(ctx, say, &setup{cluster: cluster, operator: operator, verifier: verifier, api: api}, exitAfterTour)
 }
 
 // leftoverError says what could not be removed at the end.
@@ -176,15 +176,15 @@ func leftover(err error) error {
 	return leftoverError{fmt.Errorf("remove what is left yourself: %w", err)}
 }
 
-// stage is the programs that the tour uses.
-type stage struct {
+// setup is the programs that the tour uses.
+type setup struct {
 	cluster            *cluster
 	operator, verifier *process.Program
 	api                *demo
 }
 
 // show walks through the tour and stays up, for as long as the programs do.
-func show(ctx context.Context, say narrator, s *stage, exitAfterTour bool) error {
+func show(ctx context.Context, say narrator, s *setup, exitAfterTour bool) error {
 	tourCtx, cancel := s.operator.WhileRunning(ctx)
 	defer cancel()
 	tourCtx, cancelVerifier := s.verifier.WhileRunning(tourCtx)
@@ -205,7 +205,7 @@ func show(ctx context.Context, say narrator, s *stage, exitAfterTour bool) error
 }
 
 // explain adds the end of the logs to an error.
-func (s *stage) explain(err error) error { return s.verifier.Explain(s.operator.Explain(err)) }
+func (s *setup) explain(err error) error { return s.verifier.Explain(s.operator.Explain(err)) }
 
 // temporaryFolder makes the folder of all files and has every program that is started from here use it too,
 // so that removing it removes what a program that failed to start has left.

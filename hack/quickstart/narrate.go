@@ -64,7 +64,7 @@ func (n narrator) held(format string, args ...any) {
 }
 
 // farewell prints commands to try next.
-func (n narrator) farewell(s *stage) {
+func (n narrator) farewell(s *setup) {
 	kubectl, err := filepath.Rel(s.cluster.root, s.cluster.kubectl.program)
 	if err != nil {
 		kubectl = s.cluster.kubectl.program

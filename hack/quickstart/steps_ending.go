@@ -122,7 +122,7 @@ func deleted(ctx context.Context, g *guide) error {
 		return err
 	}
 	g.held("Kubernetes has collected the Secret %s, because its owner is gone", before.secret.Name)
-	if err := g.askEventually(ctx, staging, turnedAway(http.StatusUnauthorized, "unknown")); err != nil {
+	if err := g.askEventually(ctx, staging, refusedWith(http.StatusUnauthorized, "unknown")); err != nil {
 		return err
 	}
 	g.held("401 unknown: the verifier does not know that key any more")

@@ -48,7 +48,7 @@ func asked(ctx context.Context, g *guide) error {
 		{request{path: "/staging", headers: []string{withKey}}, http.StatusUnauthorized, "wrong_environment", "a key for Production opens nothing in Staging"},
 		{request{path: "/admin", headers: []string{withKey}}, http.StatusForbidden, "permission_denied", "the key lacks the permission admin:write"},
 	} {
-		if err := g.ask(ctx, c.request, turnedAway(c.status, c.reason)); err != nil {
+		if err := g.ask(ctx, c.request, refusedWith(c.status, c.reason)); err != nil {
 			return err
 		}
 		g.held("%d %s: %s", c.status, c.reason, c.because)
@@ -146,7 +146,7 @@ func limited(ctx context.Context, g *guide) error {
 
 // limitReached checks that the request was refused for a limit, and that the answer says how long the refusal lasts.
 func limitReached(a answer) error {
-	if err := turnedAway(http.StatusTooManyRequests, "rate_limited")(a); err != nil {
+	if err := refusedWith(http.StatusTooManyRequests, "rate_limited")(a); err != nil {
 		return err
 	}
 	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
@@ -164,7 +164,7 @@ func limitReached(a answer) error {
 
 // refused shows that the key is refused from now on.
 func (g *guide) refused(ctx context.Context, reason, because string) error {
-	if err := g.askEventually(ctx, customers(withKey), turnedAway(http.StatusUnauthorized, reason)); err != nil {
+	if err := g.askEventually(ctx, customers(withKey), refusedWith(http.StatusUnauthorized, reason)); err != nil {
 		return err
 	}
 	g.held("401 %s: %s", reason, because)

@@ -42,7 +42,7 @@ func steps() []step {
 }
 
 // tour walks through all steps, and stops at the first that does not hold.
-func tour(ctx context.Context, say narrator, s *stage) error {
+func tour(ctx context.Context, say narrator, s *setup) error {
 	started := time.Now()
 	g := &guide{
 		narrator: say, kubectl: s.cluster.kubectl, client: s.cluster.client,
