@@ -33,7 +33,7 @@ type Request struct {
 	Permission v1alpha1.Permission
 	// Customer is whose data the endpoint opens; empty: that of no customer in particular.
 	Customer v1alpha1.Customer
-	// Stale says that the grants are older than they may be.
+	// Stale reports that changes of grants may have been missed for too long.
 	Stale bool
 }
 

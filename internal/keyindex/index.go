@@ -4,9 +4,11 @@
 package keyindex
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,8 +22,11 @@ import (
 type Options struct {
 	// Log takes what somebody has to look at: a digest that two APIKeys claim, a watch that fails.
 	Log *slog.Logger
-	// Clock tells the time of the last event.
-	Clock clock.PassiveClock
+	// Clock tells the time, and when to ask the API server.
+	Clock clock.WithDelayedExecution
+	// MaxStaleness is the age of the index that its user accepts, at least LeastMaxStaleness. A low one makes the index ask the
+	// API server more often. 0: any age.
+	MaxStaleness time.Duration
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
 }
@@ -33,6 +38,10 @@ type Index struct {
 	log     *slog.Logger
 	metrics *metrics
 	synced  chan struct{}
+	clock   clock.WithDelayedExecution
+	// progress is the freshness of each resource. The map does not change.
+	progress     map[string]*progress
+	maxStaleness time.Duration
 
 	// Everything below belongs to the watches, which take turns.
 	mu       sync.Mutex
@@ -48,13 +57,18 @@ func New(opts Options) (*Index, error) {
 		claims:   newTable(),
 		log:      opts.Log,
 		synced:   make(chan struct{}),
+		clock:    opts.Clock,
+		progress: map[string]*progress{}, maxStaleness: opts.MaxStaleness,
 		entries:  map[types.NamespacedName]*entry{},
 		roles:    newRoles(),
 		disputes: map[keys.Digest][]*entry{},
-		pending:  watches,
+		pending:  len(resources()),
+	}
+	for _, resource := range resources() {
+		x.progress[resource] = newProgress(opts.MaxStaleness)
 	}
 	var err error
-	x.metrics, err = newMetrics(opts.Registerer, opts.Clock, x.claims.Len)
+	x.metrics, err = newMetrics(opts.Registerer, opts.Clock, x.claims.Len, x.progress)
 
 	return x, err
 }
@@ -81,6 +95,25 @@ func (x *Index) Subject(namespace, name, uid string) *access.Subject {
 
 // Synced is closed once every APIKey and every role has been seen. Before that, "not found" means nothing.
 func (x *Index) Synced() <-chan struct{} { return x.synced }
+
+// Staleness returns for how long the index may have missed changes. It is math.MaxInt64 until the index was complete for the
+// first time. It takes no locks.
+func (x *Index) Staleness(now time.Time) time.Duration {
+	return max(x.progress[apiKeysResource].age(now), x.progress[rolesResource].age(now))
+}
+
+// AwaitConfirmed waits until Staleness is known, or the context ends.
+func (x *Index) AwaitConfirmed(ctx context.Context) error {
+	for _, resource := range resources() {
+		select {
+		case <-x.progress[resource].confirmed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+
+	return nil
+}
 
 // put makes an entry the one of its name.
 func (x *Index) put(e *entry) {

@@ -5,6 +5,7 @@ package keyindex
 
 import (
 	"errors"
+	"math"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
@@ -14,10 +15,9 @@ type metrics struct {
 	clock     clock.PassiveClock
 	lastEvent prometheus.Gauge
 	disputed  prometheus.Gauge
-	watchUp   *prometheus.GaugeVec
 }
 
-func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size func() int) (*metrics, error) {
+func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size func() int, progress map[string]*progress) (*metrics, error) {
 	const prefix = "apikey_verifier_index_"
 	m := &metrics{
 		clock: clock,
@@ -28,19 +28,53 @@ func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size
 		disputed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: prefix + "disputed_keys", Help: "Keys that are refused because more than one APIKey claims them. Other than 0: somebody has forged a status.",
 		}),
-		watchUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: prefix + "watch_up", Help: "1 while the API server answers the watch of this resource, 0 while it does not and the index may be out of date.",
-		}, []string{"resource"}),
 	}
 	known := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: prefix + "keys", Help: "Keys that have a record, also those that are refused because they have ended.",
 	}, func() float64 { return float64(size()) })
-	for _, resource := range []string{apiKeysResource, rolesResource} {
-		m.watchUp.WithLabelValues(resource) // 0 until its first watch
-	}
 
 	return m, errors.Join(registerer.Register(known), registerer.Register(m.lastEvent),
-		registerer.Register(m.disputed), registerer.Register(m.watchUp))
+		registerer.Register(m.disputed), registerer.Register(newFreshnessCollector(prefix, clock, progress)))
 }
 
 func (m *metrics) event() { m.lastEvent.Set(float64(m.clock.Now().UnixMilli()) / 1000) }
+
+// freshnessCollector collects how fresh each resource is at the moment of a scrape.
+type freshnessCollector struct {
+	clock         clock.PassiveClock
+	progress      map[string]*progress
+	up, staleness *prometheus.Desc
+}
+
+func newFreshnessCollector(prefix string, clock clock.PassiveClock, progress map[string]*progress) *freshnessCollector {
+	labels := []string{"resource"}
+
+	return &freshnessCollector{
+		clock: clock, progress: progress,
+		up: prometheus.NewDesc(prefix+"watch_up",
+			"1 while the watch of this resource delivers everything that etcd has, by a consistent read every few seconds; 0 while changes may be missed.",
+			labels, nil),
+		staleness: prometheus.NewDesc(prefix+"staleness_seconds",
+			"For how long changes of this resource may have been missed. Up to about 11 while all is well; +Inf until everything was read once.",
+			labels, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *freshnessCollector) Describe(to chan<- *prometheus.Desc) { to <- c.up; to <- c.staleness }
+
+// Collect implements prometheus.Collector.
+func (c *freshnessCollector) Collect(to chan<- prometheus.Metric) {
+	now := c.clock.Now()
+	for resource, p := range c.progress {
+		up, staleness := 0.0, math.Inf(1)
+		if p.up(now) {
+			up = 1
+		}
+		if age := p.age(now); age != unknownAge {
+			staleness = age.Seconds()
+		}
+		to <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, up, resource)
+		to <- prometheus.MustNewConstMetric(c.staleness, prometheus.GaugeValue, staleness, resource)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,16 +56,25 @@ func (f *followed) logged() string {
 func follow(t *testing.T) *followed {
 	t.Helper()
 	plane := testkit.StartFor(t, testkit.Options{})
+
+	return followBy(t, plane, plane.Config)
+}
+
+// followBy follows the API server of a control plane by another way to it.
+func followBy(t *testing.T, plane *testkit.ControlPlane, way *rest.Config) *followed {
+	t.Helper()
 	f := &followed{registry: prometheus.NewRegistry()}
 	var err error
 	if f.admin, err = plane.Client(); err != nil {
 		t.Fatal(err)
 	}
-	f.Index, err = keyindex.New(keyindex.Options{Log: slog.New(slog.NewJSONHandler(f, nil)), Clock: clock.RealClock{}, Registerer: f.registry})
+	f.Index, err = keyindex.New(keyindex.Options{
+		Log: slog.New(slog.NewJSONHandler(f, nil)), Clock: clock.RealClock{}, Registerer: f.registry, MaxStaleness: keyindex.LeastMaxStaleness,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cluster, err := keyindex.NewClient(plane.Config)
+	cluster, err := keyindex.NewClient(way)
 	if err != nil {
 		t.Fatal(err)
 	}

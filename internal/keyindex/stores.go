@@ -113,8 +113,10 @@ func (s *store) begin() {
 
 func (s *store) end() { s.index.mu.Unlock() }
 
-// APIKeys is what a watch of APIKeys writes to.
-func (x *Index) APIKeys() cache.TransformingStore {
+// APIKeys returns the store that a watch of APIKeys writes to.
+func (x *Index) APIKeys() cache.TransformingStore { return x.apiKeys() }
+
+func (x *Index) apiKeys() *store {
 	return &store{
 		index: x,
 		convert: func(obj any) (any, error) {
@@ -138,8 +140,11 @@ func (x *Index) APIKeys() cache.TransformingStore {
 	}
 }
 
-// Roles is what a watch of APIKeyRoles writes to. Roles are few: they are kept as they are delivered.
-func (x *Index) Roles() cache.TransformingStore {
+// Roles returns the store that a watch of APIKeyRoles writes to.
+func (x *Index) Roles() cache.TransformingStore { return x.apiKeyRoles() }
+
+// apiKeyRoles keeps roles as they are delivered: there are few.
+func (x *Index) apiKeyRoles() *store {
 	return &store{
 		index:   x,
 		convert: func(obj any) (any, error) { return as[*v1alpha1.APIKeyRole](obj) },

@@ -5,28 +5,22 @@ package keyindex
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
-	"reflect"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
-
-// watches is how many there are: APIKeys and APIKeyRoles.
-const watches = 2
 
 // The resources that are followed, as paths and metrics name them.
 const (
@@ -34,17 +28,21 @@ const (
 	rolesResource   = "apikeyroles"
 )
 
-// Waits before an API server that does not answer is asked again; client-go's own longest is a minute. With the jitter below, the
-// longest is half as long again, 7.5 s: that is how late a revocation can be after an outage, plus the time of the list.
+// resources are all of them.
+func resources() [2]string { return [...]string{apiKeysResource, rolesResource} }
+
+// Waits before a watch that has failed is opened again. Jitter makes each up to half longer, so after an outage a revocation
+// can be 7.5 seconds late. client-go's own longest wait is 30 seconds.
 const (
-	firstRetry = 200 * time.Millisecond
-	lastRetry  = 5 * time.Second
+	firstRetry  = 200 * time.Millisecond
+	lastRetry   = 5 * time.Second
+	retryJitter = 0.5
 )
 
 // NewClient makes a client for Run.
 func NewClient(cfg *rest.Config) (*rest.RESTClient, error) {
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), metav1.AddMetaToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	cfg = rest.CopyConfig(cfg)
@@ -61,47 +59,36 @@ func NewClient(cfg *rest.Config) (*rest.RESTClient, error) {
 // Run follows the APIKeys and APIKeyRoles until the context ends. The client is one of NewClient. While the API server cannot be reached, the index stays as it is.
 func (x *Index) Run(ctx context.Context, client cache.Getter) {
 	var running sync.WaitGroup
-	running.Go(func() { x.follow(ctx, client, apiKeysResource, &v1alpha1.APIKey{}, x.APIKeys()) })
-	running.Go(func() { x.follow(ctx, client, rolesResource, &v1alpha1.APIKeyRole{}, x.Roles()) })
+	for _, f := range []*follower{
+		x.newFollower(client, apiKeysResource, emptyNamespace, x.apiKeys()),
+		x.newFollower(client, rolesResource, metav1.NamespaceAll, x.apiKeyRoles()),
+	} {
+		running.Go(func() { f.run(ctx) })
+	}
 	running.Wait()
 }
 
-func (x *Index) follow(ctx context.Context, client cache.Getter, resource string, kind runtime.Object, into cache.ReflectorStore) {
-	log := logr.FromSlogHandler(x.log.Handler())
-	source := &reported{
-		ListWatch: cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything()),
-		up:        x.metrics.watchUp.WithLabelValues(resource),
-	}
-	cache.NewReflectorWithOptions(source, kind, into, cache.ReflectorOptions{
+// run fills the store and keeps confirming that it is complete.
+func (f *follower) run(ctx context.Context) {
+	f.read(ctx) // before the list, which then confirms it
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	reading.Go(func() { f.readAgainAndAgain(ctx) })
+	log := logr.FromSlogHandler(f.log.Handler())
+	cache.NewReflectorWithOptions(f, kindOf(f.resource), f, cache.ReflectorOptions{
 		Logger: &log,
-		Name:   resource,
+		Name:   f.resource,
 		Backoff: &wait.Backoff{
-			Duration: firstRetry, Cap: lastRetry, Factor: 2, Jitter: 0.5, Steps: math.MaxInt32,
+			Duration: firstRetry, Cap: lastRetry, Factor: 2, Jitter: retryJitter, Steps: math.MaxInt32,
 		},
 	}).RunWithContext(ctx)
 }
 
-// reported is a source of objects that says whether it is being followed.
-type reported struct {
-	*cache.ListWatch
-
-	up prometheus.Gauge
-}
-
-// WatchWithContext implements cache.ListerWatcherWithContext. When a watch ends, the next one is asked for at once, so
-// what is said about it holds until then.
-func (r *reported) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	events, err := r.ListWatch.WatchWithContext(ctx, options)
-	if err != nil || isEmpty(events) {
-		r.up.Set(0)
-	} else {
-		r.up.Set(1)
+// kindOf returns an object of a resource.
+func kindOf(resource string) runtime.Object {
+	if resource == rolesResource {
+		return &v1alpha1.APIKeyRole{}
 	}
 
-	return events, err
-}
-
-// isEmpty says whether this is what client-go makes of an API server that hangs up: a watch that has ended already.
-func isEmpty(events watch.Interface) bool {
-	return reflect.TypeOf(events) == reflect.TypeOf(watch.NewEmptyWatch())
+	return &v1alpha1.APIKey{}
 }

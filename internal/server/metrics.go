@@ -22,6 +22,7 @@ const environments = 4
 type metrics struct {
 	decisions [access.Reasons][environments]prometheus.Counter
 	duration  prometheus.Histogram
+	stale     prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -30,6 +31,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		Help: "Requests that were decided, by status code, reason and the environment that the endpoint belongs to.",
 	}, []string{"code", "reason", "environment"})
 	m := &metrics{
+		stale: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "apikey_verifier_decided_while_stale_total",
+			Help: "Requests that were decided although the index was older than --max-staleness, because of --stale-action=pass.",
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_verifier_decision_duration_seconds",
 			Help:    "How long decisions took, without the network between gateway and verifier.",
@@ -45,7 +50,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}
 	}
 
-	return m, errors.Join(registerer.Register(decisions), registerer.Register(m.duration))
+	return m, errors.Join(registerer.Register(decisions), registerer.Register(m.duration), registerer.Register(m.stale))
 }
 
 func (m *metrics) observe(reason access.Reason, environment v1alpha1.Environment, took time.Duration) {

@@ -89,6 +89,16 @@ func (a *Answer) RateLimits() (policy, left, retryAfter string) {
 	return policy, left, retryAfter
 }
 
+// RetryAfter returns the value of Retry-After for refusals for this reason that have the same one each time; empty: none. The API
+// server is asked about every 3 seconds, so the next answer after that may be another one.
+func RetryAfter(reason access.Reason) string {
+	if reason == access.Stale {
+		return "5"
+	}
+
+	return ""
+}
+
 func wholeSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

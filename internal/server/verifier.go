@@ -21,6 +21,8 @@ import (
 type Index interface {
 	// Find returns the grant of a key; nil: there is none. It is asked on every request.
 	Find(digest keys.Digest) *access.Grant
+	// Staleness returns for how long the index may have missed changes. It is asked on every request if MaxStaleness is set.
+	Staleness(now time.Time) time.Duration
 }
 
 // Limiter keeps the rate limits.
@@ -49,6 +51,10 @@ type Options struct {
 	LogRefused uint64
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
+	// MaxStaleness is the staleness of the index beyond which requests are refused as stale; 0: they never are.
+	MaxStaleness time.Duration
+	// PassStale lets requests beyond MaxStaleness be decided all the same. They are counted.
+	PassStale bool
 	// Credentials are the headers that may carry a key; nil: Authorization and X-API-Key.
 	Credentials *CredentialHeaders
 }
@@ -62,7 +68,9 @@ type Verifier struct {
 	log     accessLog
 	metrics *metrics
 
-	credentials *CredentialHeaders
+	maxStaleness time.Duration
+	passStale    bool
+	credentials  *CredentialHeaders
 }
 
 // New makes a Verifier and registers its metrics.
@@ -74,8 +82,8 @@ func New(opts Options) (*Verifier, error) {
 	}
 
 	return &Verifier{
-		credentials: opts.Credentials,
-		index:       opts.Index, limiter: opts.Limiter, uses: opts.Uses, clock: opts.Clock,
+		credentials: opts.Credentials, maxStaleness: opts.MaxStaleness, passStale: opts.PassStale,
+		index: opts.Index, limiter: opts.Limiter, uses: opts.Uses, clock: opts.Clock,
 		log: accessLog{to: opts.Log, allowed: opts.LogAllowed, refused: refusalLog{perSecond: opts.LogRefused}}, metrics: m,
 	}, err
 }
@@ -128,6 +136,7 @@ func (v *Verifier) decide(ctx context.Context, request *Request, now time.Time) 
 		Environment: needs.known(),
 		Permission:  needs.permission,
 		Customer:    needs.customer,
+		Stale:       v.refusesStale(now),
 	}
 	answer.Decision = access.Decide(&asked, answer.Grant, now)
 	if answer.Allowed() && !answer.Grant.Subject.Limit.IsZero() {
@@ -139,4 +148,16 @@ func (v *Verifier) decide(ctx context.Context, request *Request, now time.Time) 
 	}
 
 	return answer
+}
+
+// refusesStale reports whether the index is too old to decide by it. Requests that are decided all the same are counted.
+func (v *Verifier) refusesStale(now time.Time) bool {
+	if v.maxStaleness == 0 || v.index.Staleness(now) <= v.maxStaleness {
+		return false
+	}
+	if v.passStale {
+		v.metrics.stale.Inc()
+	}
+
+	return !v.passStale
 }

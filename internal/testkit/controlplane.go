@@ -53,6 +53,7 @@ type ControlPlane struct {
 	apiServer string // the URL of kube-apiserver
 	running   []*process.Process
 	ports     process.Ports
+	servers   map[string]*process.Process // by the name of their program
 	// traefikKubeconfig is that of the account of Traefik, once InstallTraefik has made it.
 	traefikKubeconfig string
 }
@@ -98,7 +99,7 @@ func StartContext(ctx context.Context, opts Options) (_ *ControlPlane, err error
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{programs: filepath.Join(root, "bin", "k8s")}
+	c := &ControlPlane{programs: filepath.Join(root, "bin", "k8s"), servers: map[string]*process.Process{}}
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
 		c.programs = assets
 	}
@@ -187,6 +188,16 @@ func (c *ControlPlane) FreeAddress() (string, error) { return c.ports.Take() }
 
 // EtcdURL returns the URL at which etcd answers clients, without TLS.
 func (c *ControlPlane) EtcdURL() string { return c.etcd }
+
+// Signal sends a signal to etcd or kube-apiserver. A server that SIGSTOP has stopped keeps its connections and answers nothing.
+func (c *ControlPlane) Signal(program string, signal os.Signal) error {
+	server, ok := c.servers[program]
+	if !ok {
+		return fmt.Errorf("%s is not running", program)
+	}
+
+	return server.Signal(signal)
+}
 
 // StartControllerManager starts kube-controller-manager with garbage collection and namespace deletion, as clusters do: as its
 // own user, with a service account for each of its controllers, so that what they do passes the guardrails because of who they

@@ -82,7 +82,7 @@ func (c *ControlPlane) startServer(
 	if err != nil {
 		return err
 	}
-	c.running = append(c.running, server.Process)
+	c.running, c.servers[name] = append(c.running, server.Process), server.Process
 	if err := server.AwaitReady(ctx, startTimeout, ready); err != nil {
 		return server.Explain(err)
 	}

@@ -72,6 +72,9 @@ type broken string
 // Find implements server.Index.
 func (b broken) Find(keys.Digest) *access.Grant { panic(string(b)) }
 
+// Staleness implements server.Index.
+func (broken) Staleness(time.Time) time.Duration { return 0 }
+
 // only is an index with one key.
 type only struct {
 	digest keys.Digest
@@ -87,7 +90,10 @@ func (o only) Find(digest keys.Digest) *access.Grant {
 	return o.grant
 }
 
-// unlimited is a limiter that grants every request.
+// Staleness implements server.Index.
+func (only) Staleness(time.Time) time.Duration { return 0 }
+
+// unlimited is a limiter that has room for everything.
 type unlimited struct{}
 
 // Take implements server.Limiter.

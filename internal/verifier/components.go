@@ -80,7 +80,9 @@ func newComponents(o Options, log *slog.Logger, registry *prometheus.Registry) (
 
 // makeCore makes the components that a request passes.
 func (c *components) makeCore(registry *prometheus.Registry) (err error) {
-	if c.index, err = keyindex.New(keyindex.Options{Log: c.log, Clock: clock.RealClock{}, Registerer: registry}); err != nil {
+	if c.index, err = keyindex.New(keyindex.Options{
+		Log: c.log, Clock: clock.RealClock{}, Registerer: registry, MaxStaleness: c.options.maxStaleness,
+	}); err != nil {
 		return err
 	}
 	if c.limiter, err = newLimiter(c.options, c.log, registry); err != nil {
@@ -100,6 +102,7 @@ func (c *components) makeCore(registry *prometheus.Registry) (err error) {
 		Credentials: credentials,
 		Index:       c.index, Limiter: c.limiter, Uses: c.usage,
 		Clock: clock.RealClock{}, Log: c.log, LogAllowed: c.options.logAllowed, LogRefused: c.options.logRefused, Registerer: registry,
+		MaxStaleness: c.options.maxStaleness, PassStale: c.options.staleAction == stalePass,
 	})
 
 	return err

@@ -35,6 +35,8 @@ type Options struct {
 	logAllowed, logRefused   uint64
 	drainDelay, drainTimeout time.Duration
 	maxConnections           int
+	maxStaleness             time.Duration
+	staleAction              string
 }
 
 // newFlagSet returns the flags that fill in options.
@@ -43,6 +45,7 @@ func newFlagSet(o *Options) *flag.FlagSet {
 	o.Bind(fs)
 	o.bindGateways(fs)
 	o.bindRateLimits(fs)
+	o.bindStaleness(fs)
 	fs.Float64Var(&o.lastUsedWrites, "last-used-writes", 10, "Writes of status.lastUsedAt per second at most, from 0.1 to 1000.")
 	fs.Uint64Var(&o.logAllowed, "log-allowed", 0, "Log one of this many allowed requests, at level INFO; 1: all, 0: none.")
 	fs.Uint64Var(&o.logRefused, "log-refused", 20,
@@ -97,6 +100,7 @@ func Parse(args []string, help io.Writer) (Options, error) {
 		plaintextOnlyOnLoopback("--grpc-bind-address", o.grpcAddress, o.certDir),
 		plaintextOnlyOnLoopback("--http-bind-address", o.httpAddress, o.certDir),
 		checkStoreTimeout(o.rateLimitStoreTimeout),
+		o.checkStaleness(),
 		o.check())
 }
 

@@ -43,6 +43,12 @@ func TestParseRefuses(t *testing.T) {
 		"a header without a name":            {[]string{"--credential-headers=api-key,"}, "is not usable"},
 		"a header and a space":               {[]string{"--credential-headers=api-key, token"}, "is not usable"},
 		"a level that is none":               {[]string{"--log-level=loud"}, "log-level"},
+		"a staleness of nearly nothing":      {[]string{"--max-staleness=9s"}, "--max-staleness=9s: must be from 10s to 24h0m0s, or 0"},
+		"a staleness of days":                {[]string{"--max-staleness=25h"}, "must be from 10s to 24h0m0s"},
+		"a staleness in the future":          {[]string{"--max-staleness=-1m"}, "must be from 10s to 24h0m0s"},
+		"an action that is none":             {[]string{"--max-staleness=1m", "--stale-action=allow"}, "--stale-action=allow: must be refuse or pass"},
+		"an action that is empty":            {[]string{"--max-staleness=1m", "--stale-action="}, "must be refuse or pass"},
+		"an action without a maximum":        {[]string{"--stale-action=pass"}, "--stale-action=pass needs --max-staleness"},
 		"a sample below none":                {[]string{"--log-allowed=-1"}, "log-allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,6 +71,9 @@ func TestParseAccepts(t *testing.T) {
 		"mutual TLS":                  {"--tls-cert-dir=certs", "--client-ca-file=ca.crt"},
 		"sockets without TLS":         {"--grpc-bind-address=unix:/run/apikey/grpc.sock", "--http-bind-address=unix:///run/apikey/verify.sock"},
 		"more headers for keys":       {"--credential-headers=api-key,X-Goog-Api-Key"},
+		"a maximum of staleness":      {"--max-staleness=10s", "--stale-action=pass"},
+		"the longest staleness":       {"--max-staleness=24h", "--stale-action=refuse"},
+		"no maximum of staleness":     {"--max-staleness=0"},
 		"every allowed request noted": {"--log-allowed=1", "--log-level=DEBUG"},
 	} {
 		t.Run(name, func(t *testing.T) {

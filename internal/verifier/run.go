@@ -34,6 +34,9 @@ func (c *components) run(ctx context.Context) (err error) {
 	case <-serving.Done(): // no server has started yet
 		return nil
 	}
+	if c.options.maxStaleness > 0 && c.index.AwaitConfirmed(serving) != nil {
+		return nil
+	}
 	debug.FreeOSMemory() // decoding the first lists took most of the memory that the process ever needs
 	c.log.Info("Every APIKey has been seen; gateways can ask.")
 

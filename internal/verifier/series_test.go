@@ -44,9 +44,10 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = p.limiter.Close() })
 			wrong, err := testkit.WrongSeries(registry, "apikey_", map[string][]testkit.Series{
-				"apikey_verifier_decisions_total":        decisions,
-				"apikey_verifier_index_watch_up":         testkit.AllSeries(map[string][]string{"resource": {"apikeys", "apikeyroles"}}),
-				"apikey_verifier_last_used_writes_total": testkit.AllSeries(map[string][]string{"result": {"written", "refused", "gone", "forbidden", "failed"}}),
+				"apikey_verifier_decisions_total":         decisions,
+				"apikey_verifier_index_staleness_seconds": testkit.AllSeries(map[string][]string{"resource": {"apikeys", "apikeyroles"}}),
+				"apikey_verifier_index_watch_up":          testkit.AllSeries(map[string][]string{"resource": {"apikeys", "apikeyroles"}}),
+				"apikey_verifier_last_used_writes_total":  testkit.AllSeries(map[string][]string{"result": {"written", "refused", "gone", "forbidden", "failed"}}),
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -120,7 +120,7 @@ func (s Service) roles(ctx context.Context) ([]v1alpha1.APIKeyRole, error) {
 // index returns a verifier's index of the fleet.
 func (f Fleet) index() (*keyindex.Index, error) {
 	index, err := keyindex.New(keyindex.Options{
-		Log: slog.New(slog.DiscardHandler), Clock: f.Clock, Registerer: prometheus.NewRegistry(),
+		Log: slog.New(slog.DiscardHandler), Clock: clock.RealClock{}, Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		return nil, err

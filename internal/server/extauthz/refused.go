@@ -58,6 +58,9 @@ func refusal(reason access.Reason, credential string, more ...*corev3.HeaderValu
 	if challenge := server.Challenge(reason, credential); challenge != "" {
 		headers = append(headers, header(server.HeaderChallenge, challenge))
 	}
+	if retryAfter := server.RetryAfter(reason); retryAfter != "" {
+		headers = append(headers, header(server.HeaderRetryAfter, retryAfter))
+	}
 
 	return &authv3.CheckResponse{
 		Status: &statuspb.Status{Code: int32(code(reason)), Message: reason.String()}, //nolint:gosec // G115: at most 16

@@ -56,6 +56,9 @@ func newRefusal(reason access.Reason, credential string) refusal {
 	if challenge := server.Challenge(reason, credential); challenge != "" {
 		headers.Set(server.HeaderChallenge, challenge)
 	}
+	if retryAfter := server.RetryAfter(reason); retryAfter != "" {
+		headers.Set(server.HeaderRetryAfter, retryAfter)
+	}
 
 	return refusal{headers: headers, code: []string{strconv.Itoa(reason.Code())}, problem: []string{strings.TrimSpace(body)}, body: body}
 }
