@@ -9,29 +9,29 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Credential is what a request brought to say whose it is, before anybody looks it up.
+// Credential is the state of what a request brought as its credential, before it is looked up.
 type Credential uint8
 
 // The states of a credential. Only one that is Presented is looked up.
 const (
-	// None was sent.
+	// None: the request brought no credential.
 	None Credential = iota
-	// Several were sent.
+	// Several: the request brought more than one.
 	Several
-	// NoKey was sent that could be one: the shape, the checksum or a byte is wrong.
+	// NoKey: it brought one that is no key, because the shape, the checksum or a byte is wrong.
 	NoKey
-	// Presented: one credential with the shape and the checksum of a key.
+	// Presented: it brought one with the shape and the checksum of a key.
 	Presented
 )
 
-// Request is what has to be decided: what the client brought, and what the endpoint needs by the gateway's own configuration.
+// Request is the subject of a decision: what the client brought, and what the endpoint needs by the gateway's own configuration.
 type Request struct {
 	Credential Credential
-	// Environment is that of the endpoint. Without one no request passes.
+	// Environment is the environment of the endpoint. Without one no request passes.
 	Environment v1alpha1.Environment
-	// Permission is what the endpoint needs; empty: nothing but a key.
+	// Permission is the permission that the endpoint needs; empty: a key is enough.
 	Permission v1alpha1.Permission
-	// Customer is whose data the endpoint opens; empty: that of no customer in particular.
+	// Customer is the customer whose data the endpoint opens; empty: no particular one.
 	Customer v1alpha1.Customer
 	// Stale reports that changes of grants may have been missed for too long.
 	Stale bool
@@ -40,14 +40,14 @@ type Request struct {
 // Decision is the answer to a Request. The zero value denies.
 type Decision struct {
 	Reason Reason
-	// Quota is what is left of the key's limit; meaningful where the request was allowed or limited and the key has a limit.
+	// Quota is the rest of the key's limit. It has a meaning if the request was allowed or rate limited and the key has a limit.
 	Quota Quota
 }
 
-// Allowed says whether the request may pass.
+// Allowed reports whether the request may pass.
 func (d Decision) Allowed() bool { return d.Reason == Allowed }
 
-// Limited is the decision after a limit was asked: one that was to pass is refused when the quota has no room for it.
+// Limited returns the decision with a quota. A request that was allowed is refused if the quota does not grant it.
 func (d Decision) Limited(quota Quota) Decision {
 	if d.Reason == Allowed && !quota.Granted {
 		d.Reason = RateLimited
@@ -57,7 +57,7 @@ func (d Decision) Limited(quota Quota) Decision {
 	return d
 }
 
-// question is what the checks look at. It is passed by value: a pointer would put each one on the heap.
+// question is the input of the checks. It is passed by value: a pointer would put each one on the heap.
 type question struct {
 	request Request
 	grant   *Grant
@@ -70,29 +70,29 @@ type check struct {
 	fails  func(q question) bool
 }
 
-// checks are all reasons to refuse a request, in this order: the first that holds is the answer. After Unknown there is a
-// grant with a subject, which those that follow rely on.
+// checks returns all reasons to refuse a request. The first check that holds decides. The checks after unknown rely on a grant with
+// a subject.
 func checks() []check {
 	return []check{
-		{Misconfigured, aimless},         // first: every request shows it, so whoever sets up the gateway sees it at once
-		{Missing, missing},               // the credential by itself, before anything is said about any key
-		{Ambiguous, ambiguous},           //
-		{Malformed, malformed},           //
-		{Stale, stale},                   // before anything that the index says: what is not known may be new
-		{Unknown, unknown},               // those below need a grant
-		{Disputed, disputed},             // a grant that says nothing but this
-		{Revoked, revoked},               // what is final before what is not: the answer agrees with status.phase
-		{Expired, expired},               //
-		{Suspended, suspended},           //
-		{Expired, replaced},              // those above are about all keys of the APIKey, this one about one of them
-		{WrongEnvironment, elsewhere},    // before what the key may do: outside its environment it says nothing, not even that
-		{PermissionDenied, notPermitted}, //
-		{CustomerDenied, notTheirs},      //
+		{Misconfigured, misconfigured}, // first: it concerns every request, so the first one of a new gateway shows it
+		{Missing, missing},             // the credential alone, before anything is told about any key
+		{Ambiguous, ambiguous},
+		{Malformed, malformed},
+		{Stale, stale},     // before everything that the index says: a key that it does not know may be new
+		{Unknown, unknown}, // the checks below need a grant
+		{Disputed, disputed},
+		{Revoked, revoked}, // final states before others, so that the answer agrees with status.phase
+		{Expired, expired},
+		{Suspended, suspended},
+		{Expired, expiredRecord},             // the three above are about all keys of the APIKey, this one about one record
+		{WrongEnvironment, wrongEnvironment}, // before permissions: outside its environment a key learns nothing about itself
+		{PermissionDenied, permissionDenied},
+		{CustomerDenied, customerDenied},
 	}
 }
 
-// Decide decides a request by everything but its rate limit, which counts only requests that pass so far: see Limited.
-// The grant is what the index found for the credential; nil: nothing.
+// Decide decides a request by everything but its rate limit, which counts only requests that pass until then: see Limited.
+// The grant is the one of the credential; nil: the index has none.
 func Decide(request *Request, grant *Grant, now time.Time) Decision {
 	q := question{request: *request, grant: grant, now: now.Unix()}
 	for _, c := range checks() {
@@ -104,7 +104,7 @@ func Decide(request *Request, grant *Grant, now time.Time) Decision {
 	return Decision{Reason: Allowed}
 }
 
-func aimless(q question) bool {
+func misconfigured(q question) bool {
 	switch q.request.Environment {
 	case v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment:
 		return false
@@ -133,17 +133,17 @@ func expired(q question) bool {
 
 func suspended(q question) bool { return q.grant.Subject.Suspended }
 
-// replaced holds also for a notAfter that is further ahead than any overlap: no operator wrote it.
-func replaced(q question) bool {
+// expiredRecord also holds for a notAfter that is further ahead than any overlap: no operator has written it.
+func expiredRecord(q question) bool {
 	return q.grant.NotAfter != Never && (q.now >= q.grant.NotAfter || q.grant.NotAfter-q.now > int64(v1alpha1.MaxNotAfter/time.Second))
 }
 
-func elsewhere(q question) bool { return q.grant.Subject.Environment != q.request.Environment }
+func wrongEnvironment(q question) bool { return q.grant.Subject.Environment != q.request.Environment }
 
-func notPermitted(q question) bool {
+func permissionDenied(q question) bool {
 	return q.request.Permission != "" && !q.grant.Subject.Rights.Hold(q.request.Permission)
 }
 
-func notTheirs(q question) bool {
+func customerDenied(q question) bool {
 	return q.request.Customer != "" && !q.grant.Subject.Serves(q.request.Customer)
 }

@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// separator stands between the items of a List.
+// separator separates the items of a List.
 const separator = ","
 
-// List is strings with commas between them, as headers carry them. The zero value has none.
+// List is a list of strings, joined by commas as headers carry them. The zero value is empty.
 //
-// It is one object, where a slice of strings is many that a garbage collection has to follow, and keys with equal lists can share it.
+// It is one object, where a slice of strings is many that a garbage collection has to follow, and APIKeys with equal lists share it.
 type List string
 
-// ListOf is a list of items. One that is empty or has a comma, which admission lets nobody store, is left out: it must
-// not be taken for others. A list of nothing else is not empty: what is allowed to none must not be allowed to all.
+// ListOf returns a list of items. It drops items that are empty or contain a comma, which admission refuses: such an item must not
+// be read as others. A list of which every item was dropped is not empty, because an empty list can mean "all".
 func ListOf[T ~string](items []T) List {
 	size := len(items)
 	for _, item := range items {
@@ -41,7 +41,7 @@ func ListOf[T ~string](items []T) List {
 	return List(list.String())
 }
 
-// Has says whether an item is in the list, letter by letter.
+// Has reports whether an item is in the list. Case counts.
 func (l List) Has(item string) bool {
 	if item == "" {
 		return false
@@ -56,7 +56,7 @@ func (l List) Has(item string) bool {
 	return false
 }
 
-// All are the items, in their order.
+// All returns the items in their order.
 func (l List) All() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for rest := string(l); rest != ""; {

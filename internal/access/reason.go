@@ -6,25 +6,25 @@ package access
 // Reason is why a request was decided as it was. The zero value denies.
 type Reason uint8
 
-// The reasons. Allowed is the only one that lets a request pass.
+// The reasons. Only Allowed lets a request pass.
 const (
-	// Unknown: no APIKey has this key.
+	// Unknown: no APIKey has a record of this key.
 	Unknown Reason = iota
-	// Disputed: more than one APIKey claims this key. The verifier cannot tell which one owns it, so it refuses both.
+	// Disputed: more than one APIKey has a record of this key. The verifier cannot tell which one owns it, so it refuses both.
 	Disputed
 	// Stale: changes may have been missed for longer than --max-staleness.
 	Stale
-	// Misconfigured: the gateway did not say which environment the endpoint belongs to, or said something that makes no sense.
+	// Misconfigured: the gateway named no environment of the endpoint, or a requirement that is not valid.
 	Misconfigured
 	// Missing: the request brought no credential.
 	Missing
 	// Ambiguous: the request brought more than one credential.
 	Ambiguous
-	// Malformed: the credential is no API key: its shape, its checksum or a byte in it is wrong.
+	// Malformed: the credential is no API key, because the shape, the checksum or a byte is wrong.
 	Malformed
 	// Revoked: spec.revoked is true, or the APIKey is being deleted.
 	Revoked
-	// Expired: the expiry has come, or this key was replaced and its overlap is over.
+	// Expired: the expiry has passed, or this key was replaced and its overlap has ended.
 	Expired
 	// Suspended: spec.suspend is true.
 	Suspended
@@ -32,27 +32,27 @@ const (
 	WrongEnvironment
 	// PermissionDenied: the endpoint needs a permission that the key does not have.
 	PermissionDenied
-	// CustomerDenied: the endpoint serves a customer that is not in the key's list.
+	// CustomerDenied: the endpoint serves a customer that is not in spec.customers.
 	CustomerDenied
-	// RateLimited: the key has used up its limit.
+	// RateLimited: the requests of the APIKey have reached its limit.
 	RateLimited
 	// Allowed: the request may pass.
 	Allowed
 
-	// Reasons is how many there are: every reason is smaller.
+	// Reasons is the number of reasons.
 	Reasons
 )
 
-// String is the reason as headers, logs and metrics spell it.
+// String returns the reason as headers, logs and metrics spell it.
 func (r Reason) String() string { return r.meaning().spelling }
 
-// Code is the HTTP status code of the answer (RFC 9110, section 15; RFC 6585, section 4 for 429).
+// Code returns the HTTP status code of the answer (RFC 9110, section 15; RFC 6585, section 4 for 429).
 func (r Reason) Code() int { return r.meaning().code }
 
-// Detail is the reason in a sentence for the one who sent the request: what was wrong, and what to do.
+// Detail returns a sentence for the client: what was wrong, and what to do.
 func (r Reason) Detail() string { return r.meaning().detail }
 
-// meaning is what a reason says to those outside.
+// meaning is how a reason appears in answers, logs and metrics.
 type meaning struct {
 	spelling string
 	code     int
@@ -74,7 +74,7 @@ func (r Reason) meaning() meaning {
 		Malformed:     {"malformed", 401, "What was sent is no API key. Send it whole, as 'Authorization: Bearer <key>' or as 'X-API-Key: <key>'."},
 		Revoked:       {"revoked", 401, "This API key was revoked. Ask for a new one."},
 		Expired:       {"expired", 401, "This API key has expired or was replaced. Use the one that took its place, or ask for a new one."},
-		Suspended:     {"suspended", 401, "This API key is disabled for now. Ask whoever manages it."},
+		Suspended:     {"suspended", 401, "This API key is suspended. Ask the administrator of its APIKey to resume it."},
 		WrongEnvironment: {"wrong_environment", 401,
 			"This API key belongs to another environment than this endpoint. Use a key of this environment."},
 		PermissionDenied: {"permission_denied", 403, "This API key does not have the permission that this endpoint needs."},

@@ -10,26 +10,26 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Rights are the permissions of all keys that have the same ones and the same roles. These keys share them: what a million
-// keys have in common is read once, and then is at hand.
+// Rights are the permissions and roles of an APIKey. APIKeys with the same ones share them, so that the cache of the processor holds
+// what a million of them have in common.
 type Rights struct {
-	// Permissions are those of the APIKey itself; its Roles add theirs.
+	// Permissions are spec.permissions; the Roles add theirs.
 	Permissions []v1alpha1.Permission
 	Roles       []*Role
 
 	listed atomic.Pointer[listing]
 }
 
-// maxListing is how long a list is at most that is kept. Where every key has rights of its own, so many bytes come to each.
+// maxListing is the length in bytes up to which a list is kept. It bounds the memory where every APIKey has rights of its own.
 const maxListing = 512
 
-// listing is the list of rights, for as long as their roles are as they were.
+// listing is a list of rights, which is valid until one of their roles changes.
 type listing struct {
 	roles []*[]v1alpha1.Permission
 	list  List
 }
 
-// Hold says whether a permission is among the rights, by itself or through a role.
+// Hold reports whether the rights include a permission, directly or through a role.
 func (r *Rights) Hold(permission v1alpha1.Permission) bool {
 	if r == nil {
 		return false
@@ -46,13 +46,13 @@ func (r *Rights) Hold(permission v1alpha1.Permission) bool {
 	return false
 }
 
-// List are all permissions: as they are declared where there are no roles, else sorted and each once.
+// List returns all permissions: as they are declared if there are no roles, else sorted and without duplicates.
 func (r *Rights) List() List {
 	if r == nil {
 		return ""
 	}
-	if known := r.listed.Load(); known != nil && known.holds(r.Roles) {
-		return known.list
+	if kept := r.listed.Load(); kept != nil && kept.isValid(r.Roles) {
+		return kept.list
 	}
 	all, now := slices.Clone(r.Permissions), listing{}
 	for _, role := range r.Roles {
@@ -74,8 +74,8 @@ func (r *Rights) List() List {
 	return now.list
 }
 
-// holds says whether no role has changed since.
-func (l *listing) holds(roles []*Role) bool {
+// isValid reports whether no role has changed since.
+func (l *listing) isValid(roles []*Role) bool {
 	for i, role := range roles {
 		if role.permissions.Load() != l.roles[i] {
 			return false
@@ -85,13 +85,13 @@ func (l *listing) holds(roles []*Role) bool {
 	return true
 }
 
-// Role is the permissions of an APIKeyRole, shared by all keys that name it. The zero value grants nothing,
-// as a role does that does not exist.
+// Role is the permissions of an APIKeyRole. All APIKeys that name it share it. The zero value grants nothing, like a role that does
+// not exist.
 type Role struct {
 	permissions atomic.Pointer[[]v1alpha1.Permission]
 }
 
-// Permissions are what the role grants now. The caller must not change them.
+// Permissions returns what the role grants now. The caller must not change it.
 func (r *Role) Permissions() []v1alpha1.Permission {
 	if p := r.permissions.Load(); p != nil {
 		return *p
@@ -100,5 +100,5 @@ func (r *Role) Permissions() []v1alpha1.Permission {
 	return nil
 }
 
-// Set makes the role grant these permissions from now on, and no others. The caller must not change them afterwards.
+// Set replaces the permissions of the role. The caller must not change them afterwards.
 func (r *Role) Set(permissions []v1alpha1.Permission) { r.permissions.Store(&permissions) }

@@ -4,24 +4,22 @@
 package server
 
 import (
-	"bytes"
 	"html"
-	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxDecodings is how often HTML entities without a semicolon are decoded at most. Other encodings need no such limit: any
-// nesting of them is decoded in one pass.
-const maxDecodings = 16
+// maxNesting is how many encodings are decoded that lie in one another, in any mixture.
+const maxNesting = 8
 
-// decode decodes a text until nothing in it can be decoded any more. If it cannot be decoded to the end, decode returns what
-// comes before the part with the trouble, and false.
+// decode decodes a text until nothing in it can be decoded any more. If it cannot be decoded to the end, decode returns the part
+// before the trouble, and false.
 func decode(text string) (decoded string, whole bool) {
-	for range maxDecodings {
+	for range maxNesting {
 		before := text
-		// Entities without a semicolon come last: it may still be encoded.
-		text = html.UnescapeString(unescape(text))
+		text = strings.Map(halfWidth, html.UnescapeString(escape.ReplaceAllStringFunc(text, unescape)))
 		if text == before {
 			return decodable(text)
 		}
@@ -30,7 +28,7 @@ func decode(text string) (decoded string, whole bool) {
 	return "", false
 }
 
-// decodable is a decoded text, or the part of it before what begins an escape and is none, or is not UTF-8.
+// decodable returns a decoded text, or the part of it before a '%' that begins no escape or a byte that is not UTF-8.
 func decodable(text string) (before string, whole bool) {
 	for at, r := range text {
 		if r == '%' || r == utf8.RuneError {
@@ -41,125 +39,32 @@ func decodable(text string) (before string, whole bool) {
 	return text, true
 }
 
-// escape is a way to write a character: a prefix, and a number of digits.
-type escape struct {
-	prefix        string
-	digits        int
-	base, maximum rune
-}
+// escape finds the escapes %uXXXX, %XX, \uXXXX, \xXX and \NNN.
+var escape = regexp.MustCompile(`[%\\]u[0-9A-Fa-f]{4}|(?:%|\\x)[0-9A-Fa-f]{2}|\\[0-3][0-7]{2}`)
 
-// escapes are those that unescape decodes. No escape has the first character of another one in its middle, so that the order
-// in which a text is decoded does not matter.
-func escapes() [5]escape {
-	return [...]escape{
-		{`%`, 2, 16, 0xff},
-		{`%u`, 4, 16, 0xffff},
-		{`\x`, 2, 16, 0xff},
-		{`\u`, 4, 16, 0xffff},
-		{`\`, 3, 8, 0xff},
+// unescape returns the character or the byte that an escape stands for.
+func unescape(escape string) string {
+	digits, base := strings.TrimLeft(escape, `%\ux`), 16
+	if len(digits) == 3 {
+		base = 8
+	}
+	number, err := strconv.ParseUint(digits, base, 16)
+	switch {
+	case err != nil:
+		return escape
+	case len(digits) == 4:
+		return string(rune(number)) //nolint:gosec // G115: four digits
+	default:
+		return string([]byte{byte(number)})
 	}
 }
 
-// unescape decodes every escape, entity and character of full width, also those that only come to be by decoding: %2525255f
-// is an underscore. Each byte is added to the text before it, and decoded with it where both are an escape.
-func unescape(text string) string {
-	forms := escapes()
-	out := make([]byte, 0, len(text))
-	for i := range len(text) {
-		out = append(out, text[i])
-		for shorter, ok := reduce(out, &forms); ok; shorter, ok = reduce(out, &forms) {
-			out = shorter
-		}
-	}
-
-	return string(out)
-}
-
-// reduce decodes the end of a text; false: there is nothing to decode.
-func reduce(text []byte, forms *[5]escape) ([]byte, bool) {
-	for i := range forms {
-		if shorter, ok := forms[i].reduce(text); ok {
-			return shorter, true
-		}
-	}
-	if shorter, ok := reduceEntity(text); ok {
-		return shorter, true
-	}
-
-	return reduceFullWidth(text)
-}
-
-// longestEntity is how long an entity is at most, with room for zeros before its number.
-const longestEntity = 48
-
-// reduceEntity decodes an HTML entity at the end of a text.
-func reduceEntity(text []byte) ([]byte, bool) {
-	if text[len(text)-1] != ';' {
-		return nil, false
-	}
-	from := max(0, len(text)-longestEntity)
-	at := bytes.LastIndexByte(text[from:], '&')
-	if at < 0 {
-		return nil, false
-	}
-	entity := string(text[from+at:])
-	decoded := html.UnescapeString(entity)
-	if len(decoded) >= len(entity) || strings.HasSuffix(decoded, ";") && decoded != ";" {
-		return nil, false
-	}
-
-	return append(text[:from+at], decoded...), true
-}
-
-// reduceFullWidth replaces a character of full width (U+FF01 to U+FF5E) at the end of a text by the usual one.
-func reduceFullWidth(text []byte) ([]byte, bool) {
+// halfWidth returns the usual form of a character of full width (U+FF01 to U+FF5E).
+func halfWidth(r rune) rune {
 	const first, last, offset = '\uff01', '\uff5e', 0xfee0
-	begin := len(text) - utf8.RuneLen(first)
-	if begin < 0 {
-		return nil, false
-	}
-	r, length := utf8.DecodeRune(text[begin:])
-	if length != utf8.RuneLen(first) || r < first || r > last {
-		return nil, false
+	if r < first || r > last {
+		return r
 	}
 
-	return append(text[:begin], byte(r-offset)), true
-}
-
-// reduce decodes the end of a text.
-func (e *escape) reduce(text []byte) ([]byte, bool) {
-	begin := len(text) - len(e.prefix) - e.digits
-	if begin < 0 || string(text[begin:begin+len(e.prefix)]) != e.prefix {
-		return nil, false
-	}
-	number := rune(0)
-	for _, c := range text[begin+len(e.prefix):] {
-		digit := digitOf(c)
-		if digit >= e.base {
-			return nil, false
-		}
-		number = number*e.base + digit
-	}
-	switch {
-	case number > e.maximum:
-		return nil, false
-	case e.maximum <= 0xff:
-		return append(text[:begin], byte(number)), true
-	default:
-		return utf8.AppendRune(text[:begin], number), true
-	}
-}
-
-// digitOf is the value of a hexadecimal digit, and more than that of any for other characters.
-func digitOf(c byte) rune {
-	switch {
-	case '0' <= c && c <= '9':
-		return rune(c - '0')
-	case 'a' <= c && c <= 'f':
-		return rune(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return rune(c-'A') + 10
-	default:
-		return math.MaxInt32
-	}
+	return r - offset
 }
