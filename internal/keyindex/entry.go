@@ -18,94 +18,96 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
-// entry is what is kept of an APIKey. It does not change, except that its rights become those that it shares when it enters the index.
+// entry is what the index keeps of an APIKey. It does not change, except that its rights are replaced by shared ones when it enters the
+// index.
 type entry struct {
-	// only is the place of the claims of most: next to the subject, it is read with it.
-	only    [1]claim
+	// only stores the record of an APIKey that has one, as most do: next to the subject, in the same cache lines.
+	only    [1]record
 	subject access.Subject
-	claims  []claim
+	records []record
 	rights  *rights
 }
 
-// claim is one key that an APIKey has a record of.
-type claim struct {
+// record is what the index keeps of an entry of status.keys.
+type record struct {
 	digest keys.Digest
 	grant  access.Grant
 }
 
-// newEntry keeps of an APIKey what a decision needs.
-func newEntry(key *v1alpha1.APIKey) *entry {
-	phase := key.Status.Phase
+// newEntry returns what decisions need of an APIKey.
+func newEntry(apikey *v1alpha1.APIKey) *entry {
+	phase := apikey.Status.Phase
 	e := &entry{
 		subject: access.Subject{
-			Namespace:   shared(key.Namespace),
-			Owner:       shared(key.Spec.Owner),
-			Environment: shared(key.Spec.Environment),
-			Customers:   shared(access.ListOf(key.Spec.Customers)),
-			Limit:       limitOf(cmp.Or(key.Status.RateLimit, key.Spec.RateLimit)), // spec counts until the operator has seen it
-			ExpiresAt:   seconds(policy.EnforcedExpiry(key), access.Never),
-			LastUsedAt:  seconds(key.Status.LastUsedAt, 0),
-			// What was reported first is final: an expired key that is declared revoked later stays an expired one.
-			Revoked:   phase == v1alpha1.PhaseRevoked || !key.DeletionTimestamp.IsZero() || key.Spec.Revoked && phase != v1alpha1.PhaseExpired,
+			Namespace:   intern(apikey.Namespace),
+			Owner:       intern(apikey.Spec.Owner),
+			Environment: intern(apikey.Spec.Environment),
+			Customers:   intern(access.ListOf(apikey.Spec.Customers)),
+			Limit:       limitOf(cmp.Or(apikey.Status.RateLimit, apikey.Spec.RateLimit)), // spec counts until the operator has seen it
+			ExpiresAt:   seconds(policy.EnforcedExpiry(apikey), access.Never),
+			LastUsedAt:  seconds(apikey.Status.LastUsedAt, 0),
+			// The first final phase stays: an APIKey that is declared revoked after it expired stays expired.
+			Revoked:   phase == v1alpha1.PhaseRevoked || !apikey.DeletionTimestamp.IsZero() || apikey.Spec.Revoked && phase != v1alpha1.PhaseExpired,
 			Expired:   phase == v1alpha1.PhaseExpired,
-			Suspended: key.Spec.Suspend,
+			Suspended: apikey.Spec.Suspend,
 		},
-		rights: rightsOf(key),
+		rights: rightsOf(apikey),
 	}
-	e.claims = e.only[:0]
-	if n := len(key.Status.Keys); n > len(e.only) {
-		e.claims = make([]claim, 0, n)
+	e.records = e.only[:0]
+	if n := len(apikey.Status.Keys); n > len(e.only) {
+		e.records = make([]record, 0, n)
 	}
-	for i := range key.Status.Keys {
-		e.add(&key.Status.Keys[i])
+	for i := range apikey.Status.Keys {
+		e.add(&apikey.Status.Keys[i])
 	}
-	e.label(key.Name, string(key.UID))
-	for i := range e.claims {
-		e.claims[i].grant.Subject = &e.subject
+	e.setNames(apikey.Name, string(apikey.UID))
+	for i := range e.records {
+		e.records[i].grant.Subject = &e.subject
 	}
 
 	return e
 }
 
-// label says what is which. All of it is one piece of memory: the fewer there are, the sooner garbage is collected.
-func (e *entry) label(name, uid string) {
+// setNames stores name, UID and ids in one allocation: the fewer there are, the sooner garbage is collected.
+func (e *entry) setNames(name, uid string) {
 	var all strings.Builder
-	all.Grow(len(name) + len(uid) + len(e.claims)*keys.IDLength)
+	all.Grow(len(name) + len(uid) + len(e.records)*keys.IDLength)
 	all.WriteString(name)
 	all.WriteString(uid)
-	for i := range e.claims {
-		all.WriteString(e.claims[i].digest.ID())
+	for i := range e.records {
+		all.WriteString(e.records[i].digest.ID())
 	}
 	text := all.String()
 	e.subject.Name, text = text[:len(name)], text[len(name):]
 	e.subject.UID, text = text[:len(uid)], text[len(uid):]
-	for i := range e.claims {
-		e.claims[i].grant.ID, text = text[:keys.IDLength], text[keys.IDLength:]
+	for i := range e.records {
+		e.records[i].grant.ID, text = text[:keys.IDLength], text[keys.IDLength:]
 	}
 }
 
-// add claims the key of a record. A digest that is none, which the schema lets nobody store, is no key that anybody could send.
-func (e *entry) add(record *v1alpha1.KeyRecord) {
-	digest, ok := keys.ParseDigest(record.Digest)
+// add keeps a record of status.keys. It drops one with an invalid digest, which the schema refuses and no key has. It derives the id
+// from the digest, because a forged id must not name another key.
+func (e *entry) add(from *v1alpha1.KeyRecord) {
+	digest, ok := keys.ParseDigest(from.Digest)
 	if !ok {
 		return
 	}
-	c := claim{digest: digest, grant: access.Grant{NotAfter: access.Never}} // not the record's id: a forged one must not name another key
-	if record.State == v1alpha1.KeyRetiring {
-		c.grant.NotAfter = seconds(record.NotAfter, 0) // one without a time has ended, as the operator sees it
+	added := record{digest: digest, grant: access.Grant{NotAfter: access.Never}}
+	if from.State == v1alpha1.KeyRetiring {
+		added.grant.NotAfter = seconds(from.NotAfter, 0) // without a time it has ended, as for the operator
 	}
-	if twin := e.claimOf(digest); twin != nil { // under two ids: the stricter one counts
-		twin.grant.NotAfter = min(twin.grant.NotAfter, c.grant.NotAfter)
+	if twin := e.recordOf(digest); twin != nil { // the same digest twice: the earlier end counts
+		twin.grant.NotAfter = min(twin.grant.NotAfter, added.grant.NotAfter)
 
 		return
 	}
-	e.claims = append(e.claims, c)
+	e.records = append(e.records, added)
 }
 
-// claimOf is the entry's claim to a key; nil: it has none.
-func (e *entry) claimOf(digest keys.Digest) *claim {
-	if i := slices.IndexFunc(e.claims, func(c claim) bool { return c.digest == digest }); i >= 0 {
-		return &e.claims[i]
+// recordOf returns the entry's record of a digest; nil: there is none.
+func (e *entry) recordOf(digest keys.Digest) *record {
+	if i := slices.IndexFunc(e.records, func(r record) bool { return r.digest == digest }); i >= 0 {
+		return &e.records[i]
 	}
 
 	return nil
@@ -127,7 +129,7 @@ func limitOf(limit *v1alpha1.RateLimit) access.Limit {
 	return access.Limit{Requests: requests, Burst: burst, Per: per}
 }
 
-// seconds is a time in seconds since 1970, or what to say where there is none.
+// seconds returns a time in seconds since 1970, or none if there is no time.
 func seconds(at *metav1.Time, none int64) int64 {
 	if at == nil {
 		return none
@@ -136,5 +138,5 @@ func seconds(at *metav1.Time, none int64) int64 {
 	return at.Unix()
 }
 
-// shared is one copy of a string for all entries that have it.
-func shared[T ~string](s T) T { return unique.Make(s).Value() }
+// intern returns one copy of a string for all entries that have it.
+func intern[T ~string](s T) T { return unique.Make(s).Value() }

@@ -20,7 +20,7 @@ import (
 
 // Options of an Index.
 type Options struct {
-	// Log takes what somebody has to look at: a digest that two APIKeys claim, a watch that fails.
+	// Log takes warnings: a digest of which two APIKeys have a record, a watch that fails.
 	Log *slog.Logger
 	// Clock tells the time, and when to ask the API server.
 	Clock clock.WithDelayedExecution
@@ -31,19 +31,19 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
-// Index finds grants. Find can be called at any time by anyone; it waits for nobody.
+// Index finds grants. Find may be called at any time from any goroutine. It never waits.
 type Index struct {
-	// claims is what Find reads, without locks. What it holds never changes; it is replaced.
-	claims  *table
-	log     *slog.Logger
-	metrics *metrics
-	synced  chan struct{}
-	clock   clock.WithDelayedExecution
+	// byDigest is what Find reads, without locks. Its records are replaced and never changed.
+	byDigest *table
+	log      *slog.Logger
+	metrics  *metrics
+	synced   chan struct{}
+	clock    clock.WithDelayedExecution
 	// progress is the freshness of each resource. The map does not change.
 	progress     map[string]*progress
 	maxStaleness time.Duration
 
-	// Everything below belongs to the watches, which take turns.
+	// mu guards everything below, which only the watches change.
 	mu       sync.Mutex
 	entries  map[types.NamespacedName]*entry
 	roles    roles
@@ -51,10 +51,10 @@ type Index struct {
 	pending  int // watches that have not delivered everything once
 }
 
-// New makes an empty Index; Run fills it.
+// New returns an empty Index, which Run fills.
 func New(opts Options) (*Index, error) {
 	x := &Index{
-		claims:   newTable(),
+		byDigest: newTable(),
 		log:      opts.Log,
 		synced:   make(chan struct{}),
 		clock:    opts.Clock,
@@ -68,21 +68,21 @@ func New(opts Options) (*Index, error) {
 		x.progress[resource] = newProgress(opts.MaxStaleness)
 	}
 	var err error
-	x.metrics, err = newMetrics(opts.Registerer, opts.Clock, x.claims.Len, x.progress)
+	x.metrics, err = newMetrics(opts.Registerer, opts.Clock, x.byDigest.Len, x.progress)
 
 	return x, err
 }
 
 // Find returns the grant of a key; nil: there is none. It takes no locks and allocates nothing.
 func (x *Index) Find(digest keys.Digest) *access.Grant {
-	if c := x.claims.find(&digest); c != nil {
-		return &c.grant
+	if found := x.byDigest.find(&digest); found != nil {
+		return &found.grant
 	}
 
 	return nil
 }
 
-// Subject returns what is known of an APIKey; nil: there is none of this name and uid.
+// Subject returns the subject of an APIKey; nil: there is no APIKey with this name and uid.
 func (x *Index) Subject(namespace, name, uid string) *access.Subject {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -93,7 +93,7 @@ func (x *Index) Subject(namespace, name, uid string) *access.Subject {
 	return nil
 }
 
-// Synced is closed once every APIKey and every role has been seen. Before that, "not found" means nothing.
+// Synced is closed once every APIKey and every role was delivered. Until then, a key that is not found may exist.
 func (x *Index) Synced() <-chan struct{} { return x.synced }
 
 // Staleness returns for how long the index may have missed changes. It is math.MaxInt64 until the index was complete for the
@@ -115,21 +115,21 @@ func (x *Index) AwaitConfirmed(ctx context.Context) error {
 	return nil
 }
 
-// put makes an entry the one of its name.
+// put stores an entry under its name, instead of the one before.
 func (x *Index) put(e *entry) {
 	old := x.entries[e.name()]
 	x.entries[e.name()] = e
 	e.rights = x.roles.share(e.rights)
 	e.subject.Rights = &e.rights.Rights
-	for i := range e.claims {
-		x.claim(e, &e.claims[i])
+	for i := range e.records {
+		x.addRecord(e, &e.records[i])
 	}
-	if old != nil { // after the new claims: a key that stays is never without a grant
+	if old != nil { // after the new records: a key that stays is never without a grant
 		x.drop(old, e)
 	}
 }
 
-// remove takes out the entry of a name.
+// remove removes the entry of a name.
 func (x *Index) remove(name types.NamespacedName) {
 	if e := x.entries[name]; e != nil {
 		delete(x.entries, name)
@@ -137,25 +137,25 @@ func (x *Index) remove(name types.NamespacedName) {
 	}
 }
 
-// claim lets an entry have a key, unless another has it already: then nobody does.
-func (x *Index) claim(e *entry, c *claim) {
-	holder := x.Find(c.digest)
+// addRecord stores the record of an entry under its digest. If another entry has a record of the same digest, the digest is disputed.
+func (x *Index) addRecord(e *entry, r *record) {
+	holder := x.Find(r.digest)
 	rival := x.entryOf(holder)
 	switch {
 	case holder != nil && holder.Disputed:
-		x.disputes[c.digest] = append(slices.DeleteFunc(x.disputes[c.digest], e.sameName), e)
+		x.disputes[r.digest] = append(slices.DeleteFunc(x.disputes[r.digest], e.sameName), e)
 	case rival != nil && !e.sameName(rival):
-		x.disputes[c.digest] = []*entry{rival, e}
-		x.claims.put(&claim{digest: c.digest, grant: access.Grant{Subject: &e.subject, ID: c.grant.ID, Disputed: true}})
+		x.disputes[r.digest] = []*entry{rival, e}
+		x.byDigest.put(&record{digest: r.digest, grant: access.Grant{Subject: &e.subject, ID: r.grant.ID, Disputed: true}})
 		x.metrics.disputed.Set(float64(len(x.disputes)))
-		x.log.Warn("Two APIKeys claim the same key, so it is refused. One has copied the digest of the other into its status: find out who may write apikeys/status.",
-			"key", c.grant.ID, "first", rival.name().String(), "second", e.name().String())
+		x.log.Warn("Two APIKeys have a record of the same key, so it is refused. A digest was copied from one status into the other: find out who may write apikeys/status.",
+			"key", r.grant.ID, "first", rival.name().String(), "second", e.name().String())
 	default:
-		x.claims.put(c)
+		x.byDigest.put(r)
 	}
 }
 
-// entryOf is the entry that a grant is from; nil: none.
+// entryOf returns the entry that a grant belongs to; nil: none.
 func (x *Index) entryOf(grant *access.Grant) *entry {
 	if grant == nil || grant.Disputed {
 		return nil
@@ -164,21 +164,21 @@ func (x *Index) entryOf(grant *access.Grant) *entry {
 	return x.entries[types.NamespacedName{Namespace: grant.Subject.Namespace, Name: grant.Subject.Name}]
 }
 
-// drop takes back what an entry claimed and its successor does not; nil: it has none.
+// drop removes the records of an entry that its successor does not have; nil: there is no successor.
 func (x *Index) drop(old, successor *entry) {
-	for i := range old.claims {
-		if digest := old.claims[i].digest; successor == nil || successor.claimOf(digest) == nil {
-			x.release(old, digest)
+	for i := range old.records {
+		if digest := old.records[i].digest; successor == nil || successor.recordOf(digest) == nil {
+			x.removeRecord(old, digest)
 		}
 	}
 	x.roles.release(old.rights)
 }
 
-// release takes a key from an entry. When only one other is left that claims it, the dispute is over.
-func (x *Index) release(e *entry, digest keys.Digest) {
+// removeRecord removes the record of an entry. If one other entry is left with a record of a disputed digest, the dispute is over.
+func (x *Index) removeRecord(e *entry, digest keys.Digest) {
 	left, disputed := x.disputes[digest]
 	if !disputed {
-		x.claims.remove(&digest)
+		x.byDigest.remove(&digest)
 
 		return
 	}
@@ -190,6 +190,6 @@ func (x *Index) release(e *entry, digest keys.Digest) {
 	}
 	delete(x.disputes, digest)
 	x.metrics.disputed.Set(float64(len(x.disputes)))
-	x.claims.put(left[0].claimOf(digest))
-	x.log.Info("A key is no longer claimed by two APIKeys and works again.", "key", digest.ID(), "apikey", left[0].name().String())
+	x.byDigest.put(left[0].recordOf(digest))
+	x.log.Info("Only one APIKey has a record of this key now, so it works again.", "key", digest.ID(), "apikey", left[0].name().String())
 }

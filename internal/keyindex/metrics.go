@@ -23,17 +23,17 @@ func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size
 		clock: clock,
 		lastEvent: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: prefix + "last_event_timestamp_seconds",
-			Help: "When the API server last said anything about APIKeys or roles. It does at least every few minutes, also when nothing changes.",
+			Help: "When the API server last delivered an event or a bookmark. It does so from its cache also while etcd hangs: see staleness_seconds.",
 		}),
 		disputed: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: prefix + "disputed_keys", Help: "Keys that are refused because more than one APIKey claims them. Other than 0: somebody has forged a status.",
+			Name: prefix + "disputed_keys", Help: "Keys that are refused because more than one APIKey has a record of them. Above 0: a status was forged.",
 		}),
 	}
-	known := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: prefix + "keys", Help: "Keys that have a record, also those that are refused because they have ended.",
+	count := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: prefix + "keys", Help: "Records of keys, including those of keys that are refused.",
 	}, func() float64 { return float64(size()) })
 
-	return m, errors.Join(registerer.Register(known), registerer.Register(m.lastEvent),
+	return m, errors.Join(registerer.Register(count), registerer.Register(m.lastEvent),
 		registerer.Register(m.disputed), registerer.Register(newFreshnessCollector(prefix, clock, progress)))
 }
 

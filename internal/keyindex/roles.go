@@ -12,8 +12,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// roles are all roles that exist or that a key names. All rights that name one share it, so that a change of a role is one
-// assignment, however many keys have it.
+// roles are all roles that exist or that an APIKey names. All rights that name a role share it, so that a change of a role is one
+// assignment, however many APIKeys have it.
 type roles struct {
 	byName map[v1alpha1.RoleName]*role
 	rights map[rightsKey]*rights
@@ -30,7 +30,7 @@ func newRoles() roles {
 	return roles{byName: map[v1alpha1.RoleName]*role{}, rights: map[rightsKey]*rights{}}
 }
 
-// share returns the rights that all entries have that are to have these.
+// share returns the rights that all entries with the wanted ones share.
 func (r roles) share(wanted *rights) *rights {
 	held := r.rights[wanted.key]
 	if held == nil {
@@ -50,7 +50,7 @@ func (r roles) share(wanted *rights) *rights {
 	return held
 }
 
-// release gives back what an entry shared.
+// release removes an entry from the users of rights.
 func (r roles) release(held *rights) {
 	if held.users--; held.users > 0 {
 		return
@@ -62,14 +62,14 @@ func (r roles) release(held *rights) {
 	}
 }
 
-// set makes a role grant these permissions.
+// set stores a role.
 func (r roles) set(name v1alpha1.RoleName, permissions []v1alpha1.Permission) {
 	role := r.named(name)
 	role.exists = true
 	role.Set(permissions)
 }
 
-// unset makes a role grant nothing.
+// unset removes a role: it grants nothing from now on.
 func (r roles) unset(name v1alpha1.RoleName) {
 	if role := r.byName[name]; role != nil {
 		role.exists = false
@@ -78,7 +78,7 @@ func (r roles) unset(name v1alpha1.RoleName) {
 	}
 }
 
-// names are those of all roles, as an APIKeyRole has them.
+// names returns the names of all roles.
 func (r roles) names() iter.Seq[types.NamespacedName] {
 	return func(yield func(types.NamespacedName) bool) {
 		for name := range r.byName {
@@ -97,9 +97,27 @@ func (r roles) named(name v1alpha1.RoleName) *role {
 	return r.byName[name]
 }
 
-// forget lets go of a role that neither exists nor is named.
+// forget drops a role that neither exists nor is named.
 func (r roles) forget(name v1alpha1.RoleName) {
 	if role := r.byName[name]; !role.exists && role.users == 0 {
 		delete(r.byName, name)
 	}
+}
+
+// rights are what all entries with the same permissions and roles share.
+type rights struct {
+	access.Rights
+
+	key   rightsKey
+	users int // entries that have them
+}
+
+// rightsKey identifies rights. The order of permissions and roles counts.
+type rightsKey struct{ permissions, roles access.List }
+
+// rightsOf returns the rights of an APIKey by name. The first entry that has them fills them in.
+func rightsOf(apikey *v1alpha1.APIKey) *rights {
+	return &rights{key: rightsKey{
+		permissions: intern(access.ListOf(apikey.Spec.Permissions)), roles: intern(access.ListOf(apikey.Spec.Roles)),
+	}}
 }

@@ -16,21 +16,21 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// store is what a watch writes to: the part of an informer's store that matters here.
+// store receives what a watch delivers, as the store of a reflector.
 type store struct {
 	index *Index
-	// convert makes of an object what the index keeps, as soon as it is decoded; of what it has made already, the same.
+	// convert turns a decoded object into what the index keeps. It returns what was converted already unchanged.
 	convert cache.TransformFunc
-	// put keeps what was converted, and returns its name.
+	// put stores what was converted, and returns its name.
 	put    func(converted any) (types.NamespacedName, error)
 	remove func(name types.NamespacedName)
-	// names are those of everything that is kept.
+	// names returns the names of everything that is stored.
 	names func() iter.Seq[types.NamespacedName]
-	// delivered says that everything was seen once.
-	delivered bool
+	// listed reports that the first list was complete.
+	listed bool
 }
 
-// Transformer implements cache.TransformingStore: the first list, too, is converted object by object as it streams in.
+// Transformer implements cache.TransformingStore: the first list is converted object by object as well, while it streams in.
 func (s *store) Transformer() cache.TransformFunc { return s.convert }
 
 // Add implements cache.ReflectorStore.
@@ -39,8 +39,8 @@ func (s *store) Add(obj any) error {
 	if err != nil {
 		return err
 	}
-	s.begin()
-	defer s.end()
+	s.lock()
+	defer s.unlock()
 	_, err = s.put(converted)
 
 	return err
@@ -55,14 +55,14 @@ func (s *store) Delete(obj any) error {
 	if !ok {
 		return fmt.Errorf("%T was deleted, which has no name", obj)
 	}
-	s.begin()
-	defer s.end()
+	s.lock()
+	defer s.unlock()
 	s.remove(types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()})
 
 	return nil
 }
 
-// Replace implements cache.ReflectorStore: this is all there is now. What stays is never gone in between.
+// Replace implements cache.ReflectorStore: the objects replace everything. An object that stays is never absent in between.
 func (s *store) Replace(objects []any, _ string) error {
 	for i := range objects {
 		var err error
@@ -70,8 +70,8 @@ func (s *store) Replace(objects []any, _ string) error {
 			return err
 		}
 	}
-	s.begin()
-	defer s.end()
+	s.lock()
+	defer s.unlock()
 	stay := make(sets.Set[types.NamespacedName], len(objects))
 	for _, converted := range objects {
 		name, err := s.put(converted)
@@ -85,8 +85,8 @@ func (s *store) Replace(objects []any, _ string) error {
 			s.remove(name)
 		}
 	}
-	if !s.delivered {
-		s.delivered = true
+	if !s.listed {
+		s.listed = true
 		if s.index.pending--; s.index.pending == 0 {
 			close(s.index.synced)
 		}
@@ -95,23 +95,23 @@ func (s *store) Replace(objects []any, _ string) error {
 	return nil
 }
 
-// Resync implements cache.ReflectorStore: there is nothing to repeat.
+// Resync implements cache.ReflectorStore. There is nothing to do.
 func (s *store) Resync() error { return nil }
 
-// Bookmark implements cache.ReflectorBookmarkStore: nothing has changed, but the watch lives.
+// Bookmark implements cache.ReflectorBookmarkStore.
 func (s *store) Bookmark(string) error {
 	s.index.metrics.event()
 
 	return nil
 }
 
-// begin takes the index for a change, and end gives it back.
-func (s *store) begin() {
+// lock locks the index for a change.
+func (s *store) lock() {
 	s.index.metrics.event()
 	s.index.mu.Lock()
 }
 
-func (s *store) end() { s.index.mu.Unlock() }
+func (s *store) unlock() { s.index.mu.Unlock() }
 
 // APIKeys returns the store that a watch of APIKeys writes to.
 func (x *Index) APIKeys() cache.TransformingStore { return x.apiKeys() }
@@ -120,8 +120,8 @@ func (x *Index) apiKeys() *store {
 	return &store{
 		index: x,
 		convert: func(obj any) (any, error) {
-			if key, ok := obj.(*v1alpha1.APIKey); ok {
-				return newEntry(key), nil
+			if apikey, ok := obj.(*v1alpha1.APIKey); ok {
+				return newEntry(apikey), nil
 			}
 
 			return as[*entry](obj)
@@ -162,7 +162,7 @@ func (x *Index) apiKeyRoles() *store {
 	}
 }
 
-// as is an object as what it should be.
+// as returns an object as the type that it must have.
 func as[T any](obj any) (T, error) {
 	converted, ok := obj.(T)
 	if !ok {

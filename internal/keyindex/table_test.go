@@ -13,18 +13,18 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-func numbered(n int) *claim {
-	c := &claim{}
+func numbered(n int) *record {
+	c := &record{}
 	binary.LittleEndian.PutUint64(c.digest[:], uint64(n)) //nolint:gosec // G115: tests count from 0
 
 	return c
 }
 
-// The table does what a map does, while it grows, shrinks and has slots that claims have left.
+// The table does what a map does, while it grows, shrinks and has slots that records have left.
 func TestTableAgreesWithAMap(t *testing.T) {
 	for _, kinds := range []int{50, 2_000, 20_000} {
 		random := rand.New(rand.NewPCG(uint64(kinds), 1)) //nolint:gosec // G404, G115: the same cases in every run
-		table, model := newTable(), map[keys.Digest]*claim{}
+		table, model := newTable(), map[keys.Digest]*record{}
 		for step := range 12 * kinds {
 			c := numbered(random.IntN(kinds))
 			if growing := step/(3*kinds)%2 == 0; growing || random.IntN(3) == 0 {
@@ -35,20 +35,20 @@ func TestTableAgreesWithAMap(t *testing.T) {
 				delete(model, c.digest)
 			}
 			if other := numbered(random.IntN(kinds)).digest; table.find(&other) != model[other] || table.Len() != len(model) {
-				t.Fatalf("step %d of %d: the table has %d claims and the map %d, or they differ", step, kinds, table.Len(), len(model))
+				t.Fatalf("step %d of %d: the table has %d records and the map %d, or they differ", step, kinds, table.Len(), len(model))
 			}
 		}
 		for digest, c := range model {
 			if table.find(&digest) != c {
-				t.Fatal("a claim is lost")
+				t.Fatal("a record is lost")
 			}
 			table.remove(&digest)
 			if table.find(&digest) != nil {
-				t.Fatal("a claim stays")
+				t.Fatal("a record stays")
 			}
 		}
 		if slots := len(*table.slots.Load()); table.Len() != 0 || slots > 2*leastSlots {
-			t.Fatalf("%d claims in %d slots are left of none", table.Len(), slots)
+			t.Fatalf("%d records in %d slots are left of none", table.Len(), slots)
 		}
 	}
 }
@@ -59,18 +59,18 @@ func TestTableTellsDigestsOfOneHashApart(t *testing.T) {
 	table.put(a)
 	forged := table.hash(&b.digest)
 	slots := *table.slots.Load()
-	at(slots, forged).claim.Store(a) // as if a had this hash, too
+	at(slots, forged).record.Store(a) // as if a had this hash, too
 	at(slots, forged).hash.Store(forged)
 	if table.find(&b.digest) != nil {
-		t.Fatal("a claim was found for a key that has none")
+		t.Fatal("a record was found for a key that has none")
 	}
 	table.put(b)
 	if table.find(&b.digest) != b || table.find(&a.digest) != a {
-		t.Fatal("of two claims with one hash one is lost")
+		t.Fatal("of two records with one hash one is lost")
 	}
 	table.remove(&b.digest)
 	if table.find(&b.digest) != nil || table.find(&a.digest) != a {
-		t.Fatal("the wrong claim was removed")
+		t.Fatal("the wrong record was removed")
 	}
 }
 
