@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// How many bytes of what others chose are in a line at most, escaped: with names of at most 253, a line stays below 2 KiB.
+// Highest numbers of bytes of text from outside in a line, after escaping. With names of at most 253, a line stays below 2 KiB.
 const (
 	maxPath    = 400
 	maxTrouble = 320
@@ -21,7 +21,7 @@ const (
 	maxQuoted  = 100
 )
 
-// accessLog writes a line for each request that was refused, and for one in so many that were allowed.
+// accessLog writes a line for each refused request, and for a sample of the allowed ones.
 type accessLog struct {
 	to      *slog.Logger
 	allowed uint64
@@ -29,7 +29,7 @@ type accessLog struct {
 	refused refusalLog
 }
 
-// write writes the line of a decision. What the client sent is logged only where it cannot be a key.
+// write writes the line of a decision. It redacts everything in it that may be a key.
 func (l *accessLog) write(ctx context.Context, request *Request, answer *Answer, now time.Time, took time.Duration) {
 	decision := "denied"
 	if answer.Allowed() {
@@ -58,7 +58,7 @@ func (l *accessLog) write(ctx context.Context, request *Request, answer *Answer,
 			slog.String("key", g.ID), slog.String("name", g.Subject.Name), slog.String("namespace", g.Subject.Namespace))
 	}
 	attributes = append(attributes,
-		slog.String("environment", string(request.Needs.known())),
+		slog.String("environment", string(request.Needs.validEnvironment())),
 		slog.String("permission", Scrub(string(request.Needs.permission), maxNeed)),
 		slog.String("customer", Scrub(string(request.Needs.customer), maxNeed)),
 		slog.String("method", Scrub(request.Method, maxMethod)),
@@ -71,7 +71,7 @@ func (l *accessLog) write(ctx context.Context, request *Request, answer *Answer,
 	l.to.LogAttrs(ctx, slog.LevelInfo, "decision", attributes...)
 }
 
-// path is that of a request target, without query and fragment.
+// path returns the path of a request target, without query and fragment.
 func path(target string) string {
 	if i := strings.IndexAny(target, "?#"); i >= 0 {
 		target = target[:i]

@@ -10,19 +10,19 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// Credential is what the headers of a request say about whose it is, gathered header by header, in any order and before it is
-// known which of them count. It keeps digests of keys and never a key. The zero value is that of a request without one.
+// Credential collects the credentials in the headers of a request, in any order and before it is clear which headers count. It keeps
+// digests of keys and never a key. The zero value is the credential of a request without one.
 type Credential struct {
 	headers [maxCredentialHeaders]carried
 }
 
-// carried is what one of the headers carries.
+// carried is the credential in one header.
 type carried struct {
 	state  access.Credential
 	digest keys.Digest
 }
 
-// Take takes the value of a header. An empty one says nothing.
+// Take adds the value of a header. An empty one counts as none.
 func (c *Credential) Take(header CredentialHeader, value string) {
 	at := &c.headers[header]
 	if value == "" {
@@ -44,13 +44,13 @@ func (c *Credential) Take(header CredentialHeader, value string) {
 	}
 }
 
-// LookAlike takes a header that a server behind the gateway may read as the one with this number, such as X_API_Key. The
-// verifier cannot tell which of the two the server believes, so the request is refused.
+// LookAlike adds a header that a server behind the gateway may read as the one with this number, such as X_API_Key. The verifier cannot
+// tell which of the two the server uses, so the request is refused.
 func (c *Credential) LookAlike(header CredentialHeader) {
 	c.headers[header] = carried{state: access.Several}
 }
 
-// of is what counts where the key must be in one header, or in any: then there must be exactly one credential in all of them.
+// of returns the credential in a header. For AnyHeader all headers together must have exactly one.
 func (c *Credential) of(header CredentialHeader) carried {
 	if header != AnyHeader {
 		return c.headers[header]
@@ -69,8 +69,8 @@ func (c *Credential) of(header CredentialHeader) carried {
 	return found
 }
 
-// bearer is the token in the value of an Authorization header: "Bearer", spaces and a key (RFC 6750, section 2.1; schemes
-// are case-insensitive by RFC 9110, section 11.1). Another scheme is a credential that is no API key.
+// bearer returns the token in the value of an Authorization header: "Bearer", spaces and a key (RFC 6750, section 2.1; schemes are
+// case-insensitive by RFC 9110, section 11.1). For another scheme it returns nothing.
 func bearer(value string) string {
 	const scheme = "bearer"
 	if len(value) > len(scheme) && value[len(scheme)] == ' ' && strings.EqualFold(value[:len(scheme)], scheme) {

@@ -20,7 +20,7 @@ const (
 // CredentialHeader is the number of a header that may carry a key.
 type CredentialHeader int
 
-// The headers that are always known.
+// The headers of every CredentialHeaders.
 const (
 	// Authorization carries a key after the scheme Bearer.
 	Authorization CredentialHeader = iota
@@ -36,8 +36,7 @@ type CredentialHeaders struct {
 	byLength [maxHeaderName + 1][]CredentialHeader
 }
 
-// NewCredentialHeaders returns Authorization, X-API-Key and more headers. It returns an error that says what is wrong with the
-// first name that is not usable.
+// NewCredentialHeaders returns Authorization, X-API-Key and more headers. It returns an error about the first name that is not usable.
 func NewCredentialHeaders(more ...string) (*CredentialHeaders, error) {
 	h := &CredentialHeaders{}
 	for _, name := range append([]string{HeaderAuthorization, HeaderAPIKey}, more...) {
@@ -58,10 +57,10 @@ func NewCredentialHeaders(more ...string) (*CredentialHeaders, error) {
 	return h, nil
 }
 
-// Names are the names of the headers in lower case, in the order of their numbers.
+// Names returns the names of the headers in lower case, in the order of their numbers.
 func (h *CredentialHeaders) Names() []string { return slices.Clone(h.names) }
 
-// Find returns the number of a header by its name; false: it is not known. Look-alikes are other headers.
+// Find returns the number of a header by its name; false: there is none. It does not match look-alikes.
 func (h *CredentialHeaders) Find(name string) (CredentialHeader, bool) {
 	kind, header := h.Kind(name)
 
@@ -71,7 +70,7 @@ func (h *CredentialHeaders) Find(name string) (CredentialHeader, bool) {
 // validName is the form of a name. Gateways drop or join names with '_' and '.'.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// troubleWithName says why a header cannot carry keys; empty: it can.
+// troubleWithName describes why a header cannot carry keys; empty: it can.
 func troubleWithName(name string) string {
 	switch {
 	case len(name) > maxHeaderName, strings.Count(name, "-") > maxDashes, !validName.MatchString(name):
@@ -85,8 +84,8 @@ func troubleWithName(name string) string {
 	}
 }
 
-// hasMeaning says whether a header means something to a gateway or a server: those of a connection (RFC 9110, section 7.6.1),
-// of the message, of forwarding, of browsers.
+// hasMeaning reports whether gateways or servers interpret a header: headers of the connection (RFC 9110, section 7.6.1), of the message,
+// of forwarding, of browsers.
 func hasMeaning(name string) bool {
 	switch name {
 	case "authorization", "host", "cookie", "cookie2", "connection", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade",

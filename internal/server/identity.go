@@ -15,27 +15,26 @@ const (
 	HeaderAPIKey        = "x-api-key"
 )
 
-// IdentityHeaders is how many headers say whose key a request was allowed with.
+// IdentityHeaders is the number of identity headers.
 const IdentityHeaders = 7
 
-// maxPermissions is how many bytes of permissions x-apikey-permissions holds at most. Gateways and servers refuse long
-// headers, mostly from 8 KiB on for all together; a key with many roles could have 34 KiB. Whole permissions are left out.
+// maxPermissions is the highest number of bytes in x-apikey-permissions, which ends after a whole permission. Most gateways and servers
+// refuse headers of more than 8 KiB together; 8 roles of 64 permissions would have 34 KiB.
 const maxPermissions = 4 << 10
 
-// IdentitySet is a choice of the headers that say whose key a request was allowed with: bit i stands for the header i of
-// IdentityNames. Only a set that is not empty says anything.
+// IdentitySet is a set of identity headers: bit i stands for header i of IdentityNames. An empty set has no meaning.
 type IdentitySet uint8
 
-// FullIdentity is all of them.
+// FullIdentity is the set of all identity headers.
 const FullIdentity = IdentitySet(1<<IdentityHeaders - 1)
 
-// Has says whether a header is in the set.
+// Has reports whether a header is in the set.
 func (s IdentitySet) Has(header int) bool { return s&(1<<header) != 0 }
 
-// identityPrefix is what the names of IdentityNames begin with. Without it they are the words of a requirement.
+// identityPrefix is the prefix of all IdentityNames. The requirement "identity" names headers without it.
 const identityPrefix = "x-apikey-"
 
-// IdentityNames are the names of the headers that say whose key a request was allowed with, in the order of Identity.
+// IdentityNames returns the names of the headers that tell the API whose key a request was allowed with, in the order of Identity.
 func IdentityNames() [IdentityHeaders]string {
 	return [...]string{
 		"x-apikey-id", "x-apikey-name", "x-apikey-namespace", "x-apikey-environment", "x-apikey-permissions",
@@ -43,10 +42,10 @@ func IdentityNames() [IdentityHeaders]string {
 	}
 }
 
-// permissionsHeader is the place of x-apikey-permissions among the headers. Its value alone takes time to make.
+// permissionsHeader is the index of x-apikey-permissions, the only header whose value has to be built.
 const permissionsHeader = 4
 
-// Identity is the values of IdentityNames, empty where there is none. Lists are joined by commas: no value holds one.
+// Identity returns the values of IdentityNames, empty where there is none. Lists are joined by commas, which no item contains.
 func Identity(grant *access.Grant, set IdentitySet) [IdentityHeaders]string {
 	s := grant.Subject
 	permissions := ""
@@ -59,7 +58,7 @@ func Identity(grant *access.Grant, set IdentitySet) [IdentityHeaders]string {
 	}
 }
 
-// fitting is as much of a list as fits in a header.
+// fitting returns the beginning of a list that fits into a header.
 func fitting(list access.List) string {
 	if len(list) < maxPermissions {
 		return string(list)

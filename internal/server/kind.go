@@ -5,31 +5,31 @@ package server
 
 import "strings"
 
-// Kind is what a header is to the verifier.
+// Kind is the meaning of a header for the verifier.
 type Kind uint8
 
 // The kinds of headers.
 const (
-	// Other headers mean nothing here.
+	// Other headers have no meaning.
 	Other Kind = iota
 	// Carrier headers carry a credential.
 	Carrier
-	// CarrierLookAlike headers are read as one that carries a credential by some servers and not by others.
+	// CarrierLookAlike headers carry a credential for some servers and not for others.
 	CarrierLookAlike
-	// ClientIdentity headers are, or are read by some servers as, those that only the verifier may set.
+	// ClientIdentity headers are those that only the verifier may set, and their look-alikes.
 	ClientIdentity
 )
 
-// Kind says what a header is, and which of the headers that carry a credential, or AnyHeader. Servers behind gateways see
-// names in forms where letters have no case, and all that is neither letter nor digit is the same: CGI (RFC 3875, section
-// 4.1.18) turns '-' into '_', and what has followed it the rest, too.
+// Kind returns the kind of a header, and which header for keys it is or looks like, else AnyHeader. Some servers behind gateways ignore
+// case and treat all characters alike that are neither letters nor digits: CGI (RFC 3875, section 4.1.18) turns '-' into '_', and its
+// successors do the same with others.
 func (h *CredentialHeaders) Kind(name string) (Kind, CredentialHeader) {
 	if len(name) < len(h.byLength) {
 		for _, header := range h.byLength[len(name)] {
-			switch known := h.names[header]; {
-			case strings.EqualFold(name, known):
+			switch carrier := h.names[header]; {
+			case strings.EqualFold(name, carrier):
 				return Carrier, header
-			case looksLike(name, known):
+			case looksLike(name, carrier):
 				return CarrierLookAlike, header
 			}
 		}
@@ -47,7 +47,7 @@ func kindOfIdentity(name string) Kind {
 	return Other
 }
 
-// looksLike says whether a name is another but for case and separators.
+// looksLike reports whether two names differ only in case and separators.
 func looksLike(name, lower string) bool {
 	if len(name) != len(lower) {
 		return false
@@ -61,7 +61,7 @@ func looksLike(name, lower string) bool {
 	return true
 }
 
-// folded is a character without case, and '-' for all that is neither letter nor digit.
+// folded returns a letter in lower case, a digit, or '-' for every other character.
 func folded(c byte) byte {
 	switch {
 	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
@@ -73,8 +73,8 @@ func folded(c byte) byte {
 	}
 }
 
-// LookAlikes are all ways to spell a header with '-', '_' and '.', without the header itself: those that are read as it by most
-// servers that read any so.
+// LookAlikes returns every spelling of a header with '-', '_' and '.' that CGI-style servers map to the same header, without the header
+// itself.
 func LookAlikes(name string) []string {
 	spellings := []string{""}
 	for _, c := range name {

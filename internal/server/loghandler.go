@@ -9,23 +9,24 @@ import (
 	"log/slog"
 )
 
-// How many bytes the texts of a line have at most, escaped. What slog adds, time, level and punctuation, fits in the rest of 2 KiB.
+// Highest numbers of bytes of the texts of a line, after escaping. What slog adds, time, level and punctuation, fits into the rest of
+// 2 KiB.
 const (
 	maxLine      = 1700
 	maxMessage   = 1000
 	maxAttribute = 512
-	// perAttribute is what an attribute takes beside its texts: quotation marks, colon and comma.
+	// perAttribute is the size of an attribute without its texts: quotation marks, colon and comma.
 	perAttribute = 6
 )
 
-// LogHandler is a slog.Handler before another one. It scrubs every text of every line, whoever has written it, and keeps
-// lines below 2 KiB: errors of libraries quote what clients and stores have sent.
+// LogHandler is a slog.Handler that scrubs every text of every line and passes the line to another handler. It keeps lines below 2 KiB.
+// It covers libraries as well, whose errors quote what clients and stores have sent.
 type LogHandler struct {
 	next slog.Handler
 	used int // bytes that WithAttrs and WithGroup have taken
 }
 
-// NewLogHandler makes a LogHandler before another handler.
+// NewLogHandler returns a LogHandler that passes lines to another handler.
 func NewLogHandler(next slog.Handler) *LogHandler { return &LogHandler{next: next} }
 
 // Enabled implements slog.Handler.
@@ -64,10 +65,10 @@ func (h *LogHandler) WithGroup(name string) slog.Handler {
 	return &LogHandler{next: h.next.WithGroup(name), used: maxLine - int(left)}
 }
 
-// room is how many bytes are left of a line.
+// room is the number of bytes that are left of a line.
 type room int
 
-// take is as much of a text as there is room for.
+// take returns as much of a text as fits.
 func (r *room) take(text string, limit int) string {
 	text = Scrub(text, min(limit, int(*r)))
 	for _, c := range text {
@@ -88,7 +89,7 @@ func (r *room) attributes(attributes []slog.Attr) []slog.Attr {
 	return clean
 }
 
-// attribute is an attribute as it can be logged; false: there is no room for it. What is neither a number nor a time becomes a text.
+// attribute returns an attribute that is safe to log; false: it does not fit. A value that is neither a number nor a time becomes a text.
 func (r *room) attribute(a slog.Attr) (slog.Attr, bool) {
 	if *r <= perAttribute {
 		return slog.Attr{}, false

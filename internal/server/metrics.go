@@ -14,11 +14,11 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// environments are the values of the label of that name: what exists, and none.
+// environments is the number of values of the label environment: the three environments, and none.
 const environments = 4
 
-// metrics are the counts of decisions. Every series is there from the start, so that rates are right from the first
-// decision on, and is found by two small numbers: looking it up by its labels would take longer than the decision.
+// metrics counts decisions. Every series exists from the start, so that rates are right from the first decision on. A series is found by
+// two small numbers, because a look-up by labels would take longer than the decision.
 type metrics struct {
 	decisions [access.Reasons][environments]prometheus.Counter
 	duration  prometheus.Histogram
@@ -28,7 +28,7 @@ type metrics struct {
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "apikey_verifier_decisions_total",
-		Help: "Requests that were decided, by status code, reason and the environment that the endpoint belongs to.",
+		Help: "Decided requests by status code, reason and environment of the endpoint.",
 	}, []string{"code", "reason", "environment"})
 	m := &metrics{
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
@@ -37,7 +37,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_verifier_decision_duration_seconds",
-			Help:    "How long decisions took, without the network between gateway and verifier.",
+			Help:    "Duration of decisions in the verifier, without the network.",
 			Buckets: prometheus.ExponentialBuckets(0.000_001, 4, 10), // 1 µs to 0.26 s
 		}),
 	}
@@ -58,7 +58,7 @@ func (m *metrics) observe(reason access.Reason, environment v1alpha1.Environment
 	m.duration.Observe(took.Seconds())
 }
 
-// number is the place of an environment among the series.
+// number returns the index of an environment among the series.
 func number(environment v1alpha1.Environment) int {
 	switch environment {
 	case v1alpha1.EnvironmentProduction:

@@ -11,7 +11,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Names of what a gateway can say about an endpoint: in context_extensions, or in the query of the verify URL.
+// Names of the requirements of an endpoint, in context_extensions or in the query of the verify URL.
 const (
 	NeedEnvironment = "environment"
 	NeedPermission  = "permission"
@@ -20,18 +20,18 @@ const (
 	NeedIdentity    = "identity"
 )
 
-// Needs is what an endpoint needs, by the configuration of the gateway. The zero value is an endpoint that nobody configured.
+// Needs are the requirements of an endpoint, from the configuration of the gateway. The zero value is invalid.
 type Needs struct {
 	environment v1alpha1.Environment
 	permission  v1alpha1.Permission
 	customer    v1alpha1.Customer
 	credential  string      // the header that the key must be in; empty: any
-	identity    IdentitySet // what the API is told; 0: everything
+	identity    IdentitySet // the identity headers that the API gets; 0: all
 	complaint   string
 }
 
-// Set takes one of the names and its value. A name that is not known, is there twice or has no value makes the whole
-// request Misconfigured: a misspelled or empty "permission" must not open the endpoint to every key.
+// Set sets one requirement. A name that is unknown, repeated or without a value makes the request Misconfigured: a misspelled or empty
+// "permission" must not open the endpoint to every key.
 func (n *Needs) Set(name, value string) {
 	if value == "" {
 		n.Complain(name + " has no value: leave it out where the endpoint needs none")
@@ -61,7 +61,7 @@ func (n *Needs) Set(name, value string) {
 	}
 }
 
-// set sets what is not set yet, and says whether it was.
+// set sets a requirement. It returns true, and sets nothing, if it was set before.
 func set[T ~string](to *T, value string) (twice bool) {
 	if *to != "" {
 		return true
@@ -71,7 +71,7 @@ func set[T ~string](to *T, value string) (twice bool) {
 	return false
 }
 
-// setIdentity takes the names of identity headers, without their prefix and with commas between them.
+// setIdentity parses names of identity headers, without their prefix and separated by commas.
 func (n *Needs) setIdentity(value string) {
 	names := IdentityNames()
 	for word := range strings.SplitSeq(value, ",") {
@@ -92,16 +92,16 @@ func (n *Needs) setIdentity(value string) {
 	}
 }
 
-// header is the one that the key must be in, or AnyHeader. A header that is not known is a complaint: a misspelled one
-// would refuse every request and not say why.
-func (n *Needs) header(known *CredentialHeaders) CredentialHeader {
+// header returns the header that the key must be in, or AnyHeader. An unknown header is a complaint: a misspelled one would refuse every
+// request without an explanation.
+func (n *Needs) header(credentials *CredentialHeaders) CredentialHeader {
 	if n.credential == "" {
 		return AnyHeader
 	}
-	header, ok := known.Find(n.credential)
+	header, ok := credentials.Find(n.credential)
 	if !ok {
 		n.Complain(fmt.Sprintf("%s is %s: it must be one of %s, to which --credential-headers adds more",
-			NeedCredential, quoted(n.credential), strings.Join(known.names, ", ")))
+			NeedCredential, quoted(n.credential), strings.Join(credentials.names, ", ")))
 
 		return AnyHeader
 	}
@@ -109,15 +109,15 @@ func (n *Needs) header(known *CredentialHeaders) CredentialHeader {
 	return header
 }
 
-// Complain makes the request Misconfigured and says why, for the log. The first complaint counts.
+// Complain makes the request Misconfigured, for a reason that is logged. The first complaint counts.
 func (n *Needs) Complain(what string) {
 	if n.complaint == "" {
 		n.complaint = what
 	}
 }
 
-// known is the environment, or none where the configuration makes no sense.
-func (n *Needs) known() v1alpha1.Environment {
+// validEnvironment returns the environment, or none if a requirement is invalid.
+func (n *Needs) validEnvironment() v1alpha1.Environment {
 	if n.complaint != "" {
 		return ""
 	}
@@ -129,12 +129,12 @@ func (n *Needs) known() v1alpha1.Environment {
 	}
 }
 
-// trouble is what is wrong with the configuration; empty: nothing.
+// trouble describes what is invalid; empty: nothing.
 func (n *Needs) trouble() string {
 	switch {
 	case n.complaint != "":
 		return n.complaint
-	case n.known() != "":
+	case n.validEnvironment() != "":
 		return ""
 	default:
 		return fmt.Sprintf("environment is %s: it must be Production, Staging or Development", quoted(string(n.environment)))

@@ -27,11 +27,11 @@ const (
 // ProblemType is the media type of a Problem.
 const ProblemType = "application/problem+json"
 
-// NoStore keeps caches from answering for the verifier.
+// NoStore is the value of Cache-Control that keeps caches from answering for the verifier.
 const NoStore = "no-store"
 
-// Detail says in a sentence why a request was refused and what to do. The header is the one that the endpoint wants the key
-// in; empty: any.
+// Detail returns a sentence for the client: why the request was refused and what to do. The header is the one in which the endpoint
+// wants the key; empty: any.
 func Detail(reason access.Reason, header string) string {
 	const either = "'Authorization: Bearer <key>' or as 'X-API-Key: <key>'"
 	var form string
@@ -47,14 +47,14 @@ func Detail(reason access.Reason, header string) string {
 	return strings.Replace(reason.Detail(), either, form, 1)
 }
 
-// Problem is the body of a refusal (RFC 9457). It says nothing that the client does not know but why it was refused.
+// Problem returns the body of a refusal (RFC 9457). The reason is all that it tells the client.
 func Problem(reason access.Reason, header string) string {
 	return fmt.Sprintf(`{"type":"about:blank","title":%q,"status":%d,"detail":%q,"reason":%q}`+"\n",
 		http.StatusText(reason.Code()), reason.Code(), Detail(reason, header), reason.String())
 }
 
-// Challenge is the value of WWW-Authenticate for a refusal with 401 (RFC 9110, section 11.6.1; RFC 6750, section 3);
-// empty for others. A request without a credential is told no error, as section 3.1 of the latter asks.
+// Challenge returns the value of WWW-Authenticate for a refusal with 401 (RFC 9110, section 11.6.1; RFC 6750, section 3);
+// empty for others. For a request without a credential it names no error, as section 3.1 of the latter requires.
 func Challenge(reason access.Reason, header string) string {
 	const scheme = `Bearer realm="apikey-operator"`
 	switch {
@@ -69,7 +69,7 @@ func Challenge(reason access.Reason, header string) string {
 	}
 }
 
-// RateLimits are the headers that say what is left of a limit: RateLimit-Policy, RateLimit (draft-ietf-httpapi-ratelimit-headers-10)
+// RateLimits returns the headers about a limit: RateLimit-Policy, RateLimit (draft-ietf-httpapi-ratelimit-headers-10)
 // and, for a refusal, Retry-After (RFC 9110, section 10.2.3), all in whole seconds, rounded up.
 //
 // Parameter t is the time until one more request fits than r says (section 4.1.2), which for a refusal is Retry-After. A burst can

@@ -12,23 +12,23 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// refusalLog decides which refusals have a line of their own: so many for each reason and second. It counts the others.
-// Otherwise anyone without a key could fill the disks of whoever keeps the log.
+// refusalLog decides which refusals are logged one by one: the first ones of each reason in a second. It counts the others, so that
+// clients without a key cannot fill the disk of the log.
 type refusalLog struct {
 	perSecond uint64 // 0: all
 	mu        sync.Mutex
 	tallies   [access.Reasons]tally
 }
 
-// tally is the refusals of one reason in one second.
+// tally counts the refusals of one reason in one second.
 type tally struct {
 	second     int64
 	lines      uint64
 	suppressed uint64
 }
 
-// admit counts a refusal, and says whether it has a line of its own. The count is that of the refusals of an earlier second
-// that had none and are to be reported now.
+// admit counts a refusal. It returns whether it has a line of its own, and how many refusals of an earlier second had none and have to
+// be reported now.
 func (l *refusalLog) admit(reason access.Reason, now time.Time) (own bool, suppressed uint64) {
 	if l.perSecond == 0 {
 		return true, 0
@@ -50,7 +50,7 @@ func (l *refusalLog) admit(reason access.Reason, now time.Time) (own bool, suppr
 	return false, suppressed
 }
 
-// take returns the refusals of each reason that had no line, of seconds that are over, and forgets them.
+// take returns, for each reason, the number of refusals without a line in seconds that have ended, and resets it.
 func (l *refusalLog) take(now time.Time) (suppressed [access.Reasons]uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,7 +63,7 @@ func (l *refusalLog) take(now time.Time) (suppressed [access.Reasons]uint64) {
 	return suppressed
 }
 
-// summarize writes the line of refusals that had none of their own.
+// summarize writes one line for refusals without one.
 func (l *accessLog) summarize(ctx context.Context, reason access.Reason, count uint64) {
 	if count > 0 {
 		l.to.LogAttrs(ctx, slog.LevelInfo, "more decisions", slog.String("decision", "denied"),
@@ -71,8 +71,7 @@ func (l *accessLog) summarize(ctx context.Context, reason access.Reason, count u
 	}
 }
 
-// SummarizeRefusals logs how many requests were refused beyond the number that has lines, for each reason. It is to be called
-// about once a second, and at the end.
+// SummarizeRefusals logs, for each reason, how many refusals had no line of their own. Call it about once a second, and at the end.
 func (v *Verifier) SummarizeRefusals(ctx context.Context) {
 	for reason, count := range v.log.refused.take(v.clock.Now()) {
 		v.log.summarize(ctx, access.Reason(reason), count)

@@ -11,21 +11,21 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// maxScrubbed is how many bytes of a string are looked at. The rest is left out before anything is decoded.
+// maxScrubbed is the number of bytes of a string that are examined. The rest is dropped before anything is decoded.
 const maxScrubbed = 4 << 10
 
-// What stands in the log for text that is left out.
+// What the log has in place of dropped text.
 const (
 	undecodable = "[not decodable]"
 	ellipsis    = "…"
 )
 
-// Scrub returns a text that others chose, as it can be logged: decoded to the end, without anything that may be a key, and
-// with at most limit bytes once it is escaped as JSON.
+// Scrub returns a text from outside in a form that is safe to log: decoded to the end, without anything that may be a key, and with at
+// most limit bytes once it is escaped as JSON.
 //
-// It decodes percent-encoding (also %uXXXX), HTML entities, the escapes \xXX, \uXXXX and \NNN, and full-width forms, in any
-// nesting and mixture. Text that cannot be decoded to the end is left out from the last '/' or space before it on: a '%'
-// that begins no escape, and bytes that are not UTF-8. Another reader could be able to decode it.
+// It decodes percent-encoding (also %uXXXX), HTML entities, the escapes \xXX, \uXXXX and \NNN, and full-width forms, in any mixture and
+// up to maxNesting in one another. If the text cannot be decoded to the end, because of deeper nesting, a '%' that begins no escape or
+// bytes that are not UTF-8, Scrub drops it from the last '/' or space before the trouble on: another reader may be able to decode it.
 func Scrub(text string, limit int) string {
 	if isPlain(text) {
 		return fit(redactRuns(keys.Redact(text)), limit)
@@ -46,7 +46,7 @@ func Scrub(text string, limit int) string {
 	return fit(clean, limit)
 }
 
-// isPlain says whether a text holds nothing that has to be decoded.
+// isPlain reports whether a text has nothing to decode.
 func isPlain(text string) bool {
 	if len(text) > maxScrubbed {
 		return false
@@ -60,18 +60,18 @@ func isPlain(text string) bool {
 	return true
 }
 
-// beforeLastToken is a text up to its last '/' or space: what follows may be a part of something.
+// beforeLastToken returns a text up to its last '/' or space.
 func beforeLastToken(text string) string { return text[:strings.LastIndexAny(text, "/ \t\r\n")+1] }
 
-// Lengths from which on a run of letters and digits is taken for a secret whose prefix was lost, or for a part of one.
+// Lengths from which on a run of letters and digits counts as a secret without its prefix, or as a part of one.
 const (
 	prefixedRun = 6  // after the prefix of a key: of more than small letters
 	mixedRun    = 20 // of small letters, capitals and digits
 	anyRun      = 43 // of letters and digits, unless it is a hexadecimal number
 )
 
-// redactRuns takes out of a text the long runs of letters and digits that are no words: a key without its prefix, in other
-// letters, in base64, or with a wrong byte in it.
+// redactRuns redacts the long runs of letters and digits in a text that are no words: a key without its prefix, in another case, in base64,
+// or with a wrong byte.
 func redactRuns(text string) string {
 	var clean strings.Builder
 	done := 0
@@ -99,7 +99,7 @@ func redactRuns(text string) string {
 // classes are the kinds of characters that a run has.
 type classes struct{ lower, upper, digit, beyondHex bool }
 
-// add adds a character; false: it is neither a letter nor a digit.
+// add adds a character. It returns false for a character that is neither a letter nor a digit.
 func (k *classes) add(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z':
@@ -115,7 +115,7 @@ func (k *classes) add(c byte) bool {
 	return true
 }
 
-// isSecret says whether a run of this length is left out.
+// isSecret reports whether a run of this length is redacted.
 func (k *classes) isSecret(length int, before string) bool {
 	switch {
 	case length < prefixedRun:
@@ -127,7 +127,7 @@ func (k *classes) isSecret(length int, before string) bool {
 	}
 }
 
-// endsPrefix says whether a text ends as the prefix of a key does.
+// endsPrefix reports whether a text ends like the prefix of a key.
 func endsPrefix(text string) bool {
 	for _, environment := range []string{"_prod_", "_stg_", "_dev_"} {
 		if at := len(text) - len(environment); at >= 0 && strings.EqualFold(text[at:], environment) {
@@ -138,7 +138,7 @@ func endsPrefix(text string) bool {
 	return false
 }
 
-// fit is as much of a text as is at most limit bytes long in JSON.
+// fit returns as much of a text as has at most limit bytes in JSON.
 func fit(text string, limit int) string {
 	limit = max(limit, 0)
 	if len(text) <= limit/longestEscape {
@@ -164,10 +164,10 @@ func fit(text string, limit int) string {
 	return text
 }
 
-// longestEscape is how many bytes an escape in JSON takes at most: \u0000.
+// longestEscape is the length of the longest escape in JSON, \u0000.
 const longestEscape = 6
 
-// escaped is how many bytes a character takes in a JSON string of log/slog.
+// escaped returns the number of bytes of a character in a JSON string of log/slog.
 func escaped(r rune, length int) int {
 	const lineSeparator, paragraphSeparator = '\u2028', '\u2029'
 	switch {
@@ -180,5 +180,5 @@ func escaped(r rune, length int) int {
 	}
 }
 
-// quoted is a text that others chose, in quotation marks and as it can be logged.
+// quoted returns a text from outside in quotation marks, safe to log.
 func quoted(text string) string { return strconv.Quote(Scrub(text, maxQuoted)) }

@@ -17,37 +17,37 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// Index knows the keys.
+// Index finds keys.
 type Index interface {
-	// Find returns the grant of a key; nil: there is none. It is asked on every request.
+	// Find returns the grant of a key; nil: there is none. Every request calls it.
 	Find(digest keys.Digest) *access.Grant
-	// Staleness returns for how long the index may have missed changes. It is asked on every request if MaxStaleness is set.
+	// Staleness returns for how long the index may have missed changes. Every request calls it if MaxStaleness is set.
 	Staleness(now time.Time) time.Duration
 }
 
-// Limiter keeps the rate limits.
+// Limiter counts requests against rate limits.
 type Limiter interface {
-	// Take takes one request from the limit of the APIKey with this uid. It answers within a bounded time whatever happens.
+	// Take counts one request against the limit of the APIKey with this uid. It returns within a bounded time whatever happens.
 	Take(ctx context.Context, uid string, limit access.Limit) access.Quota
 }
 
-// Uses keeps when keys were used.
+// Uses records when keys were used.
 type Uses interface {
-	// Used notes that a key was used. It must not wait.
+	// Used records a use. It must not wait.
 	Used(subject *access.Subject, at time.Time)
 }
 
-// Options of a Verifier. All are required, except where a zero value says something.
+// Options of a Verifier. All are required unless their zero value has a meaning.
 type Options struct {
 	Index   Index
 	Limiter Limiter
 	Uses    Uses
 	Clock   clock.PassiveClock
-	// Log takes the access log: a line for each request that was refused.
+	// Log takes the access log: a line for each refused request.
 	Log *slog.Logger
-	// LogAllowed is how many allowed requests there are for each one in the access log; 0: none is in it.
+	// LogAllowed is the number of allowed requests for each one that is logged; 0: none is.
 	LogAllowed uint64
-	// LogRefused is how many refused requests of each reason have a line of their own in a second; 0: all. See SummarizeRefusals.
+	// LogRefused is the number of refused requests of each reason and second that are logged one by one; 0: all. See SummarizeRefusals.
 	LogRefused uint64
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
@@ -77,8 +77,8 @@ type Verifier struct {
 func New(opts Options) (*Verifier, error) {
 	m, err := newMetrics(opts.Registerer)
 	if opts.Credentials == nil {
-		known, invalid := NewCredentialHeaders()
-		opts.Credentials, err = known, errors.Join(err, invalid)
+		credentials, invalid := NewCredentialHeaders()
+		opts.Credentials, err = credentials, errors.Join(err, invalid)
 	}
 
 	return &Verifier{
@@ -88,28 +88,28 @@ func New(opts Options) (*Verifier, error) {
 	}, err
 }
 
-// Credentials are the headers that may carry a key.
+// Credentials returns the headers that may carry a key.
 func (v *Verifier) Credentials() *CredentialHeaders { return v.credentials }
 
-// Request is one request to decide, as an interface has read it.
+// Request is one request, as an interface has read it.
 type Request struct {
 	// Credential is what the client brought.
 	Credential Credential
-	// Needs is what the endpoint needs.
+	// Needs are the requirements of the endpoint.
 	Needs Needs
 	// Method, Host and Path are those of the client's request, for the log alone. The path may have a query.
 	Method, Host, Path string
 }
 
-// Answer is what to tell the gateway. The zero value denies.
+// Answer is the answer to a gateway. The zero value denies.
 type Answer struct {
 	access.Decision
 
-	// Grant is that of the key; nil where none was found.
+	// Grant is the grant of the key; nil: none was found.
 	Grant *access.Grant
-	// Header is the one that the endpoint wants the key in, and that the API must not see; AnyHeader: it must see none of them.
+	// Header is the header in which the endpoint wants the key, and which the API must not get; AnyHeader: it must get none of them.
 	Header CredentialHeader
-	// Identity is what the API is told.
+	// Identity are the identity headers that the API gets.
 	Identity IdentitySet
 }
 
@@ -118,7 +118,7 @@ func (v *Verifier) Verify(ctx context.Context, request *Request) Answer {
 	started := v.clock.Now()
 	answer := v.decide(ctx, request, started)
 	took := v.clock.Since(started)
-	v.metrics.observe(answer.Reason, request.Needs.known(), took)
+	v.metrics.observe(answer.Reason, request.Needs.validEnvironment(), took)
 	v.log.write(ctx, request, &answer, started, took)
 
 	return answer
@@ -133,7 +133,7 @@ func (v *Verifier) decide(ctx context.Context, request *Request, now time.Time) 
 	}
 	asked := access.Request{
 		Credential:  credential.state,
-		Environment: needs.known(),
+		Environment: needs.validEnvironment(),
 		Permission:  needs.permission,
 		Customer:    needs.customer,
 		Stale:       v.refusesStale(now),

@@ -13,12 +13,12 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-// headers are what allowed requests lose.
+// headers are the headers that are removed from allowed requests.
 type headers struct {
 	names       [server.IdentityHeaders]string
 	credentials []string
-	// unseen are to be removed where the gateway has shown only a list of headers: every look-alike of the identity headers, and
-	// of each header that may carry a key, by its number.
+	// unseen and unseenCredentials are removed if the gateway sends only a configured list of headers: every look-alike of the identity
+	// headers, and of each header for keys, by its number.
 	unseen            []string
 	unseenCredentials [][]string
 }
@@ -35,7 +35,7 @@ func newHeaders(credentials *server.CredentialHeaders) headers {
 	return h
 }
 
-// allowance is the parts of an answer in one piece, so that it is one allocation.
+// allowance holds all parts of an answer in one allocation.
 type allowance struct {
 	response authv3.CheckResponse
 	status   statuspb.Status
@@ -46,10 +46,10 @@ type allowance struct {
 	set      [server.IdentityHeaders]*corev3.HeaderValueOption
 }
 
-// allowed lets the request pass with the headers that say whose key it has. Those that the key has no value for or that the
-// endpoint does not want are removed, and so are the credential and what a server could mistake for the verifier's headers.
-// Envoy removes after it sets, so no header may be among both.
-func (h *headers) allowed(answer *server.Answer, seen *sight) *authv3.CheckResponse {
+// allowed returns the answer that lets a request pass with its identity headers. It removes identity headers without a value or that the
+// endpoint does not want, the credential, and look-alikes of the verifier's headers. Envoy removes after it sets, so no header may be in
+// both lists.
+func (h *headers) allowed(answer *server.Answer, seen *seenHeaders) *authv3.CheckResponse {
 	a := &allowance{}
 	set, remove := a.set[:0], make([]string, 0, 8+len(seen.forged))
 	for i, value := range server.Identity(answer.Grant, answer.Identity) {
@@ -84,8 +84,8 @@ func (h *headers) allowed(answer *server.Answer, seen *sight) *authv3.CheckRespo
 	return &a.response
 }
 
-// withoutCredentials adds the headers that carry keys: the one that the endpoint names, which leaves the others to the API, or all.
-func (h *headers) withoutCredentials(remove []string, named server.CredentialHeader, seen *sight) []string {
+// withoutCredentials adds the headers for keys to those to remove: the one that the endpoint names, or all. The others belong to the API.
+func (h *headers) withoutCredentials(remove []string, named server.CredentialHeader, seen *seenHeaders) []string {
 	for i, name := range h.credentials {
 		header := server.CredentialHeader(i)
 		if named != server.AnyHeader && named != header {
@@ -101,7 +101,7 @@ func (h *headers) withoutCredentials(remove []string, named server.CredentialHea
 	return remove
 }
 
-// header replaces a header by one with this value.
+// header returns an option that sets a header, instead of any that is there.
 func header(name, value string) *corev3.HeaderValueOption {
 	return &corev3.HeaderValueOption{
 		Header:       &corev3.HeaderValue{Key: name, Value: value},

@@ -14,8 +14,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/server"
 )
 
-// refusals are the answers to requests that are refused, by the number of the header that the endpoint wants the key in: the
-// last are for any. All but those about a rate limit are the same each time.
+// refusals are the answers to refused requests, by the number of the header in which the endpoint wants the key; the last ones are for
+// any header. They are made once. Only answers about a rate limit differ from request to request.
 type refusals [][access.Reasons]*authv3.CheckResponse
 
 func newRefusals(credentials *server.CredentialHeaders) refusals {
@@ -33,7 +33,7 @@ func newRefusals(credentials *server.CredentialHeaders) refusals {
 	return r
 }
 
-// of is the answer to a request that was refused.
+// of returns the answer to a refused request.
 func (r refusals) of(answer *server.Answer) *authv3.CheckResponse {
 	if answer.Reason == access.RateLimited {
 		policy, left, retryAfter := answer.RateLimits()
@@ -48,7 +48,7 @@ func (r refusals) of(answer *server.Answer) *authv3.CheckResponse {
 	return r[answer.Header][answer.Reason]
 }
 
-// refusal tells the client why.
+// refusal returns an answer that tells the client the reason.
 func refusal(reason access.Reason, credential string, more ...*corev3.HeaderValueOption) *authv3.CheckResponse {
 	headers := []*corev3.HeaderValueOption{
 		header(server.HeaderReason, reason.String()),
@@ -72,7 +72,7 @@ func refusal(reason access.Reason, credential string, more ...*corev3.HeaderValu
 	}
 }
 
-// code is the gRPC code of a refusal. Envoy takes every code but OK for one; other clients may look closer.
+// code returns the gRPC code of a refusal. Envoy refuses on every code but OK.
 func code(reason access.Reason) codes.Code {
 	switch reason.Code() {
 	case int(typev3.StatusCode_Forbidden):

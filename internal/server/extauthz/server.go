@@ -23,9 +23,9 @@ func New(verifier *server.Verifier) *Server {
 	return &Server{verifier: verifier, refusals: newRefusals(verifier.Credentials()), headers: newHeaders(verifier.Credentials())}
 }
 
-// Check decides one CheckRequest, as it comes over the wire. It fails only when the bytes are none: what makes no sense is refused.
+// Check decides one CheckRequest, as it comes over the wire. It returns an error only if wire is no CheckRequest.
 func (s *Server) Check(ctx context.Context, wire []byte) (*authv3.CheckResponse, error) {
-	q := &inquiry{credentials: s.verifier.Credentials()}
+	q := &checkRequest{credentials: s.verifier.Credentials()}
 	if err := q.unmarshal(wire); err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *Server) Check(ctx context.Context, wire []byte) (*authv3.CheckResponse,
 	return s.answer(ctx, q), nil
 }
 
-func (s *Server) answer(ctx context.Context, q *inquiry) *authv3.CheckResponse {
+func (s *Server) answer(ctx context.Context, q *checkRequest) *authv3.CheckResponse {
 	answer := s.verifier.Verify(ctx, &q.request)
 	if !answer.Allowed() {
 		return s.refusals.of(&answer)

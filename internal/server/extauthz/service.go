@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// Codec lets a gRPC server read the messages of Register. It leaves all others, and what is written, to the usual codec.
+// Codec returns the codec that a gRPC server needs for Register. It leaves other messages, and all answers, to the usual codec.
 func Codec() grpc.ServerOption {
 	return grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)})
 }
@@ -39,7 +39,7 @@ func (s *Server) handle(
 	decode func(any) error,
 	intercept grpc.UnaryServerInterceptor, //nolint:revive // context-as-argument: gRPC puts the service first
 ) (any, error) {
-	q := &inquiry{credentials: s.verifier.Credentials()}
+	q := &checkRequest{credentials: s.verifier.Credentials()}
 	if err := decode(q); err != nil {
 		return nil, err
 	}
@@ -51,12 +51,12 @@ func (s *Server) handle(
 		func(ctx context.Context, _ any) (any, error) { return s.answer(ctx, q), nil })
 }
 
-// codec reads an inquiry from where the connection has put it.
+// codec reads a checkRequest from the buffers of the connection.
 type codec struct{ encoding.CodecV2 }
 
 // Unmarshal implements encoding.CodecV2.
 func (c codec) Unmarshal(data mem.BufferSlice, message any) error {
-	q, ok := message.(*inquiry)
+	q, ok := message.(*checkRequest)
 	if !ok {
 		return c.CodecV2.Unmarshal(data, message)
 	}

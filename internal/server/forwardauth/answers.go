@@ -22,12 +22,12 @@ const (
 	problemHeader = "X-Apikey-Problem"
 )
 
-// refusals are the answers to requests that are refused, by the number of the header that the endpoint wants the key in: the
-// last are for any. They are made once: whoever sends many such requests must not cost much.
+// refusals are the answers to refused requests, by the number of the header in which the endpoint wants the key; the last ones are for
+// any header. They are made once, so that refused requests cost little.
 type refusals [][access.Reasons]refusal
 
 type refusal struct {
-	// headers are those of every such answer. Nobody changes the values.
+	// headers are those of every such answer. The values are not changed.
 	headers http.Header
 	// code and problem are the values of statusHeader and problemHeader.
 	code, problem []string
@@ -63,7 +63,7 @@ func newRefusal(reason access.Reason, credential string) refusal {
 	return refusal{headers: headers, code: []string{strconv.Itoa(reason.Code())}, problem: []string{strings.TrimSpace(body)}, body: body}
 }
 
-// of is the answer to a request that was refused.
+// of returns the answer to a refused request.
 func (r refusals) of(answer *server.Answer) *refusal {
 	if answer.Header == server.AnyHeader {
 		return &r[len(r)-1][answer.Reason]
@@ -72,7 +72,7 @@ func (r refusals) of(answer *server.Answer) *refusal {
 	return &r[answer.Header][answer.Reason]
 }
 
-// removeHeader tells Envoy, which asks in the second form, what to take off the request. Other gateways do not know it.
+// removeHeader tells Envoy, which uses the second form, what to remove from the request. Other gateways do not know it.
 const removeHeader = "X-Envoy-Auth-Headers-To-Remove"
 
 // headers are what allowed requests gain and lose.
@@ -82,7 +82,7 @@ type headers struct {
 	// removed are values of removeHeader, by the number of the header that the endpoint wants the key in; the last is for any. Each is
 	// the credential, and every look-alike of it and of the identity headers.
 	removed []string
-	// noStore is the value of Cache-Control, which nobody changes.
+	// noStore is the value of Cache-Control. It is not changed.
 	noStore []string
 	// policy, left and retryAfter are the names of the headers about limits as net/http spells them.
 	policy, left, retryAfter string
@@ -110,8 +110,8 @@ func newHeaders(credentials *server.CredentialHeaders) headers {
 	return h
 }
 
-// allow answers 200 with the identity headers that the endpoint wants. One that the key has no value for is there and empty:
-// gateways that copy headers then overwrite what the client has sent. The gateway takes off the others.
+// allow answers 200 with the identity headers that the endpoint wants. A header without a value is sent empty, so that gateways that
+// copy headers overwrite what the client has sent. The gateway removes the others.
 func (h *headers) allow(w http.ResponseWriter, answer *server.Answer) {
 	values := server.Identity(answer.Grant, answer.Identity) // one array for all the slices that a header map wants
 	to := w.Header()
@@ -125,7 +125,7 @@ func (h *headers) allow(w http.ResponseWriter, answer *server.Answer) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// remove tells Envoy what to take off an allowed request.
+// remove tells Envoy what to remove from an allowed request.
 func (h *headers) remove(to http.Header, answer *server.Answer) {
 	removed := h.removed[len(h.removed)-1]
 	if answer.Header != server.AnyHeader {
@@ -139,7 +139,7 @@ func (h *headers) remove(to http.Header, answer *server.Answer) {
 	to.Set(removeHeader, removed)
 }
 
-// refuse answers with the code of the reason. For nginx every 4xx but 401 is a 403: its auth_request makes a 500 of the others.
+// refuse answers with the code of the reason. For nginx every 4xx but 401 becomes 403, because auth_request turns others into 500.
 func (h *Handler) refuse(w http.ResponseWriter, answer *server.Answer, nginx bool) {
 	code, refusal, to := answer.Reason.Code(), h.refusals.of(answer), w.Header()
 	maps.Copy(to, refusal.headers)
@@ -151,10 +151,10 @@ func (h *Handler) refuse(w http.ResponseWriter, answer *server.Answer, nginx boo
 		}
 	}
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, refusal.body) // whoever has hung up needs no answer
+	_, _ = io.WriteString(w, refusal.body) // an error means that the gateway has hung up
 }
 
-// rateLimits says what is left of the key's limit, where it has one.
+// rateLimits sets the headers about the key's limit, if it has one.
 func (h *headers) rateLimits(to http.Header, answer *server.Answer) {
 	policy, left, retryAfter := answer.RateLimits()
 	if policy == "" {

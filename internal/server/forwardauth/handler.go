@@ -30,29 +30,29 @@ type Handler struct {
 	headers  headers
 }
 
-// New makes a Handler. It looks at paths itself: a mux would clean them, and clean paths are not what the client sent.
+// New returns a Handler. It matches paths itself, because a mux would clean them.
 func New(verifier *server.Verifier) *Handler {
 	return &Handler{verifier: verifier, refusals: newRefusals(verifier.Credentials()), headers: newHeaders(verifier.Credentials())}
 }
 
-// ServeHTTP decides one request. Paths other than the two forms are not found: a gateway takes that for a refusal.
+// ServeHTTP decides one request. It answers 404 to other paths than the two forms, which a gateway treats as a refusal.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	needs, own, found := parts(r.URL)
+	needs, clientPath, found := splitVerifyURL(r.URL)
 	if !found {
 		http.NotFound(w, r)
 
 		return
 	}
-	request := server.Request{Method: r.Method, Host: r.Host, Path: own}
-	if own == "" {
-		forwarded(&request, r.Header)
+	request := server.Request{Method: r.Method, Host: r.Host, Path: clientPath}
+	if clientPath == "" {
+		readForwarded(&request, r.Header)
 	}
-	nginx := parse(&request.Needs, needs)
-	h.credential(&request.Credential, r.Header)
+	nginx := parseNeeds(&request.Needs, needs)
+	h.readCredential(&request.Credential, r.Header)
 
 	answer := h.verifier.Verify(r.Context(), &request)
 	if answer.Allowed() {
-		if own != "" {
+		if clientPath != "" {
 			h.headers.remove(w.Header(), &answer)
 		}
 		h.headers.allow(w, &answer)
@@ -62,8 +62,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.refuse(w, &answer, nginx)
 }
 
-// parts takes a URL apart into what the endpoint needs and the client's own path, which is empty in the first form.
-func parts(u *url.URL) (needs, own string, found bool) {
+// splitVerifyURL splits a URL into what the endpoint needs and the client's path, which is empty in the first form.
+func splitVerifyURL(u *url.URL) (needs, clientPath string, found bool) {
 	path := u.EscapedPath()
 	if path == Path {
 		return u.RawQuery, "", true
@@ -76,16 +76,16 @@ func parts(u *url.URL) (needs, own string, found bool) {
 	if slash < 0 { // the client's path begins with no slash
 		return "", "", false
 	}
-	needs, own = rest[:slash], rest[slash:]
+	needs, clientPath = rest[:slash], rest[slash:]
 	if semicolon := strings.IndexByte(needs, endOfNeeds); semicolon >= 0 {
-		return needs[:semicolon], own, semicolon == len(needs)-1
+		return needs[:semicolon], clientPath, semicolon == len(needs)-1
 	}
 
-	return needs, own, true
+	return needs, clientPath, true
 }
 
-// parse reads what the endpoint needs, and says whether it is nginx that asks.
-func parse(needs *server.Needs, query string) (nginx bool) {
+// parseNeeds parses what the endpoint needs. It returns true for nginx.
+func parseNeeds(needs *server.Needs, query string) (nginx bool) {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
@@ -104,25 +104,25 @@ func parse(needs *server.Needs, query string) (nginx bool) {
 	return nginx
 }
 
-// credential reads the headers that carry one, and those that some servers take for them.
-func (h *Handler) credential(c *server.Credential, headers http.Header) {
-	known := h.verifier.Credentials()
+// readCredential reads the headers that carry a key, and their look-alikes.
+func (h *Handler) readCredential(c *server.Credential, headers http.Header) {
+	credentials := h.verifier.Credentials()
 	for name, values := range headers {
-		switch kind, header := known.Kind(name); kind {
+		switch kind, header := credentials.Kind(name); kind {
 		case server.Carrier:
 			for _, value := range values {
 				c.Take(header, value)
 			}
 		case server.CarrierLookAlike:
 			c.LookAlike(header)
-		default: // says nothing here: the gateway takes the client's identity headers off
+		default: // the gateway removes identity headers of the client
 		}
 	}
 }
 
-// forwarded reads what the gateway says about the client's request. It is only logged: some gateways pass on what the
-// client has put there. The names are as net/http spells them, so that they are looked up as they stand.
-func forwarded(request *server.Request, headers http.Header) {
+// readForwarded reads method, host and path of the client's request, for the log alone: some gateways pass on what the client has
+// sent under these names. The names are spelled as net/http spells them, so that they are found without being converted.
+func readForwarded(request *server.Request, headers http.Header) {
 	first := func(name, other string) string {
 		if values := headers[name]; len(values) > 0 && values[0] != "" {
 			return values[0]
