@@ -39,11 +39,17 @@ type reply struct {
 	Body    string
 }
 
-// interfaces are the ways to ask.
-func interfaces() map[string]func(*fixture, SpecContext, question) reply {
-	return map[string]func(*fixture, SpecContext, question) reply{
-		"ext_authz": (*fixture).askGRPC, "ext_authz with raw headers": (*fixture).askGRPCRaw,
-		"forward-auth": (*fixture).askHTTP, "forward-auth with a prefix": (*fixture).askHTTPPrefix,
+// way is an interface of the verifier and how to ask over it.
+type way struct {
+	name string
+	ask  func(*fixture, SpecContext, question) reply
+}
+
+// interfaces returns the ways to ask.
+func interfaces() []way {
+	return []way{
+		{"ext_authz", (*fixture).askGRPC}, {"ext_authz with raw headers", (*fixture).askGRPCRaw},
+		{"forward-auth", (*fixture).askHTTP}, {"forward-auth with a prefix", (*fixture).askHTTPPrefix},
 	}
 }
 

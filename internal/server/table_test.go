@@ -25,10 +25,6 @@ import (
 var _ = Describe("A request", Ordered, func() {
 	var namespace string
 	minted := map[string]string{}
-	production := [][2]string{{"environment", "Production"}, {"permission", "customers:read"}, {"customer", "acme"}}
-	with := func(needs [][2]string, name, value string) [][2]string {
-		return append(append([][2]string{}, needs...), [2]string{name, value})
-	}
 	full := func() v1alpha1.APIKeySpec {
 		return v1alpha1.APIKeySpec{
 			Environment: v1alpha1.EnvironmentProduction, Permissions: []v1alpha1.Permission{"customers:read", "telemetry:write"},
@@ -86,277 +82,9 @@ var _ = Describe("A request", Ordered, func() {
 	})
 	BeforeEach(func() { verifier.clock.SetTime(time.Now()) })
 
-	type row struct {
-		key     string                       // of which APIKey the key is; empty: it is in headers, or nowhere
-		headers func(key string) [][2]string // nil: X-API-Key with the key
-		needs   [][2]string                  // nil: production
-		later   time.Duration                // how much later it is
-		reason  access.Reason
-	}
-	bearer := func(key string) [][2]string { return [][2]string{{"Authorization", "Bearer " + key}} }
-	always := func(headers ...[2]string) func(string) [][2]string {
-		return func(string) [][2]string { return headers }
-	}
-	named := func(header string) [][2]string { return with(production, "credential", header) }
-	in := func(headers ...string) func(string) [][2]string {
-		return func(key string) (all [][2]string) {
-			for _, name := range headers {
-				all = append(all, [2]string{name, key})
-			}
-
-			return all
-		}
-	}
-	rows := map[string]row{
-		"with a key":           {key: "full", reason: access.Allowed},
-		"with a key as bearer": {key: "full", headers: bearer, reason: access.Allowed},
-		"with a key as bearer, in other letters": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"AUTHORIZATION", "bEARER   " + k}} },
-			reason:  access.Allowed,
-		},
-		"with a key that has nothing but an environment": {key: "minimal", needs: production[:1], reason: access.Allowed},
-		"for a permission of a role": {
-			key:    "roles",
-			needs:  [][2]string{{"environment", "Production"}, {"permission", "orders:read"}},
-			reason: access.Allowed,
-		},
-		"with a key before it expires": {key: "expiring", reason: access.Allowed},
-
-		"without a credential":     {headers: always(), reason: access.Missing},
-		"with an empty credential": {headers: always([2]string{"X-API-Key", ""}), reason: access.Missing},
-		"with a key in both headers": {
-			key:     "full",
-			headers: func(k string) [][2]string { return append(bearer(k), [2]string{"X-API-Key", k}) },
-			reason:  access.Ambiguous,
-		},
-		"with a password beside the key": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", k}, {"Authorization", "Basic dTpw"}} },
-			reason:  access.Ambiguous,
-		},
-		"with the header twice": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", k}, {"X-API-Key", k}} },
-			reason:  access.Ambiguous,
-		},
-		"with two keys in one header": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", k + "," + k}} },
-			reason:  access.Ambiguous,
-		},
-		"with two bearers in one header": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"Authorization", "Bearer " + k + ", Bearer " + k}} },
-			reason:  access.Ambiguous,
-		},
-		"with an underscore look-alike": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X_API_Key", k}} },
-			reason:  access.Ambiguous,
-		},
-		"with a dot look-alike beside the key": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", k}, {"x.api.key", k}} },
-			reason:  access.Ambiguous,
-		},
-		"with the key under no scheme": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"Authorization", k}} },
-			reason:  access.Malformed,
-		},
-		"with another scheme":           {headers: always([2]string{"Authorization", "Basic dTpw"}), reason: access.Malformed},
-		"with a scheme alone":           {headers: always([2]string{"Authorization", "Bearer"}), reason: access.Malformed},
-		"with something that is no key": {headers: always([2]string{"X-API-Key", "secret"}), reason: access.Malformed},
-		"with a key and a byte more": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", k + "x"}} },
-			reason:  access.Malformed,
-		},
-		"with a key and a byte off the alphabet": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", k[:20] + "\xff" + k[21:]}} },
-			reason:  access.Malformed,
-		},
-		"with a key in other letters": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"X-API-Key", strings.ToUpper(k)}} },
-			reason:  access.Malformed,
-		},
-		"with a key that nobody has minted": {headers: always([2]string{"X-API-Key", foreign()}), reason: access.Unknown},
-
-		"with a key that two APIKeys claim": {key: "disputed", reason: access.Disputed},
-		"with a revoked key":                {key: "revoked", reason: access.Revoked},
-		"with a key that is being deleted":  {key: "deleted", reason: access.Revoked},
-		"with a suspended key":              {key: "suspended", reason: access.Suspended},
-		"with an expired key":               {key: "expiring", later: time.Hour + time.Minute, reason: access.Expired},
-		"with a key of another environment": {key: "staging", reason: access.WrongEnvironment},
-		"for a permission that the key does not have": {
-			key:    "full",
-			needs:  [][2]string{{"environment", "Production"}, {"permission", "orders:read"}},
-			reason: access.PermissionDenied,
-		},
-		"for a customer that the key is not for": {
-			key:    "full",
-			needs:  [][2]string{{"environment", "Production"}, {"customer", "globex"}},
-			reason: access.CustomerDenied,
-		},
-
-		"to an endpoint that nobody configured": {key: "full", needs: [][2]string{}, reason: access.Misconfigured},
-		"to an endpoint without an environment": {key: "full", needs: production[1:], reason: access.Misconfigured},
-		"to an environment that does not exist": {key: "full", needs: [][2]string{{"environment", "production"}}, reason: access.Misconfigured},
-		"to an endpoint with a misspelled need": {
-			key:    "full",
-			needs:  with(production[:1], "permision", "customers:write"),
-			reason: access.Misconfigured,
-		},
-		"to an endpoint with an empty need":             {key: "full", needs: with(production[:1], "permission", ""), reason: access.Misconfigured},
-		"with the key in a header that was added":       {key: "full", headers: in("Api-Key"), reason: access.Allowed},
-		"with the key in another header that was added": {key: "full", headers: in("X-Goog-Api-Key"), reason: access.Allowed},
-		"with the key in two of the headers":            {key: "full", headers: in("Api-Key", "X-API-Key"), reason: access.Ambiguous},
-		"with the key in two headers that were added":   {key: "full", headers: in("Api-Key", "X-Goog-Api-Key"), reason: access.Ambiguous},
-		"with a look-alike of a header that was added":  {key: "full", headers: in("api_key"), reason: access.Ambiguous},
-		"with the key in a header that nobody knows":    {key: "full", headers: in("X-My-Key"), reason: access.Missing},
-		"with the key as bearer in a header for a key only": {
-			key:     "full",
-			headers: func(k string) [][2]string { return [][2]string{{"Api-Key", "Bearer " + k}} },
-			reason:  access.Malformed,
-		},
-
-		"with the key in the header that the endpoint names": {key: "full", needs: named("x-api-key"), reason: access.Allowed},
-		"with that header in other letters":                  {key: "full", needs: named("X-API-Key"), headers: in("x-aPI-kEY"), reason: access.Allowed},
-		"with another credential beside the header that is named": {
-			key:     "full",
-			needs:   named("x-api-key"),
-			headers: func(k string) [][2]string { return [][2]string{{"Authorization", "Basic dTpw"}, {"X-API-Key", k}} },
-			reason:  access.Allowed,
-		},
-		"with another key beside the header that is named": {key: "full", needs: named("api-key"), headers: func(k string) [][2]string {
-			return [][2]string{{"Authorization", "Bearer " + foreign()}, {"X-API-Key", foreign()}, {"Api-Key", k}}
-		}, reason: access.Allowed},
-		"with a look-alike of another header than the one named": {
-			key:     "full",
-			needs:   named("api-key"),
-			headers: in("X_API_Key", "Api-Key"),
-			reason:  access.Allowed,
-		},
-		"with the bearer where that is what the endpoint names": {key: "full", needs: named("authorization"), headers: func(k string) [][2]string {
-			return [][2]string{{"Authorization", "Bearer " + k}, {"X-API-Key", "theirs"}}
-		}, reason: access.Allowed},
-		"with no scheme where the endpoint names the bearer": {
-			key:     "full",
-			needs:   named("authorization"),
-			headers: in("Authorization"),
-			reason:  access.Malformed,
-		},
-		"with the key in another header than the one named":    {key: "full", needs: named("api-key"), reason: access.Missing},
-		"with the key as bearer where another header is named": {key: "full", needs: named("x-api-key"), headers: bearer, reason: access.Missing},
-		"with the named header empty": {
-			needs:   named("api-key"),
-			headers: always([2]string{"Api-Key", ""}),
-			reason:  access.Missing,
-		},
-		"with the named header twice": {
-			key:     "full",
-			needs:   named("api-key"),
-			headers: in("Api-Key", "api-key"),
-			reason:  access.Ambiguous,
-		},
-		"with two keys in the named header": {
-			key:     "full",
-			needs:   named("api-key"),
-			headers: func(k string) [][2]string { return [][2]string{{"Api-Key", k + ", " + k}} },
-			reason:  access.Ambiguous,
-		},
-		"with a look-alike of the named header": {key: "full", needs: named("api-key"), headers: in("api_key"), reason: access.Ambiguous},
-		"with a look-alike beside the named header": {
-			key:     "full",
-			needs:   named("api-key"),
-			headers: in("api-key", "API.Key"),
-			reason:  access.Ambiguous,
-		},
-		"with an empty look-alike beside the named header": {
-			key:     "full",
-			needs:   named("api-key"),
-			headers: func(k string) [][2]string { return [][2]string{{"Api-Key", k}, {"api_key", ""}} },
-			reason:  access.Ambiguous,
-		},
-		"with something else in the named header": {
-			key:     "full",
-			needs:   named("api-key"),
-			headers: func(k string) [][2]string { return [][2]string{{"Api-Key", "secret"}, {"X-API-Key", k}} },
-			reason:  access.Malformed,
-		},
-		"with a key that nobody has minted in the named header": {
-			needs:   named("api-key"),
-			headers: always([2]string{"Api-Key", foreign()}),
-			reason:  access.Unknown,
-		},
-		"to an endpoint that names a header that nobody knows": {
-			key:     "full",
-			needs:   named("x-my-key"),
-			headers: in("X-My-Key"),
-			reason:  access.Misconfigured,
-		},
-		"to an endpoint that names a look-alike": {
-			key:     "full",
-			needs:   named("x_api_key"),
-			headers: in("X_API_Key"),
-			reason:  access.Misconfigured,
-		},
-		"to an endpoint that wants the key in a cookie": {key: "full", needs: named("cookie"), headers: in("Cookie"), reason: access.Misconfigured},
-		"to an endpoint that wants the key as host":     {key: "full", needs: named("host"), reason: access.Misconfigured},
-		"to an endpoint that wants the key in an identity header": {
-			key:     "full",
-			needs:   named("x-apikey-owner"),
-			headers: in("X-Apikey-Owner"),
-			reason:  access.Misconfigured,
-		},
-		"to an endpoint that wants the key in a hop-by-hop header": {
-			key:     "full",
-			needs:   named("proxy-authorization"),
-			headers: in("Proxy-Authorization"),
-			reason:  access.Misconfigured,
-		},
-		"to an endpoint that names a pseudo-header": {key: "full", needs: named(":path"), reason: access.Misconfigured},
-		"to an endpoint that names two headers":     {key: "full", needs: named("x-api-key,api-key"), reason: access.Misconfigured},
-		"to an endpoint that names a header twice": {
-			key:    "full",
-			needs:  with(named("api-key"), "credential", "api-key"),
-			reason: access.Misconfigured,
-		},
-		"to an endpoint that names no header": {key: "full", needs: named(""), reason: access.Misconfigured},
-
-		"to an endpoint that wants one identity header":      {key: "full", needs: with(production, "identity", "id"), reason: access.Allowed},
-		"to an endpoint that wants two identity headers":     {key: "full", needs: with(production, "identity", "owner,id"), reason: access.Allowed},
-		"to an endpoint that wants one that the key has not": {key: "minimal", needs: with(production[:1], "identity", "owner"), reason: access.Allowed},
-		"to an endpoint that wants all identity headers by name": {
-			key:    "full",
-			needs:  with(production, "identity", "id,name,namespace,environment,permissions,owner,customers"),
-			reason: access.Allowed,
-		},
-		"to an endpoint that wants an identity header twice": {key: "full", needs: with(production, "identity", "id,id"), reason: access.Misconfigured},
-		"to an endpoint that wants no identity header":       {key: "full", needs: with(production, "identity", ""), reason: access.Misconfigured},
-		"to an endpoint that wants one that does not exist":  {key: "full", needs: with(production, "identity", "id,uid"), reason: access.Misconfigured},
-		"to an endpoint that wants one by its whole name": {
-			key:    "full",
-			needs:  with(production, "identity", "x-apikey-id"),
-			reason: access.Misconfigured,
-		},
-		"to an endpoint that wants one in capitals":   {key: "full", needs: with(production, "identity", "ID"), reason: access.Misconfigured},
-		"to an endpoint that wants one after a space": {key: "full", needs: with(production, "identity", "id, owner"), reason: access.Misconfigured},
-		"to an endpoint that wants one and a comma":   {key: "full", needs: with(production, "identity", "id,"), reason: access.Misconfigured},
-		"to an endpoint that wants identity headers twice": {
-			key:    "full",
-			needs:  with(with(production, "identity", "id"), "identity", "owner"),
-			reason: access.Misconfigured,
-		},
-
-		"to an endpoint with a need twice": {key: "full", needs: with(production, "permission", "telemetry:write"), reason: access.Misconfigured},
-	}
-	for sentence, r := range testkit.Sorted(rows) {
-		for name, ask := range testkit.Sorted(interfaces()) {
-			It(sentence+" is "+r.reason.String()+" over "+name, func(ctx SpecContext) {
+	for _, r := range rows() {
+		for _, way := range interfaces() {
+			It(r.name+" is "+r.reason.String()+" over "+way.name, func(ctx SpecContext) {
 				verifier.clock.Step(r.later)
 				q := question{needs: r.needs}
 				if q.needs == nil {
@@ -369,7 +97,7 @@ var _ = Describe("A request", Ordered, func() {
 					q.headers = [][2]string{{"X-API-Key", key}}
 				}
 				used := verifier.uses.of(r.key)
-				got := ask(verifier, ctx, q)
+				got := way.ask(verifier, ctx, q)
 				Expect(got.Code).To(Equal(r.reason.Code()), got.Body)
 				if r.reason == access.Allowed {
 					expectIdentity(got, namespace, r.key, q.needs)
@@ -384,45 +112,45 @@ var _ = Describe("A request", Ordered, func() {
 	}
 
 	It("beyond the rate limit is rate_limited over every interface, and told when to come back", func(ctx SpecContext) {
-		q := question{headers: bearer(minted["limited"]), needs: production}
-		for name, ask := range interfaces() {
+		q := question{headers: sends("Authorization", "Bearer {key}")(minted["limited"]), needs: production}
+		for _, way := range interfaces() {
 			verifier.clock.Step(time.Hour) // the burst of 2 is there again
 			for remaining := 1; remaining >= 0; remaining-- {
-				got := ask(verifier, ctx, q)
-				Expect(got.Code).To(Equal(200), name)
-				Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=60;w=60`), name)
-				Expect(got.Headers["ratelimit"]).To(HavePrefix(map[int]string{1: `"default";r=1;t=1`, 0: `"default";r=0;t=1`}[remaining]), name)
+				got := way.ask(verifier, ctx, q)
+				Expect(got.Code).To(Equal(200), way.name)
+				Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=60;w=60`), way.name)
+				Expect(got.Headers["ratelimit"]).To(HavePrefix(map[int]string{1: `"default";r=1;t=1`, 0: `"default";r=0;t=1`}[remaining]), way.name)
 			}
-			got := ask(verifier, ctx, q)
-			Expect(got.Code).To(Equal(429), name)
-			Expect(got.Headers).To(HaveKeyWithValue("retry-after", "1"), name)
-			Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=60;w=60`), name)
-			Expect(got.Headers).To(HaveKeyWithValue("ratelimit", `"default";r=0;t=1`), name)
+			got := way.ask(verifier, ctx, q)
+			Expect(got.Code).To(Equal(429), way.name)
+			Expect(got.Headers).To(HaveKeyWithValue("retry-after", "1"), way.name)
+			Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=60;w=60`), way.name)
+			Expect(got.Headers).To(HaveKeyWithValue("ratelimit", `"default";r=0;t=1`), way.name)
 			for _, header := range []string{"retry-after", "ratelimit", "ratelimit-policy"} {
 				delete(got.Headers, header)
 			}
 			expectProblem(got, access.RateLimited, production)
 			verifier.clock.Step(time.Second)
-			Expect(ask(verifier, ctx, q).Code).To(Equal(200), "%s: a second later one more fits", name)
+			Expect(way.ask(verifier, ctx, q).Code).To(Equal(200), "%s: a second later one more fits", way.name)
 		}
 	})
 
 	It("with a burst beyond its quota is told of no more than the quota over every interface, and when there is more", func(ctx SpecContext) {
-		for name, ask := range interfaces() {
-			got := ask(verifier, ctx, question{headers: bearer(minted["bursty"]), needs: production})
-			Expect(got.Code).To(Equal(200), name)
-			Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=100;w=100`), name)
-			Expect(got.Headers).To(HaveKeyWithValue("ratelimit", `"default";r=100;t=1`), name)
+		for _, way := range interfaces() {
+			got := way.ask(verifier, ctx, question{headers: sends("Authorization", "Bearer {key}")(minted["bursty"]), needs: production})
+			Expect(got.Code).To(Equal(200), way.name)
+			Expect(got.Headers).To(HaveKeyWithValue("ratelimit-policy", `"default";q=100;w=100`), way.name)
+			Expect(got.Headers).To(HaveKeyWithValue("ratelimit", `"default";r=100;t=1`), way.name)
 		}
 	})
 
 	It("that is refused does not count against the rate limit", func(ctx SpecContext) {
 		verifier.clock.Step(24 * time.Hour)
-		refused := question{headers: bearer(minted["limited"]), needs: [][2]string{{"environment", "Production"}, {"permission", "orders:read"}}}
+		refused := question{headers: sends("Authorization", "Bearer {key}")(minted["limited"]), needs: [][2]string{{"environment", "Production"}, {"permission", "orders:read"}}}
 		for range 10 {
 			Expect(verifier.askHTTP(ctx, refused).Code).To(Equal(403))
 		}
-		Expect(verifier.askHTTP(ctx, question{headers: bearer(minted["limited"]), needs: production}).Code).To(Equal(200))
+		Expect(verifier.askHTTP(ctx, question{headers: sends("Authorization", "Bearer {key}")(minted["limited"]), needs: production}).Code).To(Equal(200))
 	})
 })
 
