@@ -49,31 +49,97 @@ func TestFreshness(t *testing.T) {
 		up         bool
 		rewound    bool
 	}{
-		"Nothing is known at first":                                   {completeAt: never},
-		"A list alone proves nothing: it may come from a cache":       {steps: []step{{1, listed(5)}}, now: 2, completeAt: never},
-		"A read alone proves nothing: the watch may hang":             {steps: []step{{1, answered(5)}}, now: 2, completeAt: never},
-		"A bookmark alone proves nothing: etcd may hang":              {steps: []step{{1, listed(5)}, {2, delivered(6)}}, now: 2, completeAt: never},
-		"A list at the version of a read proves it":                   {steps: []step{{1, answered(5)}, {2, listed(5)}}, now: 2, completeAt: 1, up: true},
-		"A list before the version of a read does not":                {steps: []step{{1, answered(5)}, {2, listed(4)}}, now: 2, completeAt: never},
-		"A read at a version that was delivered already is proven":    {steps: []step{{1, listed(5)}, {2, answered(5)}}, now: 2, completeAt: 2, up: true},
-		"A later version proves a read as well":                       {steps: []step{{1, answered(5)}, {2, delivered(9)}}, now: 2, completeAt: 1, up: true},
-		"Of several reads the latest that was reached counts":         {steps: []step{{1, answered(5)}, {2, answered(6)}, {3, answered(8)}, {4, delivered(7)}}, now: 4, completeAt: 2, up: true},
-		"A read that is reached later counts later":                   {steps: []step{{1, answered(5)}, {2, answered(8)}, {3, delivered(7)}, {4, delivered(8)}}, now: 4, completeAt: 2, up: true},
-		"After a failure it is down although nothing is old yet":      {steps: []step{{1, answered(5)}, {2, listed(5)}, {3, failed}}, now: 3, completeAt: 1},
-		"A read from before the failure does not end it":              {steps: []step{{1, answered(5)}, {2, failed}, {3, delivered(5)}}, now: 3, completeAt: 1},
-		"A read from after the failure ends it":                       {steps: []step{{1, failed}, {2, answered(5)}, {3, delivered(5)}}, now: 3, completeAt: 2, up: true},
-		"A watch that delivers nothing is up for a while":             {steps: []step{{1, answered(5)}, {2, listed(5)}, {20, answered(6)}}, now: 21, completeAt: 1, up: true},
-		"A watch that delivers nothing for longer is down":            {steps: []step{{1, answered(5)}, {2, listed(5)}, {20, answered(6)}}, now: 22, completeAt: 1},
-		"A watch that delivers nothing is down at the maximum":        {steps: []step{{1, answered(5)}, {2, listed(5)}}, now: 12, most: 10 * time.Second, completeAt: 1},
-		"Up to the maximum it is up":                                  {steps: []step{{1, answered(5)}, {2, listed(5)}}, now: 11, most: 10 * time.Second, completeAt: 1, up: true},
-		"A high maximum changes nothing":                              {steps: []step{{1, answered(5)}, {2, listed(5)}}, now: 22, most: time.Hour, completeAt: 1},
-		"A version below that of an earlier read is a restore":        {steps: []step{{1, listed(9)}, {1, answered(9)}, {2, answered(8)}, {3, delivered(10)}}, now: 3, completeAt: 1, up: true, rewound: true},
-		"A version below what was delivered before is a restore":      {steps: []step{{1, answered(9)}, {1, listed(12)}, {2, answered(11)}, {3, delivered(20)}}, now: 3, completeAt: 1, up: true, rewound: true},
-		"After a restore reads prove nothing before the list":         {steps: []step{{1, listed(9)}, {1, answered(9)}, {2, answered(8)}, {3, answered(9)}, {4, delivered(9)}}, now: 4, completeAt: 1, up: true, rewound: true},
-		"After the list they do again":                                {steps: []step{{1, listed(9)}, {1, answered(9)}, {2, answered(4)}, {3, listed(4)}, {4, answered(5)}, {5, delivered(5)}}, now: 5, completeAt: 4, up: true},
-		"A list that is older than what was delivered takes it back":  {steps: []step{{1, answered(5)}, {2, delivered(9)}, {3, listed(6)}, {4, answered(9)}}, now: 4, completeAt: never},
-		"The API server may deliver more while a read is on its way":  {steps: []step{{1, listed(5)}, {2, func(f *freshness, at time.Time) { r := f.begin(at); f.deliver(8); f.answer(r, 6) }}}, now: 2, completeAt: 2, up: true},
-		"A read counts from its begin, however long its answer takes": {steps: []step{{1, listed(5)}, {2, func(f *freshness, at time.Time) { f.answer(f.begin(at.Add(-time.Second)), 5) }}}, now: 2, completeAt: 1, up: true},
+		"Nothing is known at first":                             {completeAt: never},
+		"A list alone proves nothing: it may come from a cache": {steps: []step{{1, listed(5)}}, now: 2, completeAt: never},
+		"A read alone proves nothing: the watch may hang":       {steps: []step{{1, answered(5)}}, now: 2, completeAt: never},
+		"A bookmark alone proves nothing: etcd may hang": {
+			steps: []step{{1, listed(5)}, {2, delivered(6)}},
+			now:   2, completeAt: never,
+		},
+		"A list at the version of a read proves it": {
+			steps: []step{{1, answered(5)}, {2, listed(5)}},
+			now:   2, completeAt: 1, up: true,
+		},
+		"A list before the version of a read does not": {
+			steps: []step{{1, answered(5)}, {2, listed(4)}},
+			now:   2, completeAt: never,
+		},
+		"A read at a version that was delivered already is proven": {
+			steps: []step{{1, listed(5)}, {2, answered(5)}},
+			now:   2, completeAt: 2, up: true,
+		},
+		"A later version proves a read as well": {
+			steps: []step{{1, answered(5)}, {2, delivered(9)}},
+			now:   2, completeAt: 1, up: true,
+		},
+		"Of several reads the latest that was reached counts": {
+			steps: []step{{1, answered(5)}, {2, answered(6)}, {3, answered(8)}, {4, delivered(7)}},
+			now:   4, completeAt: 2, up: true,
+		},
+		"A read that is reached later counts later": {
+			steps: []step{{1, answered(5)}, {2, answered(8)}, {3, delivered(7)}, {4, delivered(8)}},
+			now:   4, completeAt: 2, up: true,
+		},
+		"After a failure it is down although nothing is old yet": {
+			steps: []step{{1, answered(5)}, {2, listed(5)}, {3, failed}},
+			now:   3, completeAt: 1,
+		},
+		"A read from before the failure does not end it": {
+			steps: []step{{1, answered(5)}, {2, failed}, {3, delivered(5)}},
+			now:   3, completeAt: 1,
+		},
+		"A read from after the failure ends it": {
+			steps: []step{{1, failed}, {2, answered(5)}, {3, delivered(5)}},
+			now:   3, completeAt: 2, up: true,
+		},
+		"A watch that delivers nothing is up for a while": {
+			steps: []step{{1, answered(5)}, {2, listed(5)}, {20, answered(6)}},
+			now:   21, completeAt: 1, up: true,
+		},
+		"A watch that delivers nothing for longer is down": {
+			steps: []step{{1, answered(5)}, {2, listed(5)}, {20, answered(6)}},
+			now:   22, completeAt: 1,
+		},
+		"A watch that delivers nothing is down at the maximum": {
+			steps: []step{{1, answered(5)}, {2, listed(5)}},
+			now:   12, most: 10 * time.Second, completeAt: 1,
+		},
+		"Up to the maximum it is up": {
+			steps: []step{{1, answered(5)}, {2, listed(5)}},
+			now:   11, most: 10 * time.Second, completeAt: 1, up: true,
+		},
+		"A high maximum changes nothing": {
+			steps: []step{{1, answered(5)}, {2, listed(5)}},
+			now:   22, most: time.Hour, completeAt: 1,
+		},
+		"A version below that of an earlier read is a restore": {
+			steps: []step{{1, listed(9)}, {1, answered(9)}, {2, answered(8)}, {3, delivered(10)}},
+			now:   3, completeAt: 1, up: true, rewound: true,
+		},
+		"A version below what was delivered before is a restore": {
+			steps: []step{{1, answered(9)}, {1, listed(12)}, {2, answered(11)}, {3, delivered(20)}},
+			now:   3, completeAt: 1, up: true, rewound: true,
+		},
+		"After a restore reads prove nothing before the list": {
+			steps: []step{{1, listed(9)}, {1, answered(9)}, {2, answered(8)}, {3, answered(9)}, {4, delivered(9)}},
+			now:   4, completeAt: 1, up: true, rewound: true,
+		},
+		"After the list they do again": {
+			steps: []step{{1, listed(9)}, {1, answered(9)}, {2, answered(4)}, {3, listed(4)}, {4, answered(5)}, {5, delivered(5)}},
+			now:   5, completeAt: 4, up: true,
+		},
+		"A list that is older than what was delivered takes it back": {
+			steps: []step{{1, answered(5)}, {2, delivered(9)}, {3, listed(6)}, {4, answered(9)}},
+			now:   4, completeAt: never,
+		},
+		"The API server may deliver more while a read is on its way": {
+			steps: []step{{1, listed(5)}, {2, func(f *freshness, at time.Time) { r := f.begin(at); f.deliver(8); f.answer(r, 6) }}},
+			now:   2, completeAt: 2, up: true,
+		},
+		"A read counts from its begin, however long its answer takes": {
+			steps: []step{{1, listed(5)}, {2, func(f *freshness, at time.Time) { f.answer(f.begin(at.Add(-time.Second)), 5) }}},
+			now:   2, completeAt: 1, up: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var f freshness

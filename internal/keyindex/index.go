@@ -148,7 +148,7 @@ func (x *Index) addRecord(e *entry, r *record) {
 		x.disputes[r.digest] = []*entry{rival, e}
 		x.byDigest.put(&record{digest: r.digest, grant: access.Grant{Subject: &e.subject, ID: r.grant.ID, Disputed: true}})
 		x.metrics.disputed.Set(float64(len(x.disputes)))
-		x.log.Warn("Two APIKeys have a record of the same key, so it is refused. A digest was copied from one status into the other: find out who may write apikeys/status.",
+		x.log.Warn("Two APIKeys have a record of the same key, so it is refused. A status was copied: find out who may write apikeys/status.",
 			"key", r.grant.ID, "first", rival.name().String(), "second", e.name().String())
 	default:
 		x.byDigest.put(r)

@@ -87,7 +87,9 @@ func followBy(t *testing.T, plane *testkit.ControlPlane, way *rest.Config) *foll
 }
 
 // create stores an APIKey that has handed out a key.
-func (f *followed) create(g *WithT, ctx context.Context, name, credential string, roles ...v1alpha1.RoleName) *v1alpha1.APIKey { //nolint:revive // context-as-argument: gomega first
+//
+//nolint:revive // context-as-argument: gomega first
+func (f *followed) create(g *WithT, ctx context.Context, name, credential string, roles ...v1alpha1.RoleName) *v1alpha1.APIKey {
 	key := &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction, Roles: roles},
@@ -122,7 +124,10 @@ func TestIndexFollowsTheCluster(t *testing.T) {
 		g.Eventually(f.reason("credential-2", "")).Should(Equal("allowed"))
 		g.Expect(f.reason("credential-1", "orders:read")()).To(Equal("permission_denied"))
 
-		role := &v1alpha1.APIKeyRole{ObjectMeta: metav1.ObjectMeta{Name: "reader"}, Spec: v1alpha1.APIKeyRoleSpec{Permissions: []v1alpha1.Permission{"orders:read"}}}
+		role := &v1alpha1.APIKeyRole{
+			ObjectMeta: metav1.ObjectMeta{Name: "reader"},
+			Spec:       v1alpha1.APIKeyRoleSpec{Permissions: []v1alpha1.Permission{"orders:read"}},
+		}
 		g.Expect(f.admin.Create(ctx, role)).To(Succeed())
 		for _, credential := range []string{"credential-1", "credential-2"} {
 			g.Eventually(f.reason(credential, "orders:read")).Should(Equal("allowed"))

@@ -56,7 +56,8 @@ func NewClient(cfg *rest.Config) (*rest.RESTClient, error) {
 	return client, nil
 }
 
-// Run follows the APIKeys and APIKeyRoles until the context ends. The client is one of NewClient. While the API server cannot be reached, the index stays as it is.
+// Run follows the APIKeys and APIKeyRoles until the context ends. The client is one of NewClient. While the API server is unreachable,
+// the index stays as it is.
 func (x *Index) Run(ctx context.Context, client cache.Getter) {
 	var running sync.WaitGroup
 	for _, f := range []*follower{

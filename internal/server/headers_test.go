@@ -45,7 +45,8 @@ func TestKind(t *testing.T) {
 		{server.CarrierLookAlike, 3}:             {"x_goog_api_key", "x-goog.api-key"},
 		{server.Carrier, 4}:                      {"token", "Token"},
 		{server.ClientIdentity, server.AnyHeader}: {
-			"x-apikey-id", "X-Apikey-Name", "x_apikey_id", "x.apikey.owner", "X_APIKEY-customers", "x-apikey-", "x~apikey!id", "x%apikey^owner", "x-apikey-reason", "x-apikey-status",
+			"x-apikey-id", "X-Apikey-Name", "x_apikey_id", "x.apikey.owner", "X_APIKEY-customers", "x-apikey-", "x~apikey!id", "x%apikey^owner",
+			"x-apikey-reason", "x-apikey-status",
 			"x-apikey-permissions-and-more",
 		},
 		{server.Other, server.AnyHeader}: {

@@ -191,7 +191,8 @@ func TestStaleOverEveryInterface(t *testing.T) {
 				for _, label := range m.GetLabel() {
 					labels[label.GetName()] = label.GetValue()
 				}
-				if diff := cmp.Diff(map[string]string{"code": "503", "reason": "stale", "environment": "Production"}, labels); diff != "" || m.GetCounter().GetValue() != 4 {
+				want := map[string]string{"code": "503", "reason": "stale", "environment": "Production"}
+				if diff := cmp.Diff(want, labels); diff != "" || m.GetCounter().GetValue() != 4 {
 					t.Errorf("counted %g times, under (-want +got):\n%s", m.GetCounter().GetValue(), diff)
 				}
 			}

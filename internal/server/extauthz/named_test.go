@@ -26,32 +26,15 @@ func TestNamedHeaderIsRemoved(t *testing.T) {
 	}{
 		"any header":                   {"", map[string]string{":path": "/", "api-key": key}, []string{"api-key"}},
 		"any header, and an empty one": {"", map[string]string{":path": "/", "api-key": key, "authorization": ""}, []string{"api-key", "authorization"}},
-		"a named one": {
-			"api-key",
-			map[string]string{":path": "/", "api-key": key, "authorization": "Basic dTpw", "x-api-key": "theirs"},
-			[]string{"api-key"},
-		},
-		"X-API-Key by name": {
-			"x-api-key",
-			map[string]string{":path": "/", "x-api-key": key, "authorization": "Bearer theirs"},
-			[]string{"x-api-key"},
-		},
-		"Authorization by name": {
-			"authorization",
-			map[string]string{":path": "/", "authorization": "Bearer " + key, "x-api-key": "theirs"},
-			[]string{"authorization"},
-		},
+		"a named one": {"api-key",
+			map[string]string{":path": "/", "api-key": key, "authorization": "Basic dTpw", "x-api-key": "theirs"}, []string{"api-key"}},
+		"X-API-Key by name": {"x-api-key", map[string]string{":path": "/", "x-api-key": key, "authorization": "Bearer theirs"}, []string{"x-api-key"}},
+		"Authorization by name": {"authorization",
+			map[string]string{":path": "/", "authorization": "Bearer " + key, "x-api-key": "theirs"}, []string{"authorization"}},
 		"any of a list of headers": {"", map[string]string{"api-key": key}, append(all, server.LookAlikes("api-key")...)},
-		"a named one of a list": {
-			"api-key",
-			map[string]string{"api-key": key, "authorization": "Basic dTpw"},
-			append([]string{"api-key"}, server.LookAlikes("api-key")...),
-		},
-		"a named one that has no dashes": {
-			"authorization",
-			map[string]string{"authorization": "bearer " + key, "api-key": "theirs"},
-			[]string{"authorization"},
-		},
+		"a named one of a list": {"api-key",
+			map[string]string{"api-key": key, "authorization": "Basic dTpw"}, append([]string{"api-key"}, server.LookAlikes("api-key")...)},
+		"a named one that has no dashes": {"authorization", map[string]string{"authorization": "bearer " + key, "api-key": "theirs"}, []string{"authorization"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			needs := map[string]string{"environment": "Production", "identity": "id"}
