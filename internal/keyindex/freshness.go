@@ -65,9 +65,6 @@ func (f *freshness) answer(r read, version uint64) {
 
 // deliver takes the resource version of an event or a bookmark of the watch.
 func (f *freshness) deliver(version uint64) {
-	if f.rewound {
-		return
-	}
 	f.delivered = version
 	f.advance()
 }

@@ -34,11 +34,10 @@ func listed(version uint64) func(*freshness, time.Time) {
 
 func failed(f *freshness, at time.Time) { f.fail(at) }
 
-// The mutants that were run against this test and the next one, each by hand, and that fail it: answer appends a read although
-// versions went back; answer compares with newest alone, or with delivered alone; restart leaves rewound set; deliver counts
-// while rewound; advance compares with < instead of <=, or takes the last read for any that is reached; up without the
-// comparison with failedAt, or without downAfter, or without the maximum; restart with an older list
-// leaves completeAsOf.
+// Mutants that were run and that this test or the next one kills: answer keeps unreached reads although versions went back; begin takes
+// the least version from reads alone, or from the watch alone; restart leaves rewound or newest set, or leaves completeAsOf with an older
+// list; advance compares with < instead of <=, or takes the last read for any that is reached; up without the comparison with failedAt,
+// without downAfter, or without the maximum.
 func TestFreshness(t *testing.T) {
 	const never = -1
 	for name, c := range map[string]struct {
@@ -111,6 +110,10 @@ func TestFreshness(t *testing.T) {
 		"A high maximum changes nothing": {
 			steps: []step{{1, answered(5)}, {2, listed(5)}},
 			now:   22, most: time.Hour, completeAt: 1,
+		},
+		"A version below that of a read that was not reached is one, too": {
+			steps: []step{{1, listed(5)}, {1, answered(9)}, {2, answered(8)}, {3, delivered(10)}},
+			now:   3, completeAt: never, rewound: true,
 		},
 		"A version below that of an earlier read is a restore": {
 			steps: []step{{1, listed(9)}, {1, answered(9)}, {2, answered(8)}, {3, delivered(10)}},

@@ -32,6 +32,9 @@ func TestStaleness(t *testing.T) {
 		"refuse": startInstance(t, nil, "--max-staleness=10s"),
 		"pass":   startInstance(t, nil, "--max-staleness=10s", "--stale-action=pass"),
 	}
+	for name, v := range verifiers {
+		eventually(t, name+" is ready", v.ready)
+	}
 	healthy := func(ctx context.Context) bool {
 		for _, v := range verifiers {
 			if !v.followsAll(ctx, t) || v.overHTTP(ctx, text) != http.StatusOK || v.overGRPC(ctx, text) != http.StatusOK {
@@ -66,7 +69,7 @@ func TestStaleness(t *testing.T) {
 			refusing := verifiers["refuse"]
 			eventually(t, "503 over HTTP", func(ctx context.Context) bool { return refusing.overHTTP(ctx, text) == http.StatusServiceUnavailable })
 			eventually(t, "503 over gRPC", func(ctx context.Context) bool { return refusing.overGRPC(ctx, text) == http.StatusServiceUnavailable })
-			if staleness := refusing.metric(t.Context(), t, `apikey_verifier_index_staleness_seconds{resource="apikeys"}`); staleness < 10 {
+			if staleness := refusing.staleness(t.Context(), t); staleness < 10 {
 				t.Errorf("requests are refused after %g seconds", staleness)
 			}
 			if !refusing.ready(t.Context()) {
@@ -108,4 +111,12 @@ func (v *instance) followsNothing(ctx context.Context, t *testing.T) bool {
 	apiKeys, roles := v.watches(ctx, t)
 
 	return apiKeys == 0 && roles == 0
+}
+
+// staleness returns the age of the older resource.
+func (v *instance) staleness(ctx context.Context, t *testing.T) float64 {
+	t.Helper()
+	const name = "apikey_verifier_index_staleness_seconds"
+
+	return max(v.metric(ctx, t, name+`{resource="apikeys"}`), v.metric(ctx, t, name+`{resource="apikeyroles"}`))
 }
