@@ -18,7 +18,6 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/server"
-	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // The rows of the contract: what a client sends, and what it is told. Each is asked over every interface.
