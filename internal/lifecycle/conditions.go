@@ -194,6 +194,9 @@ func failing(s *v1alpha1.APIKeyStatus) bool {
 func notReady(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now time.Time) conditionWriter {
 	w := writerFor(s, o, now)
 	w.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
+	if w.refuseDisputed(o) { // setting Active to True first would move its lastTransitionTime at each attempt
+		return w
+	}
 	switch s.Phase {
 	case v1alpha1.PhaseActive:
 		w.set(v1alpha1.ConditionActive, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
@@ -206,7 +209,6 @@ func notReady(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now 
 	default:
 		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
 	}
-	w.refuseDisputed(o)
 
 	return w
 }

@@ -43,11 +43,14 @@ func (w conditionWriter) setDisputed(o Observed) {
 	w.set(v1alpha1.ConditionDisputed, metav1.ConditionTrue, v1alpha1.ReasonDisputed, message)
 }
 
-// refuseDisputed sets Active to False where verifiers refuse the active key because it is disputed.
-func (w conditionWriter) refuseDisputed(o Observed) {
-	if w.status.Phase == v1alpha1.PhaseActive && o.Disputes.concern(activeRecord(w.status.Keys)) {
-		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonDisputed, disputeMessage(o, w.status.Keys))
+// refuseDisputed sets Active to False if verifiers refuse the active key because it is disputed. It reports whether they do.
+func (w conditionWriter) refuseDisputed(o Observed) bool {
+	if w.status.Phase != v1alpha1.PhaseActive || !o.Disputes.concern(activeRecord(w.status.Keys)) {
+		return false
 	}
+	w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonDisputed, disputeMessage(o, w.status.Keys))
+
+	return true
 }
 
 // reportsDispute says whether a dispute is the reason why Ready is not True. Such an APIKey has nothing to do with its Secret.

@@ -85,6 +85,19 @@ func TestAnotherProblemDoesNotHideThatTheKeyIsRefused(t *testing.T) {
 		"Ready=True Minted", "Reconciling=True Rotating", "Active=False Disputed", "Disputed=True Disputed")
 }
 
+func TestAnotherProblemOfADisputedKeyIsWrittenOnce(t *testing.T) {
+	o := lifecycle.Observed{
+		APIKey: settled(), Secret: lifecycle.Secret{State: lifecycle.SecretForeign, OurType: true, Ref: ref, Digest: "active"},
+		Disputes: lifecycle.Disputes{"active": {rival("storefront", "copy")}},
+	}
+	first := lifecycle.Blocked(o, v1alpha1.ReasonSecretConflict, "in the way", now)
+	expectConditions(t, first, "Ready=False SecretConflict", "Stalled=True SecretConflict", "Active=False Disputed", "Disputed=True Disputed")
+	o.APIKey.Status = first
+	if diff := cmp.Diff(first, lifecycle.Blocked(o, v1alpha1.ReasonSecretConflict, "in the way", now.Add(time.Minute))); diff != "" {
+		t.Errorf("the next attempt writes another status (-first +second):\n%s", diff)
+	}
+}
+
 func TestARotationEndsADispute(t *testing.T) {
 	for value, want := range map[string][]string{
 		"leak,overlap=0s": {"Ready=True Minted", "Active=True Minted"},

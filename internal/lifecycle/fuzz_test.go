@@ -62,6 +62,7 @@ func FuzzDecide(f *testing.F) {
 		}, Policies: policies}
 		if flag {
 			o.Unguarded = []string{"a guardrail is missing"}
+			o.Disputes = lifecycle.Disputes{digest: {{Namespace: "storefront", Name: previous}}, "active": {{Namespace: previous, Name: "copy"}}}
 		}
 		before, rulesBefore := apikey.DeepCopy(), slices.Clone(policies)
 		_, over := lifecycle.Ended(o, moment)
