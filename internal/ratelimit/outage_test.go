@@ -15,6 +15,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // bound is the longest that a request may take here. The time-out is shorter; a busy machine is not what is tested.
@@ -374,11 +375,9 @@ func listen(t *testing.T) net.Listener {
 	return listener
 }
 
-// closed is an address where nobody listens.
+// closed returns an address on loopback that no server listens on yet. It is held for the test.
 func closed(t *testing.T) string {
 	t.Helper()
-	listener := listen(t)
-	_ = listener.Close() // so that its port is free
 
-	return listener.Addr().String()
+	return testkit.FreeAddress(t)
 }
