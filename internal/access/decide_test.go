@@ -76,13 +76,15 @@ func TestDecide(t *testing.T) {
 		"a key at the second of its expiry":               {nil, func(g *access.Grant) { g.Subject.ExpiresAt = noon.Unix() }, access.Expired},
 		"a key in the second before its expiry":           {nil, func(g *access.Grant) { g.Subject.ExpiresAt = noon.Unix() + 1 }, access.Allowed},
 		"a suspended key":                                 {nil, func(g *access.Grant) { g.Subject.Suspended = true }, access.Suspended},
-		"a suspended key of another environment":          {nil, func(g *access.Grant) { g.Subject.Suspended, g.Subject.Environment = true, "Staging" }, access.Suspended},
-		"an old key at the end of its overlap":            {nil, func(g *access.Grant) { g.NotAfter = noon.Unix() }, access.Expired},
-		"an old key during its overlap":                   {nil, func(g *access.Grant) { g.NotAfter = noon.Unix() + 1 }, access.Allowed},
-		"an old key as far ahead as may be":               {nil, func(g *access.Grant) { g.NotAfter = noon.Add(v1alpha1.MaxNotAfter).Unix() }, access.Allowed},
-		"an old key further ahead than that":              {nil, func(g *access.Grant) { g.NotAfter = noon.Add(v1alpha1.MaxNotAfter).Unix() + 1 }, access.Expired},
-		"an old key until the year 2999":                  {nil, func(g *access.Grant) { g.NotAfter = 32503679999 }, access.Expired},
-		"a key that has no end":                           {nil, func(g *access.Grant) { g.NotAfter = 0 }, access.Expired},
+		"a suspended key of another environment": {nil, func(g *access.Grant) {
+			g.Subject.Suspended, g.Subject.Environment = true, "Staging"
+		}, access.Suspended},
+		"an old key at the end of its overlap": {nil, func(g *access.Grant) { g.NotAfter = noon.Unix() }, access.Expired},
+		"an old key during its overlap":        {nil, func(g *access.Grant) { g.NotAfter = noon.Unix() + 1 }, access.Allowed},
+		"an old key as far ahead as may be":    {nil, func(g *access.Grant) { g.NotAfter = noon.Add(v1alpha1.MaxNotAfter).Unix() }, access.Allowed},
+		"an old key further ahead than that":   {nil, func(g *access.Grant) { g.NotAfter = noon.Add(v1alpha1.MaxNotAfter).Unix() + 1 }, access.Expired},
+		"an old key until the year 2999":       {nil, func(g *access.Grant) { g.NotAfter = 32503679999 }, access.Expired},
+		"a key that has no end":                {nil, func(g *access.Grant) { g.NotAfter = 0 }, access.Expired},
 
 		"a key of another environment": {func(r *access.Request) { r.Environment = v1alpha1.EnvironmentStaging }, nil, access.WrongEnvironment},
 		"a key without an environment": {nil, func(g *access.Grant) { g.Subject.Environment = "" }, access.WrongEnvironment},

@@ -19,6 +19,17 @@
 // cache lines. The other strings of a key are one allocation, and its customers one string, so a garbage collection follows fewer
 // pointers. The value of x-apikey-permissions is built once for all keys with the same rights, until one of their roles changes.
 //
+// BenchmarkFind compares the table with two maps: look-ups of random keys from every processor, and the memory per key beside the record
+// itself. The lowest time of 11 runs, on 2 shared cores of an AMD EPYC with Go 1.26 (2026-11-26); other work made single runs up to
+// five times slower:
+//
+//	              1,000 keys       100,000 keys      1,000,000 keys
+//	table       32 ns,  33 B      317 ns,  42 B       439 ns,  34 B
+//	xsync.Map   55 ns,  82 B      303 ns,  71 B       790 ns,  82 B
+//	sync.Map    68 ns, 137 B     1003 ns, 142 B      1230 ns, 138 B
+//
+// A map would be simpler, and would replace the table if it were within 10 % everywhere. xsync.Map is at 100,000 keys only.
+//
 // # Disputed digests
 //
 // The same digest on two APIKeys means that a status was copied. The verifier cannot tell which APIKey owns the digest, so it refuses

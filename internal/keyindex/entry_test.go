@@ -126,8 +126,11 @@ func TestLimitsThatMakeNoSense(t *testing.T) {
 		"no requests":              {&v1alpha1.RateLimit{Per: "1s"}, access.Limit{Requests: 1, Burst: 1, Per: time.Second}},
 		"a period below a second":  {&v1alpha1.RateLimit{Requests: 5, Per: "10ms"}, access.Limit{Requests: 5, Burst: 5, Per: 24 * time.Hour}},
 		"a period above a day":     {&v1alpha1.RateLimit{Requests: 5, Per: "25h"}, access.Limit{Requests: 5, Burst: 5, Per: 24 * time.Hour}},
-		"too many requests":        {&v1alpha1.RateLimit{Requests: 2_000_000, Burst: 3_000_000, Per: "1s"}, access.Limit{Requests: 1_000_000, Burst: 1_000_000, Per: time.Second}},
-		"fewer than no requests":   {&v1alpha1.RateLimit{Requests: -5, Per: "1s"}, access.Limit{Requests: 1, Burst: 1, Per: time.Second}},
+		"too many requests": {
+			&v1alpha1.RateLimit{Requests: 2_000_000, Burst: 3_000_000, Per: "1s"},
+			access.Limit{Requests: 1_000_000, Burst: 1_000_000, Per: time.Second},
+		},
+		"fewer than no requests": {&v1alpha1.RateLimit{Requests: -5, Per: "1s"}, access.Limit{Requests: 1, Burst: 1, Per: time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			index := newIndex(t)

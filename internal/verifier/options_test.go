@@ -17,10 +17,12 @@ func TestParseRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an unknown flag":                    {[]string{"--no-such-flag"}, "not defined: -no-such-flag"},
-		"an argument":                        {[]string{"start"}, `argument "start": there are only flags`},
-		"gRPC in plaintext for everyone":     {[]string{"--grpc-bind-address=:9001"}, "--grpc-bind-address=:9001: API keys would cross the network in plaintext"},
-		"HTTP in plaintext for everyone":     {[]string{"--http-bind-address=0.0.0.0:9002"}, "--http-bind-address=0.0.0.0:9002: API keys would cross the network in plaintext"},
+		"an unknown flag":                {[]string{"--no-such-flag"}, "not defined: -no-such-flag"},
+		"an argument":                    {[]string{"start"}, `argument "start": there are only flags`},
+		"gRPC in plaintext for everyone": {[]string{"--grpc-bind-address=:9001"}, "--grpc-bind-address=:9001: API keys would cross the network in plaintext"},
+		"HTTP in plaintext for everyone": {
+			[]string{"--http-bind-address=0.0.0.0:9002"}, "--http-bind-address=0.0.0.0:9002: API keys would cross the network in plaintext",
+		},
 		"plaintext at an address of the LAN": {[]string{"--http-bind-address=192.168.1.1:9002"}, "set --tls-cert-dir"},
 		"plaintext at a name":                {[]string{"--http-bind-address=example.com:9002"}, "set --tls-cert-dir"},
 		"an address without a port":          {[]string{"--http-bind-address=127.0.0.1"}, "must be host:port"},

@@ -14,9 +14,6 @@ import (
 
 // TestStaleness runs verifiers with every configuration of --max-staleness while etcd hangs and while the API server is unreachable.
 // The API server goes on answering watches from its cache while etcd hangs, bookmarks included.
-//
-// Mutants that were run by hand and fail it: watch_up is set when a watch opens and not by reads; the reads without a time-out;
-// the reads with resourceVersion=0; MaxStaleness is not passed on; --stale-action is not passed on; a stale verifier is not ready.
 func TestStaleness(t *testing.T) {
 	plane := testkit.StartFor(t, testkit.Options{})
 	plane.RunOperatorFor(t)
