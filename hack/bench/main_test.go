@@ -8,10 +8,14 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
@@ -162,5 +166,24 @@ func TestInterruptionLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			testkit.StartSession(t, os.Args[0], []string{"mint"}, asBench+"=1").Interrupt(interruption)
 		})
+	}
+}
+
+func TestMemoryLimitIsThatOfTheDeployment(t *testing.T) {
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := os.ReadFile(filepath.Join(root, "config", "verifier", "verifier.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`limits:\s+memory: (\S+)`).FindSubmatch(manifest)
+	if found == nil {
+		t.Fatal("the manifest has no memory limit")
+	}
+	limit, err := resource.ParseQuantity(string(found[1]))
+	if err != nil || limit.Value() != memoryLimit {
+		t.Errorf("the limit in the manifest is %s, %v; want %d", found[1], err, memoryLimit)
 	}
 }

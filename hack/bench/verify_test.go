@@ -13,13 +13,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/apikey-operator/apikey-operator/internal/server"
@@ -238,24 +236,5 @@ func TestRoundsAreComparedForEachRequest(t *testing.T) {
 	}
 	if got := c.perRequest(loadRound.serverTime); got != 100 {
 		t.Errorf("CPU: %v µs a request, want 100", got)
-	}
-}
-
-func TestMemoryLimitIsThatOfTheDeployment(t *testing.T) {
-	root, err := testkit.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := os.ReadFile(filepath.Join(root, "config", "verifier", "verifier.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(`limits:\s+memory: (\S+)`).FindSubmatch(manifest)
-	if found == nil {
-		t.Fatal("the manifest has no memory limit")
-	}
-	limit, err := resource.ParseQuantity(string(found[1]))
-	if err != nil || limit.Value() != memoryLimit {
-		t.Errorf("the limit in the manifest is %s, %v; want %d", found[1], err, memoryLimit)
 	}
 }
