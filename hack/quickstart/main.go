@@ -221,7 +221,7 @@ func temporaryFolder() (string, error) {
 // checkPrograms returns an error if a program is missing.
 func checkPrograms(root string) error {
 	programs := []string{
-		"bin/manager", "bin/verifier", "bin/k8s/etcd", "bin/k8s/kube-apiserver", "bin/k8s/kube-controller-manager", "bin/k8s/kubectl",
+		"bin/manager", "bin/verifier", plugin, "bin/k8s/etcd", "bin/k8s/kube-apiserver", "bin/k8s/kube-controller-manager", "bin/k8s/kubectl",
 	}
 	for _, program := range programs {
 		if _, err := os.Stat(filepath.Join(root, program)); err != nil {

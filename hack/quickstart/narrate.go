@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -72,9 +73,10 @@ func (n narrator) farewell(s *setup) {
 	n.heading("Your turn", "all this stays up until you press Ctrl-C; then it is gone without a trace")
 	n.output("In another terminal, in " + s.cluster.root + ":")
 	n.print("\n")
-	n.output(strings.Join([]string{
+	n.output(strings.Join(slices.Concat([]string{
 		"export KUBECONFIG=" + s.cluster.kubeconfig,
 		"export KUBECACHEDIR=" + s.cluster.kubectl.cache,
+	}, suggestionLines(), []string{
 		kubectl + " get " + resource + " --all-namespaces -o wide",
 		kubectl + " describe " + resource + " " + overlapping().Name + " -n " + namespace,
 		kubectl + " explain " + resource + ".spec",
@@ -84,7 +86,7 @@ func (n narrator) farewell(s *setup) {
 		"",
 		"tail -f " + s.operator.Log + "  # the operator's log",
 		"tail -f " + s.verifier.Log + "  # the verifier's log: each request, and why it was refused",
-	}, "\n"))
+	}), "\n"))
 	n.print("\n")
 }
 

@@ -62,6 +62,9 @@ func tour(ctx context.Context, say narrator, s *setup) error {
 			return fmt.Errorf("step %d/%d, %s, did not hold: %w", i+1, len(all), s.name, err)
 		}
 	}
+	if err := g.trySuggestions(ctx, s.cluster.root); err != nil {
+		return err
+	}
 	g.heading("Done", fmt.Sprintf("all %d steps held, in %s", len(all), elapsed(started)))
 
 	return nil

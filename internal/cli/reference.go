@@ -47,3 +47,16 @@ func trimLines(text string) string {
 
 	return strings.Join(lines, "\n")
 }
+
+// Examples returns the examples of --help, by command.
+func Examples() map[string]string {
+	root := newRoot(newSession(Environment{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}))
+	examples := map[string]string{}
+	for _, command := range root.Commands() {
+		if command.IsAvailableCommand() {
+			examples[command.Name()] = command.Example
+		}
+	}
+
+	return examples
+}

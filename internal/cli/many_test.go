@@ -1,0 +1,105 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+// many is how many APIKeys are listed.
+const many = 10_000
+
+// TestListMany lists 10,000 APIKeys in a process of its own: the first rows come before the last page is read, and the memory does not
+// grow with the list. No operator runs, so the APIKeys are Pending.
+func TestListMany(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it creates 10,000 APIKeys")
+	}
+	plane := testkit.StartFor(t, testkit.Options{})
+	admin, err := plane.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := range many {
+		group.Go(func() error {
+			return admin.Create(t.Context(), &v1alpha1.APIKey{
+				ObjectMeta: objectMeta("default", fmt.Sprintf("key-%05d", i)),
+				Spec: v1alpha1.APIKeySpec{
+					DisplayName: "One of many", Environment: v1alpha1.EnvironmentDevelopment, Permissions: []v1alpha1.Permission{"customers:read", "orders:read"},
+				},
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "kubectl-apikey")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/kubectl-apikey")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	kubeconfig, err := plane.Kubeconfig("reader", "system:masters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := exec.CommandContext(t.Context(), program, "list", "--kubeconfig", kubeconfig)
+	list.Env = append(os.Environ(), "GOGC=100")
+	out := &timed{started: time.Now()}
+	list.Stdout, list.Stderr = out, os.Stderr
+	if err := list.Run(); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(out.started)
+	if got := out.lines.Load(); got != many+1 {
+		t.Errorf("%d lines, want %d and a header", got, many)
+	}
+	usage, ok := list.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		t.Skip("this system does not tell what a process has used")
+	}
+	t.Logf("first rows after %s, all after %s, at most %d MiB", out.first, took, usage.Maxrss>>10)
+	if out.first > took/2 {
+		t.Errorf("the first rows came after %s of %s", out.first, took)
+	}
+	if usage.Maxrss>>10 > 150 {
+		t.Errorf("it took %d MiB", usage.Maxrss>>10)
+	}
+}
+
+// timed counts lines, and notes when the first ones came.
+type timed struct {
+	started time.Time
+	first   time.Duration
+	lines   atomic.Int64
+}
+
+// Write implements io.Writer.
+func (w *timed) Write(p []byte) (int, error) {
+	if w.first == 0 {
+		w.first = time.Since(w.started)
+	}
+	w.lines.Add(int64(bytes.Count(p, []byte("\n"))))
+
+	return len(p), nil
+}
