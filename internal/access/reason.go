@@ -65,9 +65,11 @@ func (r Reason) meaning() meaning {
 	}
 
 	return [Reasons]meaning{
-		Unknown:       {"unknown", 401, "This API key is not known here. It may have been replaced or deleted."},
-		Disputed:      {"disputed", 401, "Two APIKeys claim this API key, so it is refused. The administrator of the cluster has to find out which one copied it."},
-		Stale:         {"stale", 503, "What the verifier knows about API keys may be out of date, so the request is refused. Retry after the time in Retry-After."},
+		Unknown: {"unknown", 401, "This API key is not known here. It may have been replaced or deleted."},
+		Disputed: {"disputed", 401,
+			"Two APIKeys claim this API key, so it is refused. The administrator of the cluster has to find out which one copied it."},
+		Stale: {"stale", 503,
+			"What the verifier knows about API keys may be out of date, so the request is refused. Retry after the time in Retry-After."},
 		Misconfigured: {"misconfigured", 500, "The gateway does not say correctly what this endpoint needs. The verifier's log has the details."},
 		Missing:       {"missing", 401, "No API key was sent. Send it as 'Authorization: Bearer <key>' or as 'X-API-Key: <key>'."},
 		Ambiguous:     {"ambiguous", 401, "More than one credential was sent. Send one API key, in one header, once."},

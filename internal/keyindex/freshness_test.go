@@ -179,7 +179,7 @@ func TestFreshnessNeverSaysTooMuch(t *testing.T) {
 				if pending == nil {
 					pending = new(f.begin(now))
 				} else {
-					f.answer(*pending, uint64(len(changes))) //nolint:gosec // G115: small
+					f.answer(*pending, uint64(len(changes)))
 					pending = nil
 				}
 			case 3:
@@ -197,8 +197,8 @@ func TestFreshnessNeverSaysTooMuch(t *testing.T) {
 			}
 		}
 		reached = len(changes)
-		f.answer(f.begin(second(3_000)), uint64(reached)) //nolint:gosec // G115: small
-		f.deliver(uint64(reached))                        //nolint:gosec // G115: small
+		f.answer(f.begin(second(3_000)), uint64(reached))
+		f.deliver(uint64(reached))
 		if !f.completeAsOf.Equal(second(3_000)) {
 			t.Fatalf("seed %d: everything was delivered and confirmed, and it is complete as of %s", seed, f.completeAsOf)
 		}
@@ -241,7 +241,9 @@ func TestCadence(t *testing.T) {
 }
 
 func TestParseVersion(t *testing.T) {
-	for text, ok := range map[string]bool{"1": true, "18446744073709551615": true, "": false, "0": false, "-1": false, "x": false, "18446744073709551616": false} {
+	for text, ok := range map[string]bool{
+		"1": true, "18446744073709551615": true, "": false, "0": false, "-1": false, "x": false, "18446744073709551616": false,
+	} {
 		if _, err := parseVersion(text); (err == nil) != ok {
 			t.Errorf("%q: %v", text, err)
 		}

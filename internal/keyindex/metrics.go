@@ -26,7 +26,7 @@ func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size
 			Help: "When the API server last delivered an event or a bookmark. It does so from its cache also while etcd hangs: see staleness_seconds.",
 		}),
 		disputed: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: prefix + "disputed_keys", Help: "Keys that are refused because more than one APIKey has a record of them. Above 0: a status was forged.",
+			Name: prefix + "disputed_keys", Help: "Keys that are refused because several APIKeys have a record of them. Above 0: a status was forged.",
 		}),
 	}
 	count := prometheus.NewGaugeFunc(prometheus.GaugeOpts{

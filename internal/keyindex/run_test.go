@@ -156,7 +156,7 @@ func TestIndexFollowsTheCluster(t *testing.T) {
 		g.Eventually(f.reason("credential-3", "")).Should(Equal("disputed"))
 		g.Eventually(func() error { // the key is refused first, and then it is told
 			return testutil.GatherAndCompare(f.registry, strings.NewReader(`
-				# HELP apikey_verifier_index_disputed_keys Keys that are refused because more than one APIKey has a record of them. Above 0: a status was forged.
+				# HELP apikey_verifier_index_disputed_keys Keys that are refused because several APIKeys have a record of them. Above 0: a status was forged.
 				# TYPE apikey_verifier_index_disputed_keys gauge
 				apikey_verifier_index_disputed_keys 1
 			`), "apikey_verifier_index_disputed_keys")

@@ -29,7 +29,7 @@ const (
 )
 
 // resources are all of them.
-func resources() [2]string { return [...]string{apiKeysResource, rolesResource} }
+func resources() []string { return []string{apiKeysResource, rolesResource} }
 
 // Waits before a watch that has failed is opened again. Jitter makes each up to half longer, so after an outage a revocation
 // can be 7.5 seconds late. client-go's own longest wait is 30 seconds.

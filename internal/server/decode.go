@@ -53,9 +53,9 @@ func unescape(escape string) string {
 	case err != nil:
 		return escape
 	case len(digits) == 4:
-		return string(rune(number)) //nolint:gosec // G115: four digits
+		return string(rune(number))
 	default:
-		return string([]byte{byte(number)})
+		return string([]byte{byte(number)}) //nolint:gosec // G115: two digits, or three of which the first is at most 3
 	}
 }
 

@@ -93,7 +93,7 @@ func (o only) Find(digest keys.Digest) *access.Grant {
 // Staleness implements server.Index.
 func (only) Staleness(time.Time) time.Duration { return 0 }
 
-// unlimited is a limiter that has room for everything.
+// unlimited is a limiter that grants every request.
 type unlimited struct{}
 
 // Take implements server.Limiter.

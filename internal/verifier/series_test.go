@@ -47,7 +47,9 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 				"apikey_verifier_decisions_total":         decisions,
 				"apikey_verifier_index_staleness_seconds": testkit.AllSeries(map[string][]string{"resource": {"apikeys", "apikeyroles"}}),
 				"apikey_verifier_index_watch_up":          testkit.AllSeries(map[string][]string{"resource": {"apikeys", "apikeyroles"}}),
-				"apikey_verifier_last_used_writes_total":  testkit.AllSeries(map[string][]string{"result": {"written", "refused", "gone", "forbidden", "failed"}}),
+				"apikey_verifier_last_used_writes_total": testkit.AllSeries(map[string][]string{
+					"result": {"written", "refused", "gone", "forbidden", "failed"},
+				}),
 			})
 			if err != nil {
 				t.Fatal(err)

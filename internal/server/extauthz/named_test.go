@@ -34,7 +34,8 @@ func TestNamedHeaderIsRemoved(t *testing.T) {
 		"any of a list of headers": {"", map[string]string{"api-key": key}, append(all, server.LookAlikes("api-key")...)},
 		"a named one of a list": {"api-key",
 			map[string]string{"api-key": key, "authorization": "Basic dTpw"}, append([]string{"api-key"}, server.LookAlikes("api-key")...)},
-		"a named one that has no dashes": {"authorization", map[string]string{"authorization": "bearer " + key, "api-key": "theirs"}, []string{"authorization"}},
+		"a named one that has no dashes": {"authorization",
+			map[string]string{"authorization": "bearer " + key, "api-key": "theirs"}, []string{"authorization"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			needs := map[string]string{"environment": "Production", "identity": "id"}

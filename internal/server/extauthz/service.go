@@ -33,12 +33,9 @@ func (s *Server) Register(to grpc.ServiceRegistrar) {
 
 // handle answers one call of Check, through the interceptors of the gRPC server.
 // The signature is that of grpc.MethodHandler.
-func (s *Server) handle(
-	_ any,
-	ctx context.Context,
-	decode func(any) error,
-	intercept grpc.UnaryServerInterceptor, //nolint:revive // context-as-argument: gRPC puts the service first
-) (any, error) {
+//
+//nolint:revive // context-as-argument: gRPC puts the service first
+func (s *Server) handle(_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 	q := &checkRequest{credentials: s.verifier.Credentials()}
 	if err := decode(q); err != nil {
 		return nil, err
