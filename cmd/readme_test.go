@@ -173,13 +173,13 @@ func documents() []string {
 func TestDocumentedTargets(t *testing.T) {
 	targets := map[string]bool{}
 	for _, found := range regexp.MustCompile(`(?m)^\.PHONY: (.*)$`).FindAllStringSubmatch(readDocument(t, "Makefile"), -1) {
-		for _, target := range strings.Fields(found[1]) {
+		for target := range strings.FieldsSeq(found[1]) {
 			targets[target] = true
 		}
 	}
 	for _, path := range documents() {
 		for _, found := range regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+(?: [a-z-]+)*)").FindAllStringSubmatch(readDocument(t, path), -1) {
-			for _, target := range strings.Fields(found[1]) {
+			for target := range strings.FieldsSeq(found[1]) {
 				if !targets[target] {
 					t.Errorf("%s: %q: the Makefile has no target %s", path, found[0], target)
 				}

@@ -36,15 +36,40 @@ func TestExplain(t *testing.T) {
 		code  int
 		says  []string
 	}{
-		"by name":                  {"", []string{"web", "--permission", "customers:read"}, cli.ExitDone, []string{"Answer: 200 allowed"}},
-		"by standard input":        {key + "\n", []string{"-", "--environment", "staging"}, cli.ExitDone, []string{"apikey explain/web", "Answer: 200 allowed"}},
-		"by file":                  {"", []string{"--key-file", file, "--environment", "Staging"}, cli.ExitDone, []string{"Answer: 200 allowed"}},
-		"in one namespace":         {"", []string{"web", "--here"}, cli.ExitDone, []string{"Answer: 200 allowed"}},
-		"another environment":      {"", []string{"web", "--environment", "Production"}, cli.ExitFindings, []string{"401 wrong_environment", "create web-production --environment Production"}},
-		"another permission":       {"", []string{"web", "--permission", "orders:read"}, cli.ExitFindings, []string{"403 permission_denied", `{"spec":{"permissions":["customers:read","orders:read"]}}`}},
-		"another customer":         {"", []string{"web", "--customer", "globex"}, cli.ExitFindings, []string{"403 customer_denied", `{"spec":{"customers":["acme","globex"]}}`}},
-		"nothing sent":             {"", []string{"-", "--environment", "Staging"}, cli.ExitFindings, []string{"401 missing"}},
-		"a key of another place":   {testkit.ForeignKey(), []string{"-", "--environment", "Production"}, cli.ExitFindings, []string{"401 unknown", "belongs to another cluster"}},
+		"by name": {"", []string{"web", "--permission", "customers:read"}, cli.ExitDone, []string{"Answer: 200 allowed"}},
+		"by standard input": {
+			key + "\n",
+			[]string{"-", "--environment", "staging"},
+			cli.ExitDone,
+			[]string{"apikey explain/web", "Answer: 200 allowed"},
+		},
+		"by file":          {"", []string{"--key-file", file, "--environment", "Staging"}, cli.ExitDone, []string{"Answer: 200 allowed"}},
+		"in one namespace": {"", []string{"web", "--here"}, cli.ExitDone, []string{"Answer: 200 allowed"}},
+		"another environment": {
+			"",
+			[]string{"web", "--environment", "Production"},
+			cli.ExitFindings,
+			[]string{"401 wrong_environment", "create web-production --environment Production"},
+		},
+		"another permission": {
+			"",
+			[]string{"web", "--permission", "orders:read"},
+			cli.ExitFindings,
+			[]string{"403 permission_denied", `{"spec":{"permissions":["customers:read","orders:read"]}}`},
+		},
+		"another customer": {
+			"",
+			[]string{"web", "--customer", "globex"},
+			cli.ExitFindings,
+			[]string{"403 customer_denied", `{"spec":{"customers":["acme","globex"]}}`},
+		},
+		"nothing sent": {"", []string{"-", "--environment", "Staging"}, cli.ExitFindings, []string{"401 missing"}},
+		"a key of another place": {
+			testkit.ForeignKey(),
+			[]string{"-", "--environment", "Production"},
+			cli.ExitFindings,
+			[]string{"401 unknown", "belongs to another cluster"},
+		},
 		"a mistyped key":           {key[:len(key)-1], []string{"-", "--environment", "Staging"}, cli.ExitFindings, []string{"401 malformed"}},
 		"no environment":           {key, []string{"-"}, cli.ExitFindings, []string{"500 misconfigured"}},
 		"an APIKey that is absent": {"", []string{"absent"}, cli.ExitNotFound, []string{"not found"}},
@@ -161,7 +186,10 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := p.must("describe", "web")
-	for _, says := range []string{"The Web", "key " + apikey.Status.Keys[0].ID + " minted", "APIKeyPolicy describe-only", `a\u001b[2Jb\u000aStatus: fine`, "You have all that this key needs", "expiry"} {
+	for _, says := range []string{
+		"The Web", "key " + apikey.Status.Keys[0].ID + " minted", "APIKeyPolicy describe-only", `a\u001b[2Jb\u000aStatus: fine`,
+		"You have all that this key needs", "expiry",
+	} {
 		if !strings.Contains(out, says) {
 			t.Errorf("does not say %q", says)
 		}
@@ -172,13 +200,17 @@ func TestDescribe(t *testing.T) {
 	user := p.newUser("describer", parseRule(t, `{apiGroups: ["apikey-operator.io"], resources: [apikeys], verbs: [get]}`))
 	p.allow("granter", parseRule(t, `{apiGroups: ["apikey-operator.io"], resources: [permissions], resourceNames: ["customers:read"], verbs: [grant]}`))
 	r := user.run("describe", "web")
-	for _, says := range []string{"You lack grant on permissions/customers:read", "may not see who has it", "Events are left out", `verbs: ["list"]`, "You may not list APIKeyRole"} {
+	for _, says := range []string{
+		"You lack grant on permissions/customers:read", "may not see who has it", "Events are left out", `verbs: ["list"]`,
+		"You may not list APIKeyRole",
+	} {
 		if !strings.Contains(r.out, says) {
 			t.Errorf("a user with little rights is not told %q:\n%s%s", says, r.out, r.err)
 		}
 	}
 	p.allow("describer", parseRule(t, `{apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [list]}`))
-	if err := p.cluster.kubectl(t.Context(), "create", "clusterrolebinding", "describer-view", "--clusterrole=cluster-admin", "--user=describer-2"); err != nil {
+	binding := []string{"create", "clusterrolebinding", "describer-view", "--clusterrole=cluster-admin", "--user=describer-2"}
+	if err := p.cluster.kubectl(t.Context(), binding...); err != nil {
 		t.Fatal(err)
 	}
 	second := p.newUser("describer-2")

@@ -41,7 +41,9 @@ func TestListMany(t *testing.T) {
 			return admin.Create(t.Context(), &v1alpha1.APIKey{
 				ObjectMeta: objectMeta("default", fmt.Sprintf("key-%05d", i)),
 				Spec: v1alpha1.APIKeySpec{
-					DisplayName: "One of many", Environment: v1alpha1.EnvironmentDevelopment, Permissions: []v1alpha1.Permission{"customers:read", "orders:read"},
+					DisplayName: "One of many",
+					Environment: v1alpha1.EnvironmentDevelopment,
+					Permissions: []v1alpha1.Permission{"customers:read", "orders:read"},
 				},
 			})
 		})

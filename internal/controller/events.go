@@ -176,7 +176,9 @@ func endOfOld(before, after *v1alpha1.APIKey) string {
 func phaseEvents(from, to v1alpha1.Phase) []event {
 	switch to {
 	case v1alpha1.PhaseSuspended:
-		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonSuspended, action: actionAdmit, note: "The key is refused until spec.suspend is false"}}
+		return []event{
+			{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonSuspended, action: actionAdmit, note: "The key is refused until spec.suspend is false"},
+		}
 	case v1alpha1.PhaseActive:
 		if from == v1alpha1.PhaseSuspended {
 			return []event{{kind: corev1.EventTypeNormal, reason: eventResumed, action: actionAdmit, note: "The key is accepted again"}}

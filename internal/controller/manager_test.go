@@ -151,7 +151,8 @@ func (f *fixture) eventuallyHealthy(and ...func(*v1alpha1.APIKey) bool) {
 	GinkgoHelper()
 	Eventually(func() error {
 		apikey := f.key()
-		if apikey.Status.Phase != v1alpha1.PhaseActive || len(recordsIn(apikey, v1alpha1.KeyPending)) > 0 || apikey.Status.ObservedGeneration != apikey.Generation {
+		if apikey.Status.Phase != v1alpha1.PhaseActive || len(recordsIn(apikey, v1alpha1.KeyPending)) > 0 ||
+			apikey.Status.ObservedGeneration != apikey.Generation {
 			return fmt.Errorf("status is %+v", apikey.Status)
 		}
 		for _, holds := range and {
@@ -267,7 +268,8 @@ var _ = Describe("A running operator", Serial, func() {
 		later := &fixture{ctx: ctx, clock: f.clock, name: client.ObjectKey{Namespace: f.name.Namespace, Name: "later"}}
 		later.create()
 		later.eventuallyHealthy()
-		Eventually(func() error { return cached.Get(ctx, later.name, meta) }).WithTimeout(patience).Should(Succeed(), "the watch has come past the other Secret")
+		Eventually(func() error { return cached.Get(ctx, later.name, meta) }).WithTimeout(patience).
+			Should(Succeed(), "the watch has come past the other Secret")
 		Expect(cached.Get(ctx, client.ObjectKeyFromObject(other), meta)).NotTo(Succeed(), "Secrets of other types are not watched")
 	})
 })

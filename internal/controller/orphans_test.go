@@ -48,8 +48,14 @@ var _ = Describe("A Secret whose APIKey was deleted without it", Serial, func() 
 			f.eventuallyHealthy()
 		}
 		clone := &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: cloned.name.Namespace, Name: "clone", Annotations: cloned.secret().Annotations, Labels: cloned.secret().Labels},
-			Type:       v1alpha1.SecretType, Data: cloned.secret().Data,
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace:   cloned.name.Namespace,
+				Name:        "clone",
+				Annotations: cloned.secret().Annotations,
+				Labels:      cloned.secret().Labels,
+			},
+			Type: v1alpha1.SecretType,
+			Data: cloned.secret().Data,
 		}
 		Expect(admin.Create(ctx, clone)).To(Succeed())
 		letGo(ctx, kept.name) // its APIKey is there: a conflict, and the key works on

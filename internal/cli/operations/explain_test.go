@@ -121,10 +121,19 @@ func newRandomFleet(t *testing.T, random *rand.Rand) *randomFleet {
 	at := func() *metav1.Time { return &metav1.Time{Time: now.Add(time.Duration(random.IntN(7)-2) * time.Hour)} }
 	for i := range 20 {
 		apikey := v1alpha1.APIKey{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("key-", i), UID: types.UID(fmt.Sprint("uid-", i)), CreationTimestamp: metav1.NewTime(now.Add(-time.Hour))},
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace:         "default",
+				Name:              fmt.Sprint("key-", i),
+				UID:               types.UID(fmt.Sprint("uid-", i)),
+				CreationTimestamp: metav1.NewTime(now.Add(-time.Hour)),
+			},
 			Spec: v1alpha1.APIKeySpec{
-				Environment: environments[random.IntN(3)], Permissions: some(random, permissions), Roles: some(random, roles), Customers: some(random, customers),
-				Suspend: random.IntN(6) == 0, Revoked: random.IntN(10) == 0,
+				Environment: environments[random.IntN(3)],
+				Permissions: some(random, permissions),
+				Roles:       some(random, roles),
+				Customers:   some(random, customers),
+				Suspend:     random.IntN(6) == 0,
+				Revoked:     random.IntN(10) == 0,
 			},
 		}
 		switch random.IntN(5) {
