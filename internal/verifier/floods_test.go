@@ -5,6 +5,7 @@ package verifier_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -48,7 +49,7 @@ func TestFloods(t *testing.T) {
 	}
 	_, key := mintKey(t, admin, "legitimate")
 	program := filepath.Join(t.TempDir(), "verifier")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/verifier").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for name, attack := range map[string]func(t *testing.T, v *victim){
@@ -205,14 +206,23 @@ func write(connection net.Conn, text string) { _, _ = io.WriteString(connection,
 func unfinishedHeaders(t *testing.T, v *victim) { floodWithHeaders(t, v.http) }
 
 func unfinishedHeadersToObservers(t *testing.T, v *victim) {
-	floodWithHeaders(t, v.metrics)
+	floodWithHeaders(t, v.metrics, overTLS)
 	floodWithHeaders(t, v.probes)
 	eventually(t, "still ready", v.ready)
 }
 
-func floodWithHeaders(t *testing.T, address string) {
+// overTLS makes the connection of an attacker one with TLS. It does the handshake with the first byte that is written.
+func overTLS(connection net.Conn) net.Conn {
+	return tls.Client(connection, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // an attacker does not care who answers
+}
+
+// floodWithHeaders sends headers without an end over many connections, which are wrapped first.
+func floodWithHeaders(t *testing.T, address string, wrap ...func(net.Conn) net.Conn) {
 	header := "X-Filler: " + strings.Repeat("a", 1000) + "\r\n"
 	attackers(t, 450, func(connection net.Conn) {
+		for _, w := range wrap {
+			connection = w(connection)
+		}
 		write(connection, "GET /verify HTTP/1.1\r\nHost: v\r\n")
 		for range 1000 {
 			if _, err := io.WriteString(connection, header); err != nil {
