@@ -61,6 +61,7 @@ func (b *gatewayBench) withGateway(ctx context.Context, g gatewaySample, to upst
 	if err != nil {
 		return err
 	}
+	//nolint:gosec // G703: a folder of this program
 	if err := os.WriteFile(filepath.Join(folder, "ca.crt"), ca, 0o600); err != nil {
 		return err
 	}

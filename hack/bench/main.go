@@ -44,7 +44,7 @@ func main() {
 // dispatch runs the benchmark that the arguments name and returns the exit code. A benchmark ends in order when ctx ends, and at once when
 // hurry is closed.
 func dispatch(ctx context.Context, hurry <-chan struct{}, args []string, stdout, stderr io.Writer) int {
-	root := newRoot(hurry)
+	root := newRoot(hurry) //nolint:contextcheck // cobra hands the context of ExecuteContextC to the benchmark
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
