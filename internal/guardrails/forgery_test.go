@@ -58,8 +58,8 @@ var _ = Describe("The status of an APIKey", func() {
 			asMaster("system:serviceaccount:kube-system:default"),
 		} {
 			Expect(refusalOf(c.Status().Update(ctx, forged.DeepCopy()))).To(MatchRegexp(
-				`^\S+ may not write the status of an APIKey in namespace "` + apikey.Namespace + `": verifiers believe the digests that stand there, so only ` +
-					operatorUser + ` and, for lastUsedAt, ` + verifierUser + ` may\.$`))
+				`^\S+ may not write the status of an APIKey in namespace "` + apikey.Namespace + `": verifiers trust its digests, so only ` +
+					operatorUser + ` may write it, and ` + verifierUser + ` may write lastUsedAt\.$`))
 			Expect(refusalOf(c.Status().Patch(ctx, forged.DeepCopy(), client.MergeFrom(apikey)))).To(ContainSubstring("may not write the status"))
 			active := client.RawPatch(types.JSONPatchType, []byte(`[{"op":"add","path":"/status/phase","value":"Active"}]`))
 			Expect(refusalOf(c.Status().Patch(ctx, apikey.DeepCopy(), active))).To(ContainSubstring("may not write the status"))
@@ -104,7 +104,7 @@ var _ = Describe("The status of an APIKey", func() {
 				Expect(err).NotTo(HaveOccurred(), name)
 			} else {
 				Expect(refusalOf(err)).
-					To(Equal(verifierUser+" may write nothing but lastUsedAt in the status of an APIKey: the rest is for "+operatorUser+"."), name)
+					To(Equal(verifierUser+" may write only lastUsedAt in the status of an APIKey: the other fields are reserved for "+operatorUser+"."), name)
 			}
 		}
 	})
@@ -151,7 +151,7 @@ var _ = Describe("The Secret of an APIKey", func() {
 			asMaster("system:serviceaccount:" + apikey.Namespace + ":apikey-operator-controller-manager"),
 		} {
 			Expect(refusalOf(c.Create(ctx, itsSecret()))).To(MatchRegexp(
-				`^\S+ may not make or change a Secret of an APIKey in namespace "` + apikey.Namespace + `": only ` + operatorUser +
+				`^\S+ may not create or change a Secret of an APIKey in namespace "` + apikey.Namespace + `": only ` + operatorUser +
 					` may\. To put labels or annotations on it, set spec\.secret\.labels or spec\.secret\.annotations of its APIKey\.` +
 					` To replace the key, delete the Secret or set the annotation apikey-operator.io/rotate on its APIKey\. A copy elsewhere is allowed ` +
 					`without owner references\.$`))
@@ -195,7 +195,7 @@ var _ = Describe("The Secret of an APIKey", func() {
 		} {
 			changed := secret.DeepCopy()
 			change(changed)
-			Expect(refusalOf(admin.Update(ctx, changed.DeepCopy(), client.DryRunAll))).To(ContainSubstring("may not make or change"), name)
+			Expect(refusalOf(admin.Update(ctx, changed.DeepCopy(), client.DryRunAll))).To(ContainSubstring("may not create or change"), name)
 			Expect(as(operatorUser).Update(ctx, changed, client.DryRunAll)).To(Succeed(), name)
 		}
 	})
@@ -227,15 +227,15 @@ var _ = Describe("The Secret of an APIKey", func() {
 		adopted := clone.DeepCopy()
 		adopted.OwnerReferences = []metav1.OwnerReference{controllerRef(waiting)}
 		for _, user := range append(systemControllers(), "root") {
-			Expect(refusalOf(asMaster(user).Update(ctx, adopted.DeepCopy()))).To(ContainSubstring("may not make or change"), user)
-			Expect(refusalOf(asMaster(user).Patch(ctx, adopted.DeepCopy(), client.MergeFrom(clone)))).To(ContainSubstring("may not make or change"), user)
+			Expect(refusalOf(asMaster(user).Update(ctx, adopted.DeepCopy()))).To(ContainSubstring("may not create or change"), user)
+			Expect(refusalOf(asMaster(user).Patch(ctx, adopted.DeepCopy(), client.MergeFrom(clone)))).To(ContainSubstring("may not create or change"), user)
 		}
 		By("putting the copy in the place of the Secret")
 		secret := itsSecret()
 		secret.Finalizers = nil
 		Expect(as(operatorUser).Create(ctx, secret)).To(Succeed())
 		Expect(mirror.Delete(ctx, secret)).To(Succeed())
-		Expect(refusalOf(mirror.Create(ctx, itsSecret()))).To(ContainSubstring("may not make or change"))
+		Expect(refusalOf(mirror.Create(ctx, itsSecret()))).To(ContainSubstring("may not create or change"))
 		Expect(mirror.Delete(ctx, clone)).To(Succeed())
 	})
 

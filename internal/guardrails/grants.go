@@ -13,27 +13,28 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
-// How many elements the lists of an APIKey have at most, as the CRD says. There is a validation for each: a question to the
-// authorizer costs 350,000 of the 1,000,000 of an expression and of the 10,000,000 of a binding.
+// The longest lists of an APIKey, as the CRD says. There is one validation for each element: a check of the authorizer costs 350,000 of
+// the 1,000,000 of an expression and of the 10,000,000 of a binding.
 const (
 	maxPermissions = 16
 	maxRoles       = 8
 )
 
-// The verbs that are asked for. They are no verbs of requests: only roles name them.
+// The verbs that the authorizer checks. No request has them; only roles name them.
 const (
 	// verbGrant on permissions/<name> or roles/<name> is the right to put that permission or role on an APIKey.
 	verbGrant = "grant"
-	// verbUse on environments/<name> is the right to make an APIKey for that environment.
+	// verbUse on environments/<name> is the right to create an APIKey for that environment.
 	verbUse = "use"
-	// verbAssign on owners/<name> is the right to make an APIKey for that owner.
+	// verbAssign on owners/<name> is the right to create an APIKey for that owner.
 	verbAssign = "assign"
 )
 
-// grants asks the authorizer whether who writes an APIKey may give it what it gets.
+// grants asks the authorizer whether the author of an APIKey may give it its permissions, roles, environment and owner.
 //
-// What the old object had is not asked again, unless the change makes it count for more: a longer life, a new key, an older key
-// that works longer, a key that works again, more customers, other labels on its Secret, on which other programs act. Else whoever may edit APIKeys could renew for ever what somebody else was trusted with.
+// An update is asked about what it adds, and about everything if it widens the APIKey: a later expiry, a new key, a longer overlap, a
+// resumed key, more customers, or other labels on its Secret, on which other programs act. Otherwise every editor of APIKeys could
+// renew for ever what another user was trusted with.
 func grants() Guardrail {
 	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
@@ -51,10 +52,11 @@ func grants() Guardrail {
 	}
 	spec.Validations = append(spec.Validations, assignmentOfOwner())
 
-	return newGuardrail("grants", "Who writes an APIKey needs a grant for each permission and role that it gets, for its environment and for its owner.", spec)
+	return newGuardrail("grants", "The author of an APIKey needs a grant for each permission and role that it gets, for its environment and for "+
+		"its owner.", spec)
 }
 
-// grantVariables are what an APIKey has and had.
+// grantVariables returns the values that an APIKey has and had.
 func grantVariables() []variable {
 	had := func(field, none string) string {
 		return "variables.created ? " + none + " : oldObject.?spec.?" + field + ".orValue(" + none + ")"
@@ -71,14 +73,14 @@ func grantVariables() []variable {
 	}
 }
 
-// grantOf is the validation of the i-th element of a list.
+// grantOf returns the validation of the i-th element of a list.
 func grantOf(what, list string, i int) validation {
 	element := fmt.Sprintf("variables.%s[%d]", list, i)
 	had := element + " in variables.had" + map[string]string{"permissions": "Permissions", "roles": "Roles"}[list]
 	rule := validation{
 		Expression: fmt.Sprintf("size(variables.%s) <= %d || (%s && variables.widening == '') || %s",
 			list, i, had, allowed(list, element, verbGrant)),
-		// Evaluated even where there is no such element: then it fails, which counts only for a refusal.
+		// The API server evaluates the message even without such an element. That fails, which matters only for a refusal.
 		MessageExpression: refusal(
 			fmt.Sprintf(`(%s ? variables.widening + ' an APIKey that has %s "' : 'put %s "')`, had, what, what), element,
 			fmt.Sprintf(`(%s ? '"' : '" on an APIKey')`, had),
@@ -88,16 +90,16 @@ func grantOf(what, list string, i int) validation {
 	return forbidden(rule.Expression, rule.MessageExpression)
 }
 
-// useOfEnvironment is the validation of the environment, which never changes.
+// useOfEnvironment returns the validation of the environment, which never changes.
 func useOfEnvironment() validation {
 	return forbidden(
 		"(!variables.created && variables.widening == '') || "+allowed("environments", "variables.environment", verbUse),
 		refusal(
-			`(variables.created ? 'make' : variables.widening) + ' an APIKey for environment "'`, "variables.environment", `'"'`,
+			`(variables.created ? 'create' : variables.widening) + ' an APIKey for environment "'`, "variables.environment", `'"'`,
 			"environments", verbUse))
 }
 
-// assignmentOfOwner is the validation of the owner. Everybody may make keys for himself.
+// assignmentOfOwner returns the validation of the owner. Every user may create keys for themselves.
 func assignmentOfOwner() validation {
 	had := "variables.owner == variables.hadOwner"
 
@@ -105,18 +107,18 @@ func assignmentOfOwner() validation {
 		fmt.Sprintf("variables.owner == '' || (%s && variables.widening == '') || variables.owner == request.userInfo.username || %s",
 			had, allowed("owners", "variables.owner", verbAssign)),
 		refusal(
-			fmt.Sprintf(`(%s ? variables.widening : 'make') + ' an APIKey for owner "'`, had), "variables.owner", `'"'`,
+			fmt.Sprintf(`(%s ? variables.widening : 'create') + ' an APIKey for owner "'`, had), "variables.owner", `'"'`,
 			"owners", verbAssign))
 }
 
-// allowed asks the authorizer for a verb on a named resource in the namespace of the APIKey.
+// allowed returns a check of the authorizer for a verb on a named resource in the namespace of the APIKey.
 func allowed(resource, name, verb string) string {
 	return fmt.Sprintf("authorizer.group(%s).resource(%s).namespace(request.namespace).name(%s).check(%s).allowed()",
 		quoted(v1alpha1.GroupName), quoted(resource), name, quoted(verb))
 }
 
-// refusal says in one line who may not do what, and by which rule of RBAC he could. before, name and after are CEL
-// expressions whose strings together are the deed.
+// refusal returns a message that names the user, the refused action and the RBAC rule that would allow it. before, name and after are
+// CEL strings that together describe the action.
 func refusal(before, name, after, resource, verb string) string {
 	return fmt.Sprintf(`request.userInfo.username + ' may not ' + %s + %s + %s + ' in namespace "' + request.namespace + `+
 		`'": that needs verb "%s" on "%s/' + %s + '". An administrator can allow it with a Role or ClusterRole that has the rule `+

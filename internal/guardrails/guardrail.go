@@ -10,19 +10,18 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// Label on a policy and on its binding says which guardrail they are: its value is Guardrail.Name. The operator finds them
-// by it, whatever prefix their names have.
+// Label on a policy and on its binding holds Guardrail.Name. The operator finds them by it, whatever prefix their names have.
 const Label = v1alpha1.GroupName + "/guardrail"
 
 // Guardrail is one ValidatingAdmissionPolicy with the binding that puts it in force.
 type Guardrail struct {
-	// Name says what it guards: "grants", "limits", "operator", "plaintext", "secrets", "size" or "status". Both objects are called by it.
+	// Name is the name of both objects: "grants", "limits", "operator", "plaintext", "secrets", "size" or "status".
 	Name    string
 	Policy  *admissionregistrationv1.ValidatingAdmissionPolicy
 	Binding *admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
-// All are the guardrails of a deployment whose operator and verifier run as these service accounts.
+// All returns the guardrails of a deployment whose operator and verifier run as these service accounts.
 func All(operator, verifier ServiceAccount) []Guardrail {
 	return []Guardrail{
 		grants(),
@@ -35,11 +34,11 @@ func All(operator, verifier ServiceAccount) []Guardrail {
 	}
 }
 
-// DescriptionAnnotation on a policy says in a sentence what it guards, for whoever looks at it in the cluster.
+// DescriptionAnnotation on a policy describes it in one sentence.
 const DescriptionAnnotation = "kubernetes.io/description"
 
-// newGuardrail completes what a guardrail says: every field that the API server would fill in is set, so that what is read
-// back equals what was built. The description is one sentence, for people.
+// newGuardrail completes a guardrail. It sets every field that the API server would default, so that the stored objects equal the
+// built ones. The description is one sentence.
 func newGuardrail(name, description string, spec admissionregistrationv1.ValidatingAdmissionPolicySpec) Guardrail {
 	meta := metav1.ObjectMeta{Name: name, Labels: map[string]string{Label: name}}
 	described := *meta.DeepCopy()
@@ -55,7 +54,7 @@ func newGuardrail(name, description string, spec admissionregistrationv1.Validat
 		PolicyName:        name,
 		ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny, admissionregistrationv1.Audit},
 	}
-	if spec.ParamKind != nil { // every object of that kind; none: nothing is demanded
+	if spec.ParamKind != nil { // every object of that kind; without any, the policy demands nothing
 		binding.ParamRef = &admissionregistrationv1.ParamRef{
 			Selector:                &metav1.LabelSelector{},
 			ParameterNotFoundAction: new(admissionregistrationv1.AllowAction),

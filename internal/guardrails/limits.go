@@ -13,7 +13,7 @@ import (
 // limits enforces APIKeyPolicies. internal/policy defines what they demand. The API server evaluates the validations once for
 // each APIKeyPolicy, and an APIKey must meet all of them.
 func limits() Guardrail {
-	return newGuardrail("limits", "Holds APIKeys to the APIKeyPolicies for their namespaces.", admissionregistrationv1.ValidatingAdmissionPolicySpec{
+	return newGuardrail("limits", "Enforces the APIKeyPolicies for the namespace of an APIKey.", admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		ParamKind: &admissionregistrationv1.ParamKind{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "APIKeyPolicy",
 		},

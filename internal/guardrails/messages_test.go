@@ -104,7 +104,7 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 			"an owner",
 			nil,
 			ownedBy,
-			`jane@example.com may not make an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on `+
+			`jane@example.com may not create an APIKey for owner "bob@example.com" in namespace "NAMESPACE": that needs verb "assign" on `+
 				`"owners/bob@example.com".`+allow0+ownerRule+".",
 		),
 		Entry(
@@ -160,7 +160,7 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 			"an environment",
 			nil,
 			asIs,
-			`jane@example.com may not make an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on `+
+			`jane@example.com may not create an APIKey for environment "Production" in namespace "NAMESPACE": that needs verb "use" on `+
 				`"environments/Production".`+allow0+environmentRule+".",
 		),
 		Entry(

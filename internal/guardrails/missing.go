@@ -14,11 +14,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Missing says what keeps the guardrails from being in force for the operator with this user name, a sentence each and always
-// in the same order; nil: they are all there. Each needs a policy and a binding of it with exactly the expected spec, neither
-// being deleted. Others beside them only ever refuse more, so they do not matter.
+// Missing returns why guardrails are not in force for the operator with this user name, one sentence for each and always in the same
+// order; nil if all are. Each needs a policy and a binding that have exactly the expected spec and are not being deleted.
+// Additional policies can only refuse more, so Missing ignores them.
 //
-// The verifier may be any service account in the namespace of the operator: nobody but an administrator makes pods there.
+// The verifier may be any service account in the namespace of the operator: only administrators create pods there.
 func Missing(
 	operatorUsername string,
 	policies []admissionregistrationv1.ValidatingAdmissionPolicy,
@@ -39,7 +39,7 @@ func Missing(
 	return missing
 }
 
-// missing says why a guardrail is not in force; empty: it is.
+// missing returns why a guardrail is not in force, or "" if it is.
 func (g Guardrail) missing(
 	operator ServiceAccount,
 	policies []admissionregistrationv1.ValidatingAdmissionPolicy,
@@ -67,7 +67,7 @@ func (g Guardrail) missing(
 	return why
 }
 
-// bound says whether a policy has a binding that is as expected.
+// bound reports whether a policy has the expected binding.
 func (g Guardrail) bound(policy string, bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding) bool {
 	expected := g.Binding.Spec.DeepCopy()
 	expected.PolicyName = policy
@@ -77,7 +77,7 @@ func (g Guardrail) bound(policy string, bindings []admissionregistrationv1.Valid
 	})
 }
 
-// difference names the part of a policy that is not as expected; empty: all of it is.
+// difference returns the name of a part of a policy that differs from the expected one, or "".
 func (g Guardrail) difference(operator ServiceAccount, policy *admissionregistrationv1.ValidatingAdmissionPolicy) string {
 	expected, found := g.Policy.Spec.DeepCopy(), policy.Spec
 	for i, v := range found.Variables {
@@ -94,9 +94,9 @@ func (g Guardrail) difference(operator ServiceAccount, policy *admissionregistra
 	return differentPart(*expected, found)
 }
 
-// differentPart names the part of a spec that is not as expected; empty: all of it is.
+// differentPart returns the path of a field of a spec that differs from the expected one, or "".
 func differentPart(expected, found admissionregistrationv1.ValidatingAdmissionPolicySpec) string {
-	for _, part := range []struct {
+	for _, field := range []struct {
 		name            string
 		expected, found any
 	}{
@@ -106,15 +106,15 @@ func differentPart(expected, found admissionregistrationv1.ValidatingAdmissionPo
 		{name: "spec.validations", expected: expected.Validations, found: found.Validations},
 		{name: "spec", expected: expected, found: found},
 	} {
-		if !equality.Semantic.DeepEqual(part.expected, part.found) {
-			return part.name
+		if !equality.Semantic.DeepEqual(field.expected, field.found) {
+			return field.name
 		}
 	}
 
 	return ""
 }
 
-// inForce are the objects of a guardrail that are not being deleted, by name.
+// inForce returns the objects of a guardrail that are not being deleted, ordered by name.
 func inForce[T any, P interface {
 	*T
 	metav1.Object

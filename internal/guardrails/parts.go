@@ -12,7 +12,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// The parts that policies are made of.
+// Short names of the types that a ValidatingAdmissionPolicy consists of.
 type (
 	resourceRule   = admissionregistrationv1.NamedRuleWithOperations
 	matchCondition = admissionregistrationv1.MatchCondition
@@ -20,12 +20,12 @@ type (
 	validation     = admissionregistrationv1.Validation
 )
 
-// apiKeys are the requests that create and update a resource of this project, such as "apikeys".
+// apiKeys matches operations on a resource of this project, such as "apikeys".
 func apiKeys(resource string, operations ...admissionregistrationv1.OperationType) *admissionregistrationv1.MatchResources {
 	return requests(v1alpha1.GroupName, v1alpha1.GroupVersion.Version, resource, operations...)
 }
 
-// requests are those with one of the operations on a resource.
+// requests matches operations on a resource.
 func requests(group, version, resource string, operations ...admissionregistrationv1.OperationType) *admissionregistrationv1.MatchResources {
 	return &admissionregistrationv1.MatchResources{ResourceRules: []resourceRule{{
 		RuleWithOperations: admissionregistrationv1.RuleWithOperations{
@@ -37,21 +37,21 @@ func requests(group, version, resource string, operations ...admissionregistrati
 	}}}
 }
 
-// changed is the match condition that lets everything pass that is not about what the policy guards: the expression compares
-// object and oldObject, and a new object always matches.
+// changed returns the match condition that passes updates of other fields than the policy guards. The expression compares object and
+// oldObject; a new object always matches.
 func changed(expression string) matchCondition {
 	return matchCondition{Name: "changed", Expression: "request.operation == 'CREATE' || " + expression}
 }
 
-// specChanged compares the specs. One that is not there, as an object from before the schema may have none, is no error.
+// specChanged compares the specs. An object from before the schema may have none, which is no error.
 const specChanged = "object.?spec != oldObject.?spec"
 
-// quoted is a text as a CEL string.
+// quoted returns a text as a CEL string.
 func quoted(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }
 
-// quotedList is a CEL list of strings.
+// quotedList returns a CEL list of strings.
 func quotedList(texts ...string) string {
 	for i, text := range texts {
 		texts[i] = quoted(text)
@@ -60,7 +60,7 @@ func quotedList(texts ...string) string {
 	return "[" + strings.Join(texts, ", ") + "]"
 }
 
-// forbidden is a validation whose refusal is 403, as that of every guardrail.
+// forbidden returns a validation that refuses with 403, as every guardrail does.
 func forbidden(expression, messageExpression string) validation {
 	return validation{
 		Expression: expression, MessageExpression: messageExpression,
@@ -68,13 +68,13 @@ func forbidden(expression, messageExpression string) validation {
 	}
 }
 
-// differ says that one of these fields is not the same in object and oldObject.
+// differ returns an expression that holds if one of the fields differs in object and oldObject.
 func differ(fields ...string) string {
-	parts := make([]string, 0, len(fields))
+	comparisons := make([]string, 0, len(fields))
 	for _, field := range fields {
 		path := strings.ReplaceAll(field, ".", ".?")
-		parts = append(parts, "object.?"+path+" != oldObject.?"+path)
+		comparisons = append(comparisons, "object.?"+path+" != oldObject.?"+path)
 	}
 
-	return strings.Join(parts, " || ")
+	return strings.Join(comparisons, " || ")
 }

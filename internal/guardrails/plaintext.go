@@ -9,20 +9,20 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// keyShape is what an API key looks like, as in the rules of the CRD, and minKeyLength how many characters of a text it takes.
+// keyShape matches an API key, as the rules of the CRD do, and minKeyLength is the length of its shortest match.
 const (
 	keyShape     = `[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}`
 	minKeyLength = 55
 )
 
-// maxTexts is how many labels and annotations an APIKey may have together. CEL takes a time for looking through them that grows
-// with the square of their number: 10 ms for 1,000 of them, but seconds for the tens of thousands that fit into 256 KiB.
+// maxTexts is how many labels and annotations an APIKey may have together. The time in which CEL searches them grows with the square of
+// their number, and tens of thousands fit into 256 KiB.
 const maxTexts = 1000
 
-// plaintext refuses API keys in labels and annotations, which the rules of a CRD do not see. (They do see the names of
-// objects, and no name can have the shape of a key.)
+// plaintext refuses API keys in labels and annotations, which the rules of a CRD cannot read. No name of an object can have the shape
+// of a key.
 //
-// The length of a text is asked first because a match costs ten times as much.
+// Expressions compare the length of a text first, because a match costs ten times as much.
 func plaintext() Guardrail {
 	spec := admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys", admissionregistrationv1.Create, admissionregistrationv1.Update),
@@ -36,7 +36,7 @@ func plaintext() Guardrail {
 		},
 	}
 	tooMany := forbidden("variables.few", "")
-	tooMany.Message = fmt.Sprintf("more than %d labels and annotations: they cannot be searched for API keys in time, take some out", maxTexts)
+	tooMany.Message = fmt.Sprintf("more than %d labels and annotations cannot be searched for API keys: remove some", maxTexts)
 	spec.Validations = []validation{
 		tooMany,
 		noKeyIn("labels", "name", "a label name"),
@@ -45,14 +45,14 @@ func plaintext() Guardrail {
 		noKeyIn("annotations", "variables.annotations[name]", "an annotation value"),
 	}
 
-	return newGuardrail("plaintext", "No label or annotation of an APIKey holds an API key: it would stand there for everybody to read.", spec)
+	return newGuardrail("plaintext", "No label or annotation of an APIKey contains an API key, which every reader of the APIKey would see.", spec)
 }
 
-// noKeyIn is the validation that no text of these entries looks like a key. Its message does not repeat the text.
+// noKeyIn returns the validation that no text of these entries looks like a key. Its message does not quote the text.
 func noKeyIn(entries, text, what string) validation {
 	rule := forbidden(fmt.Sprintf("!variables.few || variables.%s.all(name, size(%s) < %d || !%s.matches(%s))",
 		entries, text, minKeyLength, text, quoted(keyShape)), "")
-	rule.Message = what + " looks like an API key, which must stand nowhere but in its Secret: take it out and rotate that key"
+	rule.Message = what + " looks like an API key, which only its Secret may contain: remove it and rotate that key"
 
 	return rule
 }

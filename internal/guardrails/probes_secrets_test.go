@@ -33,7 +33,7 @@ func secretProbes() []probe {
 	add := func(name, user, refused string, send func(context.Context, client.Client, string) error) {
 		all = append(all, probe{guardrail: "secrets", name: name, user: user, refused: refused, send: send})
 	}
-	const ours, mayNot = v1alpha1.SecretType, "may not make or change a Secret of an APIKey"
+	const ours, mayNot = v1alpha1.SecretType, "may not create or change a Secret of an APIKey"
 	add("the Secret of an APIKey from somebody", probeEditor, mayNot, creatingSecret(ours, giveOwner))
 	add("that of an APIKey of a later version", probeEditor, mayNot, creatingSecret(ours, giveOwner, changeOwner(func(r *metav1.OwnerReference) {
 		r.APIVersion = v1alpha1.GroupName + "/v9"
@@ -95,7 +95,7 @@ func operatorProbes() []probe {
 	add := func(name, user, refused string, send func(context.Context, client.Client, string) error) {
 		all = append(all, probe{guardrail: "operator", name: name, user: user, refused: refused, send: send})
 	}
-	const only = "may make, change and delete Secrets of type " + v1alpha1.SecretType + " only"
+	const only = "may create, change and delete only Secrets of type " + v1alpha1.SecretType
 	token := func(s *corev1.Secret) { s.Annotations = map[string]string{corev1.ServiceAccountNameKey: "default"} }
 	add("a service account token", operatorUser, only, creatingSecret(corev1.SecretTypeServiceAccountToken, token))
 	add("a Secret of another type", operatorUser, only, creatingSecret(corev1.SecretTypeOpaque))

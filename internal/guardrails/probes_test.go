@@ -111,7 +111,7 @@ func statusProbes() []probe {
 	}
 	activate := func(s *v1alpha1.APIKeyStatus) { s.Phase = v1alpha1.PhaseActive }
 	add("a status from somebody", probeEditor, "may not write the status", activate)
-	add("a phase from the verifier", verifierUser, "may write nothing but lastUsedAt", activate)
+	add("a phase from the verifier", verifierUser, "may write only lastUsedAt", activate)
 	add("a status that says nothing new", probeEditor, "", func(*v1alpha1.APIKeyStatus) {})
 	for _, user := range systemControllers() {
 		add("a status from "+user, user, "may not write the status", activate)

@@ -5,18 +5,18 @@ package guardrails
 
 import "strings"
 
-// serviceAccountPrefix is what the user name of every service account begins with.
+// serviceAccountPrefix begins the user name of every service account.
 const serviceAccountPrefix = "system:serviceaccount:"
 
-// ServiceAccount is who a program is to the API server.
+// ServiceAccount identifies a program to the API server.
 type ServiceAccount struct{ Namespace, Name string }
 
-// Username is the user name of the service account.
+// Username returns the user name of the service account.
 func (a ServiceAccount) Username() string {
 	return serviceAccountPrefix + a.Namespace + ":" + a.Name
 }
 
-// ParseUsername is the service account that has a user name; false: it is not that of a service account.
+// ParseUsername returns the service account that has a user name, or false if no service account has it.
 func ParseUsername(username string) (ServiceAccount, bool) {
 	rest, found := strings.CutPrefix(username, serviceAccountPrefix)
 	namespace, name, both := strings.Cut(rest, ":")
@@ -27,14 +27,14 @@ func ParseUsername(username string) (ServiceAccount, bool) {
 	return ServiceAccount{Namespace: namespace, Name: name}, true
 }
 
-// The variables that hold the user names.
+// The CEL variables that hold user names.
 const (
 	operatorVariable = "operator"
 	verifierVariable = "verifier"
 )
 
-// variable is a CEL variable that holds the user name. The names stand in the expression as strings of their own: kustomize
-// replaces what is between the quotes, by position, with those of the deployment (config/default/kustomization.yaml).
+// variable returns a CEL variable that holds the user name. Namespace and name are separate strings in the expression, because
+// kustomize replaces the text between the quotes by position (config/default/kustomization.yaml).
 func (a ServiceAccount) variable(name string) variable {
 	return variable{
 		Name:       name,
@@ -42,13 +42,13 @@ func (a ServiceAccount) variable(name string) variable {
 	}
 }
 
-// parseVariable is the service account whose user name such an expression holds; false: it is no such expression.
+// parseVariable returns the service account whose user name an expression of variable holds, or false for any other expression.
 func parseVariable(expression string) (ServiceAccount, bool) {
-	parts := strings.Split(expression, "'")
-	if len(parts) < 8 {
+	between := strings.Split(expression, "'")
+	if len(between) < 8 {
 		return ServiceAccount{}, false
 	}
-	account := ServiceAccount{Namespace: parts[3], Name: parts[7]}
+	account := ServiceAccount{Namespace: between[3], Name: between[7]}
 
 	return account, expression == account.variable("").Expression
 }

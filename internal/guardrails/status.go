@@ -13,15 +13,16 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
-// lastUsedAt is the field of the status that is the verifier's.
+// lastUsedAt is the field of the status that the verifier writes.
 const lastUsedAt = "lastUsedAt"
 
-// status keeps the status of APIKeys to the operator, and of it lastUsedAt to the verifier: whoever writes a digest there
-// makes a key of his own choosing valid.
+// status reserves the status of APIKeys for the operator, and its lastUsedAt also for the verifier: a client that writes a digest makes a
+// key of its own choosing valid.
 func status(operator, verifier ServiceAccount) Guardrail {
 	others := slices.DeleteFunc(statusFields(), func(field string) bool { return field == "status."+lastUsedAt })
 
-	return newGuardrail("status", "Only the operator writes the status of APIKeys, and the verifier when one was last used.", admissionregistrationv1.ValidatingAdmissionPolicySpec{
+	return newGuardrail("status", "Only the operator writes the status of APIKeys. The verifier writes its "+
+		"lastUsedAt.", admissionregistrationv1.ValidatingAdmissionPolicySpec{
 		MatchConstraints: apiKeys("apikeys/status", admissionregistrationv1.Update),
 		MatchConditions: []matchCondition{
 			{Name: "changed", Expression: differ("status")},
@@ -30,15 +31,16 @@ func status(operator, verifier ServiceAccount) Guardrail {
 		Validations: []validation{
 			forbidden("request.userInfo.username in [variables.operator, variables.verifier]",
 				`request.userInfo.username + ' may not write the status of an APIKey in namespace "' + request.namespace + `+
-					`'": verifiers believe the digests that stand there, so only ' + variables.operator + ' and, for `+lastUsedAt+`, ' + `+
-					`variables.verifier + ' may.'`),
+					`'": verifiers trust its digests, so only ' + variables.operator + ' may write it, and ' + `+
+					`variables.verifier + ' may write `+lastUsedAt+`.'`),
 			forbidden("request.userInfo.username != variables.verifier || !("+differ(others...)+")",
-				`request.userInfo.username + ' may write nothing but `+lastUsedAt+` in the status of an APIKey: the rest is for ' + variables.operator + '.'`),
+				`request.userInfo.username + ' may write only `+lastUsedAt+` in the status of an APIKey: the other fields are reserved for ' + `+
+					`variables.operator + '.'`),
 		},
 	})
 }
 
-// statusFields are the paths of the fields of the status, read off the type so that none can be forgotten.
+// statusFields returns the paths of the fields of the status. It reads them from the type, so that a new field is guarded as well.
 func statusFields() []string {
 	fields := reflect.VisibleFields(reflect.TypeFor[v1alpha1.APIKeyStatus]())
 	paths := make([]string, 0, len(fields))

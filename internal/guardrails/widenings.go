@@ -9,8 +9,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
-// widenings are the variables that say whether an update makes what the key already has count for more, and how:
-// variables.widening is the deed as a verb whose object is the APIKey; empty: nothing of the kind.
+// widenings returns the variables that tell whether an update widens the use of what an APIKey already has. variables.widening is the
+// action as a verb whose object is the APIKey, or empty if the update widens nothing.
 func widenings() []variable {
 	every, oldEvery := "object.?spec.?rotation.?every", "oldObject.?spec.?rotation.?every"
 
@@ -18,7 +18,8 @@ func widenings() []variable {
 		{Name: "created", Expression: "request.operation == 'CREATE'"},
 		{Name: "extended", Expression: updated(
 			"(object.?spec.?expiresAt != oldObject.?spec.?expiresAt || object.?spec.?validFor != oldObject.?spec.?validFor)",
-			policy.DeclaredExpiryCEL("object", policy.Never)+" > ["+policy.DeclaredExpiryCEL("oldObject", policy.LongAgo)+", "+policy.RecordedExpiryCEL("oldObject")+"].min()")},
+			policy.DeclaredExpiryCEL("object", policy.Never)+
+				" > ["+policy.DeclaredExpiryCEL("oldObject", policy.LongAgo)+", "+policy.RecordedExpiryCEL("oldObject")+"].min()")},
 		{Name: "rotated", Expression: updated(
 			policy.RotateAnnotationCEL("object")+" != ''",
 			policy.RotateAnnotationCEL("object")+" != "+policy.RotateAnnotationCEL("oldObject"))},
@@ -47,12 +48,12 @@ func widenings() []variable {
 	}
 }
 
-// updated holds for an update that meets all conditions.
+// updated returns an expression that holds for an update that meets all conditions.
 func updated(conditions ...string) string {
 	return "!variables.created && " + strings.Join(conditions, " && ")
 }
 
-// specOrRotateChanged says whether an update changes what grants and limits are about.
+// specOrRotateChanged returns an expression that holds if an update changes spec or the rotate annotation, which grants and limits guard.
 func specOrRotateChanged() string {
 	return specChanged + " || " + policy.RotateAnnotationCEL("object") + " != " + policy.RotateAnnotationCEL("oldObject")
 }

@@ -12,19 +12,19 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// errAccepted is the answer to a request that had to be refused.
+// errAccepted means that the API server accepted a request that a guardrail must refuse.
 var errAccepted = errors.New("a request that it must refuse was accepted")
 
-// anyPolicy stands in every answer of a ValidatingAdmissionPolicy.
+// anyPolicy is in every answer of a ValidatingAdmissionPolicy.
 const anyPolicy = "ValidatingAdmissionPolicy '"
 
-// deniedByPolicy is how an API server says which ValidatingAdmissionPolicy has refused.
+// deniedByPolicy matches the part of an answer that names the ValidatingAdmissionPolicy that refused.
 var deniedByPolicy = regexp.MustCompile(anyPolicy + `([^']+)' with binding '[^']+' denied request: `)
 
-// refusingPolicy returns the name of the policy whose rule has refused a request; empty: none has.
+// refusingPolicy returns the name of the policy whose rule refused a request, or "".
 //
-// The rules of the guardrails refuse with the reason Forbidden. A policy that the API server cannot evaluate yet refuses
-// everything with the reason Invalid, and RBAC names no policy.
+// The rules of the guardrails refuse with the reason Forbidden. A policy that the API server cannot evaluate yet refuses every
+// request with the reason Invalid. RBAC names no policy.
 func refusingPolicy(err error) string {
 	match := deniedByPolicy.FindStringSubmatch(fmt.Sprint(err))
 	if match == nil || !apierrors.IsForbidden(err) {
@@ -34,7 +34,7 @@ func refusingPolicy(err error) string {
 	return match[1]
 }
 
-// served returns nil if a schema has refused an object.
+// served returns nil if a schema refused an object.
 func served(err error) error {
 	switch {
 	case err == nil:

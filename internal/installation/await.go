@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// Limit is how long an API server may take. It takes seconds, and up to a minute where it is slow or a CRD came back.
+// Limit is how long an API server may take. Most take seconds; a slow one, or one to which a CRD returned, takes up to a minute.
 const Limit = 2 * time.Minute
 
-// pollInterval is the pause between two rounds of requests.
+// pollInterval is the pause between two rounds of probes.
 const pollInterval = 200 * time.Millisecond
 
-// probe is a request to the API server whose answer is known.
+// probe is a request to the API server with an expected answer.
 type probe struct {
-	subject string // whose answer it is: "guardrail limits"
-	// ask returns nil if the answer is as it must be, an untold error if no answer can tell, and else what is wrong with it.
-	ask func(context.Context) error
+	subject string // what answers, such as "guardrail limits"
+	// send returns nil for the expected answer, an inconclusive error if no answer can be expected, and otherwise the wrong answer.
+	send func(context.Context) error
 }
 
-// untold is the reason why an API server cannot be asked something. Waiting longer changes nothing about it.
-type untold struct{ reason string }
+// inconclusive is the reason why a probe has no expected answer for this user or cluster. Waiting longer does not change it.
+type inconclusive struct{ reason string }
 
-func (u untold) Error() string { return u.reason }
+func (i inconclusive) Error() string { return i.reason }
 
-// await asks until all answers of one round are as they must be. It returns what could not be asked, a sentence each.
+// await repeats probes until one round has every expected answer. It returns a sentence for each inconclusive probe.
 func await(ctx context.Context, awaited string, probes []probe) (notes []string, err error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -41,24 +41,24 @@ func await(ctx context.Context, awaited string, probes []probe) (notes []string,
 		case <-timer.C:
 		}
 		var wrong error
-		if notes, wrong = askAll(ctx, probes); wrong == nil && ctx.Err() == nil {
+		if notes, wrong = sendAll(ctx, probes); wrong == nil && ctx.Err() == nil {
 			return notes, nil
 		}
-		if ctx.Err() == nil { // else the answers before say more
+		if ctx.Err() == nil { // otherwise the answers of the previous round say more
 			last = wrong
 		}
 		timer.Reset(pollInterval)
 	}
 }
 
-// askAll makes one round.
-func askAll(ctx context.Context, probes []probe) (notes []string, err error) {
+// sendAll sends each probe once.
+func sendAll(ctx context.Context, probes []probe) (notes []string, err error) {
 	var wrong []string
 	for _, p := range probes {
-		err := p.ask(ctx)
+		err := p.send(ctx)
 		switch {
 		case err == nil:
-		case errors.As(err, new(untold)):
+		case errors.As(err, new(inconclusive)):
 			notes = append(notes, fmt.Sprintf("%s: %v", p.subject, err))
 		default:
 			wrong = append(wrong, fmt.Sprintf("  %s: %v", p.subject, err))

@@ -28,7 +28,7 @@ func AwaitCRDs(ctx context.Context, config *rest.Config) error {
 	return err
 }
 
-// crdProbes ask for an object of each kind that its schema must refuse.
+// crdProbes returns a probe for each kind: the schema must refuse a malformed object.
 func (s *site) crdProbes() []probe {
 	types := s.client.Scheme().KnownTypes(v1alpha1.GroupVersion)
 	probes := make([]probe, 0, len(types))

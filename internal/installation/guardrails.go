@@ -20,9 +20,9 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 )
 
-// AwaitGuardrails waits until the API server serves the CRDs and goes by every guardrail: a request that a guardrail must
-// refuse is refused by that guardrail, and requests that must pass do. It asks in the namespace of the operator and leaves
-// nothing behind. It returns what it could not find out with the rights of its user, a sentence each.
+// AwaitGuardrails waits until the API server serves the CRDs and enforces every guardrail: each guardrail refuses a request that it must
+// refuse, and requests that must pass do. It sends requests for the namespace of the operator and deletes what it created. It returns a sentence for each
+// guardrail that it could not test with the rights of its user.
 func AwaitGuardrails(ctx context.Context, config *rest.Config) (notes []string, err error) {
 	s, err := newSite(config, metav1.NamespaceDefault)
 	if err != nil {
@@ -34,13 +34,13 @@ func AwaitGuardrails(ctx context.Context, config *rest.Config) (notes []string, 
 		probes = append(probes, probe{"guardrail " + name, func(ctx context.Context) error { return s.refusedBy(ctx, name) }})
 	}
 	probes = append(probes,
-		probe{"an APIKey that no guardrail is about", s.ordinaryPasses},
-		probe{"a change that no guardrail is about", s.harmlessChangePasses})
+		probe{"an APIKey that no guardrail concerns", s.ordinaryPasses},
+		probe{"a change that no guardrail concerns", s.harmlessChangePasses})
 
-	return await(ctx, "the API server does not go by the guardrails", probes)
+	return await(ctx, "the API server does not enforce the guardrails", probes)
 }
 
-// AwaitRemoval waits until no guardrail refuses anything any more.
+// AwaitRemoval waits until no guardrail refuses a request.
 func AwaitRemoval(ctx context.Context, config *rest.Config) error {
 	s, err := newSite(config, metav1.NamespaceDefault)
 	if err != nil {
@@ -49,27 +49,29 @@ func AwaitRemoval(ctx context.Context, config *rest.Config) error {
 	var probes []probe
 	for kind, object := range map[string]client.Object{"an APIKey": s.ordinary(), "a Secret of an APIKey": s.secretOfOperator()} {
 		probes = append(probes, probe{kind, func(ctx context.Context) error {
-			err := s.client.Create(ctx, object.DeepCopyObject().(client.Object), client.DryRunAll) //nolint:errcheck,forcetypeassert // a copy has the type of the original
+			err := s.client.Create(
+				ctx, object.DeepCopyObject().(client.Object), client.DryRunAll,
+			) //nolint:errcheck,forcetypeassert // a copy has the type of the original
 			if err == nil || !ofGuardrail(err) {
-				return nil // without a CRD, too, no guardrail refuses it
+				return nil // a missing CRD is no guardrail either
 			}
 
 			return err
 		}})
 	}
-	_, err = await(ctx, "the API server still goes by the guardrails that were removed", probes)
+	_, err = await(ctx, "the API server still enforces guardrails that were removed", probes)
 
 	return err
 }
 
-// ofGuardrail reports whether an answer comes from a guardrail, which its name ends with: the policy itself may be gone.
+// ofGuardrail reports whether a guardrail gave an answer. It compares the end of the name, because the policy itself may be gone.
 func ofGuardrail(err error) bool {
 	return slices.ContainsFunc(names(), func(name string) bool {
 		return regexp.MustCompile(anyPolicy + `([^']*-)?` + name + "'").MatchString(err.Error())
 	})
 }
 
-// names are those of all guardrails.
+// names returns the names of all guardrails.
 func names() []string {
 	all := guardrails.All(guardrails.ServiceAccount{}, guardrails.ServiceAccount{})
 	found := make([]string, 0, len(all))
@@ -80,11 +82,11 @@ func names() []string {
 	return found
 }
 
-// refusedBy makes a request that a guardrail must refuse.
+// refusedBy sends a request that a guardrail must refuse.
 func (s *site) refusedBy(ctx context.Context, name string) error {
 	refusal := refusals()[name]
 	if refusal == nil {
-		return untold{"there is no request that tells whether it is in force"}
+		return inconclusive{"there is no request that tells whether it is in force"}
 	}
 	installed, err := s.findGuardrails(ctx)
 	if err != nil {
@@ -102,11 +104,11 @@ func (s *site) refusedBy(ctx context.Context, name string) error {
 	case installed[refusing] == name:
 		return nil
 	default:
-		return untold{fmt.Sprintf("%s refuses the request before it in namespace %s", refusing, s.namespace)}
+		return inconclusive{fmt.Sprintf("%s refuses the request before it in namespace %s", refusing, s.namespace)}
 	}
 }
 
-// findGuardrails returns which guardrail each installed policy is, and notes who they take for the operator.
+// findGuardrails returns the guardrail of each installed policy by name, and stores which user they regard as the operator.
 func (s *site) findGuardrails(ctx context.Context) (map[string]string, error) {
 	policies := &admissionregistrationv1.ValidatingAdmissionPolicyList{}
 	if err := s.client.List(ctx, policies, client.HasLabels{guardrails.Label}); err != nil {
@@ -124,12 +126,12 @@ func (s *site) findGuardrails(ctx context.Context) (map[string]string, error) {
 	return installed, nil
 }
 
-// ordinaryPasses makes an APIKey that nothing is wrong with. A rule of a guardrail may refuse it all the same, such as
-// an APIKeyPolicy of this cluster, or because this user may not use the environment: then the guardrail answers.
+// ordinaryPasses creates a valid APIKey. A guardrail may still refuse it, because of an APIKeyPolicy of this cluster or because
+// this user may not use the environment. Then the guardrail is in force.
 func (s *site) ordinaryPasses(ctx context.Context) error {
 	err := s.client.Create(ctx, s.ordinary(), client.DryRunAll)
 	if refusing := refusingPolicy(err); refusing != "" {
-		return untold{fmt.Sprintf("%s refuses it in namespace %s", refusing, s.namespace)}
+		return inconclusive{fmt.Sprintf("%s refuses it in namespace %s", refusing, s.namespace)}
 	}
 
 	return err
@@ -142,7 +144,7 @@ func (s *site) harmlessChangePasses(ctx context.Context) error {
 	return s.changed(ctx, func(apikey *v1alpha1.APIKey) error { return s.client.Patch(ctx, apikey, patch, client.DryRunAll) })
 }
 
-// ordinary is an APIKey that asks for as little as it can: it meets most policies, too.
+// ordinary returns an APIKey with minimal limits, which meets most policies.
 func (s *site) ordinary() *v1alpha1.APIKey {
 	return &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, GenerateName: probeName + "-"},

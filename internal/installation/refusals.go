@@ -24,7 +24,7 @@ const (
 	mergePatch = types.MergePatchType
 	// probeAnnotation is put on APIKeys in dry runs.
 	probeAnnotation = v1alpha1.GroupName + "/" + probeName
-	// probeOwner is a user that nobody is, and that the impersonated user may not make keys for.
+	// probeOwner is a user that does not exist and that the impersonated user may not create keys for.
 	probeOwner = probeName + "@apikey-operator.io"
 	// longRequest is more bytes than the rotate annotation may take.
 	longRequest = 8 << 10
@@ -32,10 +32,10 @@ const (
 	longLife, halfLife = "900000h", "450000h"
 )
 
-// refusal makes a request that one guardrail must refuse, and returns the answer.
+// refusal sends a request that one guardrail must refuse, and returns the answer.
 type refusal func(*site, context.Context) error
 
-// refusals are the requests, by the name of the guardrail.
+// refusals returns the requests by the name of the guardrail.
 func refusals() map[string]refusal {
 	return map[string]refusal{
 		"grants":    (*site).keyForAnotherOwner,
@@ -48,8 +48,8 @@ func refusals() map[string]refusal {
 	}
 }
 
-// keyForAnotherOwner makes an APIKey for a user that the author may not make one for. Who may do that, because an administrator
-// may do everything, does it as another user, who may create APIKeys and nothing else.
+// keyForAnotherOwner creates an APIKey for an owner without the grant to do so. An administrator has every grant, and therefore impersonates
+// a user who may create APIKeys and nothing else.
 func (s *site) keyForAnotherOwner(ctx context.Context) error {
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
@@ -69,19 +69,19 @@ func (s *site) keyForAnotherOwner(ctx context.Context) error {
 	apikey := s.ordinary()
 	apikey.Spec.Owner = probeOwner
 
-	return orUntold(author.Create(ctx, apikey, client.DryRunAll))
+	return orInconclusive(author.Create(ctx, apikey, client.DryRunAll))
 }
 
-// orUntold returns an untold error for a request that failed because this user may not act as another.
-func orUntold(err error) error {
+// orInconclusive returns an inconclusive error for a request that failed because this user may not impersonate another.
+func orInconclusive(err error) error {
 	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "cannot impersonate") {
-		return untold{fmt.Sprintf("this user may not impersonate another: %v", err)}
+		return inconclusive{fmt.Sprintf("this user may not impersonate another: %v", err)}
 	}
 
 	return err
 }
 
-// withoutGrants returns a client of a user who may create APIKeys and has no grants.
+// withoutGrants returns a client of a user who may create APIKeys and has no grant.
 func (s *site) withoutGrants(ctx context.Context) (client.Client, error) {
 	meta := metav1.ObjectMeta{Namespace: s.namespace}
 	role := &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
@@ -94,7 +94,7 @@ func (s *site) withoutGrants(ctx context.Context) (client.Client, error) {
 	}
 	for _, object := range []client.Object{role, binding} {
 		if err := s.ensure(ctx, object); apierrors.IsForbidden(err) {
-			return nil, untold{fmt.Sprintf("this user has every grant and may not make another user who has none: %v", err)}
+			return nil, inconclusive{fmt.Sprintf("this user has every grant and may not make another user who has none: %v", err)}
 		} else if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (s *site) withoutGrants(ctx context.Context) (client.Client, error) {
 	return s.as(s.name)
 }
 
-// keyBeyondPolicy makes an APIKey that lives longer than a policy allows, which is for one namespace and for no longer than this takes.
+// keyBeyondPolicy creates an APIKey with a longer life than a temporary policy of one namespace allows.
 func (s *site) keyBeyondPolicy(ctx context.Context) error {
 	policy := &v1alpha1.APIKeyPolicy{Spec: v1alpha1.APIKeyPolicySpec{
 		NamespaceSelector: &v1alpha1.NamespaceSelector{
@@ -120,7 +120,7 @@ func (s *site) keyBeyondPolicy(ctx context.Context) error {
 	return s.client.Create(ctx, apikey, client.DryRunAll)
 }
 
-// keyInAnnotation puts something with the shape of an API key into an annotation.
+// keyInAnnotation puts a text with the shape of an API key into an annotation.
 func (s *site) keyInAnnotation(ctx context.Context) error {
 	keyShaped := "ak_dev_" + strings.Repeat("0", 49) // no key: its checksum is wrong
 	patch := client.RawPatch(mergePatch, fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, probeAnnotation, keyShaped))
@@ -128,7 +128,7 @@ func (s *site) keyInAnnotation(ctx context.Context) error {
 	return s.changed(ctx, func(apikey *v1alpha1.APIKey) error { return s.client.Patch(ctx, apikey, patch, client.DryRunAll) })
 }
 
-// keyWithLongRequest makes an APIKey whose rotate annotation is longer than any may be.
+// keyWithLongRequest creates an APIKey whose rotate annotation is too long.
 func (s *site) keyWithLongRequest(ctx context.Context) error {
 	apikey := s.ordinary()
 	apikey.Annotations = map[string]string{v1alpha1.RotateAnnotation: strings.Repeat("a", longRequest)}
@@ -136,24 +136,24 @@ func (s *site) keyWithLongRequest(ctx context.Context) error {
 	return s.client.Create(ctx, apikey, client.DryRunAll)
 }
 
-// otherSecretOfOperator makes, as the operator, a Secret that holds no API key.
+// otherSecretOfOperator creates a Secret of another type as the operator.
 func (s *site) otherSecretOfOperator(ctx context.Context) error {
 	operator, err := s.as(s.operator)
 	if err != nil {
 		return err
 	}
 
-	return orUntold(operator.Create(ctx, &corev1.Secret{
+	return orInconclusive(operator.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, GenerateName: probeName + "-"},
 	}, client.DryRunAll))
 }
 
-// secretOfAnAPIKey makes a Secret as only the operator may.
+// secretOfAnAPIKey creates a Secret that only the operator may create.
 func (s *site) secretOfAnAPIKey(ctx context.Context) error {
 	return s.client.Create(ctx, s.secretOfOperator(), client.DryRunAll)
 }
 
-// secretOfOperator is a Secret as the operator makes them, of an APIKey that is not there.
+// secretOfOperator returns a Secret as the operator creates them, for an APIKey that does not exist.
 func (s *site) secretOfOperator() *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -166,7 +166,7 @@ func (s *site) secretOfOperator() *corev1.Secret {
 	}
 }
 
-// forgedStatus writes a status as only the operator may.
+// forgedStatus writes a status that only the operator may write.
 func (s *site) forgedStatus(ctx context.Context) error {
 	patch := client.RawPatch(mergePatch, []byte(`{"status":{"observedGeneration":9007199254740991}}`))
 
@@ -175,7 +175,7 @@ func (s *site) forgedStatus(ctx context.Context) error {
 	})
 }
 
-// changed makes a dry run on some APIKey: one that is there, else a temporary one.
+// changed patches an existing APIKey in a dry run, or a temporary one if there is none.
 func (s *site) changed(ctx context.Context, patch func(*v1alpha1.APIKey) error) error {
 	list := &v1alpha1.APIKeyList{}
 	if err := s.client.List(ctx, list, client.Limit(1)); err != nil {
@@ -186,7 +186,7 @@ func (s *site) changed(ctx context.Context, patch func(*v1alpha1.APIKey) error) 
 		apikey.Spec.Revoked = true // so that no key is minted for it
 		err := s.ensure(ctx, apikey)
 		if refusing := refusingPolicy(err); refusing != "" {
-			return untold{fmt.Sprintf("there is no APIKey to try it on, and %s refuses one in namespace %s", refusing, s.namespace)}
+			return inconclusive{fmt.Sprintf("there is no APIKey to try it on, and %s refuses one in namespace %s", refusing, s.namespace)}
 		}
 		if err != nil {
 			return err
@@ -195,7 +195,7 @@ func (s *site) changed(ctx context.Context, patch func(*v1alpha1.APIKey) error) 
 	}
 	err := patch(&v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: list.Items[0].Namespace, Name: list.Items[0].Name}})
 	if apierrors.IsInvalid(err) && !strings.Contains(err.Error(), anyPolicy) { // stored before the schema was as it is
-		return untold{fmt.Sprintf("the APIKey that it was tried on is not valid itself: %v", err)}
+		return inconclusive{fmt.Sprintf("the APIKey that it was tried on is not valid itself: %v", err)}
 	}
 
 	return err

@@ -25,9 +25,9 @@ import (
 )
 
 const (
-	// probeName begins the names of everything that is made here.
+	// probeName begins the names of all temporary objects.
 	probeName = "guardrail-probe"
-	// cleanupLimit is how long the removal of temporary objects may take, also after the wait was interrupted.
+	// cleanupLimit is how long the deletion of temporary objects may take. It also applies after an interruption.
 	cleanupLimit = 30 * time.Second
 )
 
@@ -35,9 +35,9 @@ const (
 type site struct {
 	config    *rest.Config
 	client    client.Client
-	operator  string // the user that the guardrails take for the operator
-	namespace string // where objects are asked for: that of the operator, once it is known
-	name      string // of all temporary objects; nobody else uses it
+	operator  string // the user that the guardrails regard as the operator
+	namespace string // of all requests; that of the operator, once it is known
+	name      string // of all temporary objects; random
 	made      []client.Object
 }
 
@@ -47,8 +47,8 @@ func newSite(config *rest.Config, namespace string) (*site, error) {
 	utilruntime.Must(scheme.AddToScheme(kinds))
 	utilruntime.Must(v1alpha1.AddToScheme(kinds))
 	config = rest.CopyConfig(config)
-	config.WarningHandler = rest.NoWarnings{} // requests that are wrong on purpose cause some
-	config.QPS = -1                           // a few requests a round; the API server decides how many are too many
+	config.WarningHandler = rest.NoWarnings{} // probes cause warnings on purpose
+	config.QPS = -1                           // a round has few requests; the API server limits their rate
 	c, err := client.New(config, client.Options{Scheme: kinds})
 	if err != nil {
 		return nil, err
@@ -65,18 +65,18 @@ func (s *site) as(user string) (client.Client, error) {
 	return client.New(config, client.Options{Scheme: s.client.Scheme(), Mapper: s.client.RESTMapper()})
 }
 
-// ensure makes a temporary object. One from an earlier round stays; one that was lost with its CRD is made again.
+// ensure creates a temporary object unless it exists. It creates an object again that was deleted with its CRD.
 func (s *site) ensure(ctx context.Context, object client.Object) error {
 	object.SetName(s.name)
 	known := func(made client.Object) bool { return reflect.TypeOf(made) == reflect.TypeOf(object) }
 	if !slices.ContainsFunc(s.made, known) {
-		s.made = append(s.made, object) // before it is made: after an answer that got lost it exists all the same
+		s.made = append(s.made, object) // before the request: it may succeed although its answer is lost
 	}
 
 	return client.IgnoreAlreadyExists(s.client.Create(ctx, object))
 }
 
-// remove deletes what was made, the last first.
+// remove deletes all temporary objects, the newest first.
 func (s *site) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	defer cancel()

@@ -27,10 +27,9 @@ type RotateRequest struct {
 const overlapModifier = "overlap="
 
 // ErrRotateRequest means that a rotate annotation has a comma that exactly one overlap does not follow.
-var ErrRotateRequest = errors.New(
-	"the annotation " + v1alpha1.RotateAnnotation + " is a name without a comma, such as \"leak-4711\", or such a name and an overlap " +
-		"from 0s to 720h without spaces, such as \"leak-4711,overlap=0s\"",
-)
+var ErrRotateRequest = errors.New("the annotation " + v1alpha1.RotateAnnotation + " is a name without a comma, such as \"leak-4711\", or such a name and " +
+	"an overlap " +
+	"from 0s to 720h without spaces, such as \"leak-4711,overlap=0s\"")
 
 // ParseRotateRequest reads a rotate annotation. Text without a comma is a name. Otherwise the name before the first comma must not
 // be empty, and exactly one "overlap=" with a duration as in spec follows. On an error the request has its name and no overlap.
