@@ -35,11 +35,7 @@
 //
 // # limits
 //
-// Each APIKeyPolicy is evaluated by itself, as the API server does with parameters, so the strictest of each value applies. Each demand
-// stands in CEL and in Go with the same sentence; a test compares both on random keys and policies. An update is asked only about what it
-// enlarges: a key that a later policy excludes can still be renamed, suspended, shortened and revoked. expiry.required is met by a
-// default of the same policy. "now" is the creation time of the APIKey, the only clock that CEL can see. The selector of namespaces is
-// a type of its own, because a LabelSelector has no sizes from which the API server could estimate costs.
+// Package policy defines what APIKeyPolicies demand, in CEL and in Go. The API server evaluates its validations once for each APIKeyPolicy.
 //
 // # plaintext
 //

@@ -12,11 +12,21 @@
 // evaluates the same demands in Go, because an APIKey can be older than a policy: Terms answers every question that it has.
 // The CEL and the Go of a demand stand in one file and use the same words.
 //
+// # Rules for every demand
+//
+//   - Each APIKeyPolicy is evaluated by itself, as the API server does with parameters, so the strictest value of several applies.
+//   - An update fails only for what it enlarges: a key that a later policy excludes can still be renamed, suspended, shortened and revoked.
+//   - "Now" is the creation time of the APIKey, the only clock of CEL.
+//   - expiry.required is met by a default of the same policy.
+//
+// The selector of namespaces is a type of its own, because a LabelSelector has no sizes from which the API server could estimate costs.
+//
 // # Adding a demand
 //
-//  1. Write a file with a function that returns the demand, and its cases in a test file beside it.
-//  2. Add the function to the table in demands.
+//  1. Write a file with a function that returns the demand.
+//  2. Add a row with the function to the table in demands.
 //
-// No other code lists demands: the guardrail, the condition Compliant and the tests iterate over the table. The tests fail for a
-// demand without cases. They run each case in Go and against an API server, and compare both languages on random APIKeys.
+// No other production code lists demands: the guardrail and the condition Compliant iterate over the table. The tests fail until
+// demandCases has a case that violates the demand; they run each case in Go and against an API server. dice.policy sets the field
+// in the random policies of the differential test.
 package policy
