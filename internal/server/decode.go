@@ -12,14 +12,17 @@ import (
 )
 
 // maxNesting is how many encodings are decoded that lie in one another, in any mixture.
-const maxNesting = 8
+const maxNesting = 16
 
 // decode decodes a text until nothing in it can be decoded any more. If it cannot be decoded to the end, decode returns the part
 // before the trouble, and false.
 func decode(text string) (decoded string, whole bool) {
 	for range maxNesting {
 		before := text
-		text = strings.Map(halfWidth, html.UnescapeString(escape.ReplaceAllStringFunc(text, unescape)))
+		text = strings.Map(halfWidth, escape.ReplaceAllStringFunc(text, unescape))
+		if text == before {
+			text = html.UnescapeString(text) // entities without a semicolon come last: it may have been encoded
+		}
 		if text == before {
 			return decodable(text)
 		}
@@ -39,11 +42,14 @@ func decodable(text string) (before string, whole bool) {
 	return text, true
 }
 
-// escape finds the escapes %uXXXX, %XX, \uXXXX, \xXX and \NNN.
-var escape = regexp.MustCompile(`[%\\]u[0-9A-Fa-f]{4}|(?:%|\\x)[0-9A-Fa-f]{2}|\\[0-3][0-7]{2}`)
+// escape finds the escapes %uXXXX, %XX, \uXXXX, \xXX and \NNN, and entities.
+var escape = regexp.MustCompile(`[%\\]u[0-9A-Fa-f]{4}|(?:%|\\x)[0-9A-Fa-f]{2}|\\[0-3][0-7]{2}|&#?[0-9A-Za-z]+;`)
 
 // unescape returns the character or the byte that an escape stands for.
 func unescape(escape string) string {
+	if escape[0] == '&' {
+		return html.UnescapeString(escape)
+	}
 	digits, base := strings.TrimLeft(escape, `%\ux`), 16
 	if len(digits) == 3 {
 		base = 8

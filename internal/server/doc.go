@@ -28,7 +28,7 @@
 // The log holds nothing that may be a key. Every text of every line, whether from the access log, an error, a panic, net/http, gRPC or a
 // client library, is decoded to the end and then searched for the shape of a key and for long runs of letters and digits. The decoder
 // covers percent-encoding (also %uXXXX), HTML entities, \xXX, \uXXXX, \NNN and full-width forms, in any mixture and up to
-// eight in one another. Text that cannot be decoded to the end (deeper nesting, a "%" that begins no escape, bytes that are not UTF-8,
+// sixteen in one another. Text that cannot be decoded to the end (deeper nesting, a "%" that begins no escape, bytes that are not UTF-8,
 // more than 4 KiB) is cut at the last "/", since another reader might decode it. Not covered: ciphers, and encodings without long
 // runs, such as a dot after each letter. Fields are truncated after they are escaped, so a line has at most 2 KiB.
 //
