@@ -55,6 +55,9 @@ func (f *followed) bothDown() bool {
 
 func (f *followed) tooOld() bool { return f.Staleness(time.Now()) > keyindex.LeastMaxStaleness }
 
+// Mutants that were run and that a test of this file kills: reads with resourceVersion=0; watches of client-go's length; a first watch that
+// is not ended after the list.
+
 // An idle cluster: nothing but the reads and the bookmarks shows that the index is complete.
 func TestAnIdleIndexStaysFresh(t *testing.T) {
 	f := follow(t)
