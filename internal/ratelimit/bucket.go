@@ -52,7 +52,7 @@ func (b *bucket) settle(refused, full int64) bool {
 		if before == sealed {
 			return false
 		}
-		after := max(before-refused*b.pace.request, full)
+		after := max(before-refused*b.pace.interval, full)
 		if after == before || b.full.CompareAndSwap(before, after) {
 			return true
 		}
@@ -67,7 +67,7 @@ func (b *bucket) known(at time.Duration) float64 {
 	}
 	taken := clamp(full-b.pace.Ticks(at), 0, b.pace.burst)
 
-	return max(0, float64(taken)/float64(b.pace.request)-float64(b.pending.Load()))
+	return max(0, float64(taken)/float64(b.pace.interval)-float64(b.pending.Load()))
 }
 
 // seal ends the bucket, and returns when it would have been full again.

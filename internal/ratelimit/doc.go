@@ -9,7 +9,7 @@
 // background, for a bucket is one number, the time at which it is full again. A bucket that is full is as good as none,
 // so only keys that were used lately take up memory. A request counts only if it passes every other check.
 //
-//	Pace     pure: one limit in whole numbers, and the decision
+//	Pace     pure: one limit in nanoseconds, and the decision
 //	Memory   the buckets of one replica
 //	Shared   the buckets of all replicas, in Valkey or Redis, and a Memory of its own
 //

@@ -152,7 +152,7 @@ func (p *partition) answer(d *demand, r *reply, asked time.Duration) {
 	refused := max(0, d.count-left-granted)
 	p.local.settle(d.uid, d.bucket, refused, asked, r.reset)
 	d.bucket.pending.Add(-int32(d.count)) //nolint:gosec // as many as were added
-	request := d.bucket.pace.duration(d.bucket.pace.request)
+	request := d.bucket.pace.duration(d.bucket.pace.interval)
 	for _, w := range told {
 		quota := access.Quota{Remaining: r.remaining, RetryAfter: r.wait, Reset: r.reset}
 		if w.reserved && granted > 0 {

@@ -129,13 +129,12 @@ func (s *store) send(ctx context.Context, batch []take, withScript bool) []reply
 
 // command runs the command of one key, or adds it to a pipeline.
 func (s *store) command(ctx context.Context, to redis.Scripter, t *take, withScript bool) *redis.Cmd {
-	requests, burst, per := limitsOf(t.limit)
-	keys := []string{keyPrefix + t.uid}
+	limit, keys := clamped(t.limit), []string{keyPrefix + t.uid}
 	if withScript {
-		return to.Eval(ctx, takeScript, keys, requests, burst, per.Microseconds(), t.count, t.known)
+		return to.Eval(ctx, takeScript, keys, limit.Requests, limit.Burst, limit.Per.Microseconds(), t.count, t.known)
 	}
 
-	return to.EvalSha(ctx, s.script, keys, requests, burst, per.Microseconds(), t.count, t.known)
+	return to.EvalSha(ctx, s.script, keys, limit.Requests, limit.Burst, limit.Per.Microseconds(), t.count, t.known)
 }
 
 // read reads the reply to one command of a pipeline that has ended with this error. The command has no error of its own
