@@ -30,20 +30,60 @@ func TestPaceDecides(t *testing.T) {
 		full  time.Duration // when the bucket is full again, from now
 		want  access.Quota
 	}{
-		"a full bucket grants and has the rest of the burst":    {tenAMinute, 0, access.Quota{Granted: true, Remaining: 1, Reset: 6 * time.Second}},
-		"a bucket that was full long ago is no fuller":          {tenAMinute, -time.Hour, access.Quota{Granted: true, Remaining: 1, Reset: 6 * time.Second}},
-		"the last request is granted and says when the next is": {tenAMinute, 6 * time.Second, access.Quota{Granted: true, RetryAfter: 6 * time.Second, Reset: 12 * time.Second}},
-		"a part of a request is none":                           {tenAMinute, 6*time.Second + 1, access.Quota{RetryAfter: 1, Reset: 6*time.Second + 1}},
-		"an empty bucket refuses":                               {tenAMinute, 12 * time.Second, access.Quota{RetryAfter: 6 * time.Second, Reset: 12 * time.Second}},
-		"a bucket is never emptier than empty":                  {tenAMinute, 30 * day, access.Quota{RetryAfter: 6 * time.Second, Reset: 12 * time.Second}},
-		"without a burst all requests may come at once":         {access.Limit{Requests: 10, Per: minute}, 0, access.Quota{Granted: true, Remaining: 9, Reset: 6 * time.Second}},
-		"a burst may be greater than the requests of a period":  {access.Limit{Requests: 1, Burst: 5, Per: minute}, 0, access.Quota{Granted: true, Remaining: 4, Reset: minute}},
-		"times are rounded up":                                  {access.Limit{Requests: 3, Burst: 1, Per: time.Second}, 0, access.Quota{Granted: true, RetryAfter: 333333334, Reset: 333333334}},
-		"the most frequent limit":                               {access.Limit{Requests: 1e6, Per: time.Second}, 0, access.Quota{Granted: true, Remaining: 1e6 - 1, Reset: time.Microsecond}},
-		"the rarest limit with the greatest burst":              {access.Limit{Requests: 1, Burst: 1e6, Per: day}, 0, access.Quota{Granted: true, Remaining: 1e6 - 1, Reset: day}},
-		"more centuries than a duration holds":                  {access.Limit{Requests: 1, Burst: 1e6, Per: day}, 250 * 365 * day, access.Quota{Granted: true, Remaining: 1e6 - 91251, Reset: 250*365*day + day}},
-		"beyond the ranges the nearest within them counts":      {access.Limit{Requests: math.MaxInt32, Burst: math.MaxInt32, Per: 1}, 0, access.Quota{Granted: true, Remaining: 1e6 - 1, Reset: time.Microsecond}},
-		"no number is small enough to divide by zero":           {access.Limit{Requests: math.MinInt32, Burst: math.MinInt32, Per: math.MinInt64}, 0, access.Quota{Granted: true, RetryAfter: time.Second, Reset: time.Second}},
+		"a full bucket grants and has the rest of the burst": {tenAMinute, 0, access.Quota{Granted: true, Remaining: 1, Reset: 6 * time.Second}},
+		"a bucket that was full long ago is no fuller":       {tenAMinute, -time.Hour, access.Quota{Granted: true, Remaining: 1, Reset: 6 * time.Second}},
+		"the last request is granted and says when the next is": {
+			tenAMinute,
+			6 * time.Second,
+			access.Quota{Granted: true, RetryAfter: 6 * time.Second, Reset: 12 * time.Second},
+		},
+		"a part of a request is none": {tenAMinute, 6*time.Second + 1, access.Quota{RetryAfter: 1, Reset: 6*time.Second + 1}},
+		"an empty bucket refuses": {
+			tenAMinute,
+			12 * time.Second,
+			access.Quota{RetryAfter: 6 * time.Second, Reset: 12 * time.Second},
+		},
+		"a bucket is never emptier than empty": {tenAMinute, 30 * day, access.Quota{RetryAfter: 6 * time.Second, Reset: 12 * time.Second}},
+		"without a burst all requests may come at once": {
+			access.Limit{Requests: 10, Per: minute},
+			0,
+			access.Quota{Granted: true, Remaining: 9, Reset: 6 * time.Second},
+		},
+		"a burst may be greater than the requests of a period": {
+			access.Limit{Requests: 1, Burst: 5, Per: minute},
+			0,
+			access.Quota{Granted: true, Remaining: 4, Reset: minute},
+		},
+		"times are rounded up": {
+			access.Limit{Requests: 3, Burst: 1, Per: time.Second},
+			0,
+			access.Quota{Granted: true, RetryAfter: 333333334, Reset: 333333334},
+		},
+		"the most frequent limit": {
+			access.Limit{Requests: 1e6, Per: time.Second},
+			0,
+			access.Quota{Granted: true, Remaining: 1e6 - 1, Reset: time.Microsecond},
+		},
+		"the rarest limit with the greatest burst": {
+			access.Limit{Requests: 1, Burst: 1e6, Per: day},
+			0,
+			access.Quota{Granted: true, Remaining: 1e6 - 1, Reset: day},
+		},
+		"more centuries than a duration holds": {
+			access.Limit{Requests: 1, Burst: 1e6, Per: day},
+			250 * 365 * day,
+			access.Quota{Granted: true, Remaining: 1e6 - 91251, Reset: 250*365*day + day},
+		},
+		"beyond the ranges the nearest within them counts": {
+			access.Limit{Requests: math.MaxInt32, Burst: math.MaxInt32, Per: 1},
+			0,
+			access.Quota{Granted: true, Remaining: 1e6 - 1, Reset: time.Microsecond},
+		},
+		"no number is small enough to divide by zero": {
+			access.Limit{Requests: math.MinInt32, Burst: math.MinInt32, Per: math.MinInt64},
+			0,
+			access.Quota{Granted: true, RetryAfter: time.Second, Reset: time.Second},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pace, now := ratelimit.PaceOf(c.limit), 300*day
