@@ -7,7 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -51,7 +53,7 @@ func (o odd) number() any {
 	)
 }
 
-// status is one with some fields set.
+// status returns a status with some fields set.
 func (o odd) status() map[string]any {
 	digest := fmt.Sprintf("%043d", o.IntN(1000))
 	record := func(n int) map[string]any {
@@ -85,7 +87,7 @@ func (o odd) status() map[string]any {
 			"lastTransitionTime": o.time(), "observedGeneration": o.number(),
 		}},
 	}
-	for name := range fields {
+	for _, name := range slices.Sorted(maps.Keys(fields)) { // in this order, so that each run draws the same
 		if o.IntN(3) > 0 {
 			delete(fields, name)
 		}
