@@ -55,7 +55,7 @@ func TestReadme(t *testing.T) {
 
 	r.shell(t, "kubectl apply -f - <<'END'\n"+manifest+"END")
 	steps := readmeSteps(admin, secret)
-	commands := regexp.MustCompile("`(kubectl [^`]+)`").FindAllStringSubmatch(readme, -1)
+	commands := regexp.MustCompile("(?m)^\\|[^`\n]*`(kubectl [^`]+)`").FindAllStringSubmatch(readme, -1)
 	if len(commands) != len(steps) {
 		t.Fatalf("README.md has %d commands, and the test knows %d: %q", len(commands), len(steps), commands)
 	}
