@@ -52,6 +52,9 @@ func (s *site) startFull(t *testing.T) (address string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Close(socket) })
+	if err := syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil { // FreeAddress holds the port
+		t.Fatal(err)
+	}
 	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Port: host.Port, Addr: [4]byte(host.IP.To4())}); err != nil {
 		t.Fatal(err)
 	}
