@@ -23,12 +23,6 @@ import (
 // samples are the configurations that users copy. The tests run those very files.
 const samples = "config/samples/gateways"
 
-// What stands in the samples for things that differ from place to place.
-const (
-	sampleVerifier = "apikey-operator-verifier.apikey-operator-system.svc:9002"
-	sampleAPI      = "api.default.svc:8080"
-)
-
 // program is a gateway that can run here.
 type program struct {
 	testkit.GatewaySample

@@ -3,6 +3,12 @@
 
 // Package verifier wires the verifier together: its command line, the components, the servers for gateways, and the order in which
 // they start and end.
+//
+// The verifier watches two kinds and patches one through client-go's REST client and reflectors, without controller-runtime's cache
+// and client. That part links 508 packages. Certificates that are replaced while it runs make it 874 (certwatcher and
+// k8s.io/apiserver's dynamiccertificates), and the filter that authorizes scrapes 1,070: 60 MB without symbols, where it was 942
+// packages and 53 MB with controller-runtime's client and open metrics (2026-11-26). The filter is worth that: it is the one of the
+// operator, so there is one implementation of who may scrape.
 package verifier
 
 import (
