@@ -49,9 +49,8 @@ func AwaitRemoval(ctx context.Context, config *rest.Config) error {
 	var probes []probe
 	for kind, object := range map[string]client.Object{"an APIKey": s.ordinary(), "a Secret of an APIKey": s.secretOfOperator()} {
 		probes = append(probes, probe{kind, func(ctx context.Context) error {
-			err := s.client.Create(
-				ctx, object.DeepCopyObject().(client.Object), client.DryRunAll,
-			) //nolint:errcheck,forcetypeassert // a copy has the type of the original
+			draft := object.DeepCopyObject().(client.Object) //nolint:errcheck,forcetypeassert // a copy has the type of the original
+			err := s.client.Create(ctx, draft, client.DryRunAll)
 			if err == nil || !ofGuardrail(err) {
 				return nil // a missing CRD is no guardrail either
 			}
