@@ -79,7 +79,7 @@ func newShell(t *testing.T, p *person) *shell {
 		{"git", "init", "-q", s.folder},
 		{"cp", p.cluster.Program("kubectl"), s.folder},
 	} {
-		run := exec.CommandContext(t.Context(), command[0], command[1:]...) //nolint:gosec // of this test
+		run := exec.CommandContext(t.Context(), command[0], command[1:]...)
 		run.Dir = root
 		if out, err := run.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", command, err, out)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -170,12 +171,10 @@ func TestAudit(t *testing.T) {
 // TestDescribe tells settings, timeline, policies and grants, and escapes what a terminal would act on.
 func TestDescribe(t *testing.T) {
 	p := newAdministrator(t, "describe")
-	if err := p.cluster.admin.Create(t.Context(), &v1alpha1.APIKeyPolicy{ObjectMeta: metav1.ObjectMeta{Name: "describe-only"}, Spec: v1alpha1.APIKeyPolicySpec{
+	p.create(&v1alpha1.APIKeyPolicy{ObjectMeta: metav1.ObjectMeta{Name: "describe-only"}, Spec: v1alpha1.APIKeyPolicySpec{
 		NamespaceSelector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"kubernetes.io/metadata.name": "describe"}},
 		Expiry:            &v1alpha1.ExpiryPolicy{Default: "8760h"},
-	}}); err != nil {
-		t.Fatal(err)
-	}
+	}})
 	p.must("create", "web", "--environment", "Staging", "--permission", "customers:read", "--display-name", "The Web")
 	apikey := p.key("web")
 	if err := p.cluster.admin.Create(t.Context(), &corev1.Event{
@@ -209,10 +208,11 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	p.allow("describer", parseRule(t, `{apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [list]}`))
-	binding := []string{"create", "clusterrolebinding", "describer-view", "--clusterrole=cluster-admin", "--user=describer-2"}
-	if err := p.cluster.kubectl(t.Context(), binding...); err != nil {
-		t.Fatal(err)
-	}
+	p.create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "describer-2"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "describer-2"}},
+	})
 	second := p.newUser("describer-2")
 	if out := second.must("describe", "web"); !strings.Contains(out, "You have all") {
 		t.Errorf("a cluster administrator lacks a grant:\n%s", out)

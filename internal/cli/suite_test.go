@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
@@ -150,15 +151,33 @@ type person struct {
 func newAdministrator(t *testing.T, namespace string) *person {
 	t.Helper()
 	c := start(t)
-	if err := c.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
-		t.Fatal(err)
-	}
 	kubeconfig, err := c.Kubeconfig("administrator-"+namespace, "system:masters")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := &person{t: t, cluster: c, namespace: namespace, kubeconfig: kubeconfig}
+	p.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 
-	return &person{t: t, cluster: c, namespace: namespace, kubeconfig: kubeconfig}
+	return p
+}
+
+// create creates an object that is deleted after the test. It waits until one of an earlier run of the test is gone.
+func (p *person) create(object client.Object) {
+	p.t.Helper()
+	var last error
+	p.eventually("the object is created", func(ctx context.Context) bool {
+		last = p.cluster.admin.Create(ctx, object)
+
+		return !apierrors.IsAlreadyExists(last)
+	})
+	if last != nil {
+		p.t.Fatal(last)
+	}
+	p.t.Cleanup(func() {
+		if err := p.cluster.admin.Delete(context.Background(), object); err != nil {
+			p.t.Error(err)
+		}
+	})
 }
 
 // newUser returns a person of the same namespace who may do what the rules say.
