@@ -14,6 +14,8 @@ import (
 
 // TestStaleness runs verifiers with every configuration of --max-staleness while etcd hangs and while the API server is unreachable.
 // The API server goes on answering watches from its cache while etcd hangs, bookmarks included.
+//
+// Mutants that were run and that it kills: MaxStaleness is not handed to the core; --stale-action is not.
 func TestStaleness(t *testing.T) {
 	plane := testkit.StartFor(t, testkit.Options{})
 	plane.RunOperatorFor(t)
