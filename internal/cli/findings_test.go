@@ -91,6 +91,7 @@ func TestExplain(t *testing.T) {
 		})
 	}
 	p.must("suspend", "web", "--yes")
+	p.awaitPhase("web", v1alpha1.PhaseSuspended)
 	r := p.run("explain", "web", "--permission", "orders:read")
 	golden(t, "explain.golden", r.out+r.err)
 }
