@@ -217,7 +217,7 @@ func TestNodeThatHangsHoldsUpNoOther(t *testing.T) {
 		n.do("CONFIG", "SET", "cluster-node-timeout", 600_000) // no failover
 		n.do("CONFIG", "SET", "cluster-replica-no-failover", "yes")
 	}
-	first, second := newReplica(t, clusterURL(nodes...), bound/4), newReplica(t, clusterURL(nodes...), bound/4)
+	first, second := newReplica(t, clusterURL(nodes...), bound), newReplica(t, clusterURL(nodes...), bound)
 	first.wantUp(t)
 	second.wantUp(t)
 	limit, hanging, living := access.Limit{Requests: 200, Per: day}, uidOf(nodes, 0), uidOf(nodes, 2)
