@@ -41,10 +41,18 @@ func plugin(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// exitCode runs a command and returns its exit code, or minus the number of the signal that ended it.
+// start starts a command.
+func start(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// exitCode waits for a command and returns its exit code, or minus the number of the signal that ended it.
 func exitCode(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()
-	err := cmd.Run()
+	err := cmd.Wait()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -69,6 +77,7 @@ func TestBrokenPipe(t *testing.T) {
 	cmd := plugin(t, "--help")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = writer, &said
+	start(t, cmd)
 	code := exitCode(t, cmd)
 	_ = writer.Close()
 	if code != -int(syscall.SIGPIPE) && code != 128+int(syscall.SIGPIPE) || said.Len() > 0 {
@@ -86,6 +95,7 @@ func TestInterruption(t *testing.T) {
 		cmd := plugin(t, "list", "--server", "http://"+listener.Addr().String(), "--kubeconfig", emptyKubeconfig(t))
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
+		start(t, cmd)
 		go func() {
 			connection, err := listener.Accept() // the request is on its way, and will not be answered
 			if err == nil {
