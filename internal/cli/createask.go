@@ -106,7 +106,7 @@ func takeDisplayName(spec *v1alpha1.APIKeySpec, answer string) error {
 	return nil
 }
 
-// showManifest shows what is about to be created, and asks whether to.
+// showManifest shows the manifest of the new APIKey, and asks for a confirmation.
 func (s *session) showManifest(ctx context.Context, key *v1alpha1.APIKey) error {
 	s.say("This will be created:\n")
 	if err := (&printers.YAMLPrinter{}).PrintObj(manifest(key), output.CleanWriter(s.Err)); err != nil {

@@ -19,7 +19,7 @@ type edit struct {
 	results
 
 	yes bool
-	// question names the deed: "Revoke". Empty: it breaks nothing, so nobody is asked.
+	// question names the deed: "Revoke". Empty: the change breaks nothing and needs no confirmation.
 	question string
 	// harm says what happens to the users of the key.
 	harm func() string

@@ -66,7 +66,7 @@ The exit code is 7 if a key was found, also one that no longer works.`,
 	return cmd
 }
 
-// sighting is what is known of one leaked key.
+// sighting describes one leaked key.
 type sighting struct {
 	digest keys.Digest
 	count  int

@@ -21,7 +21,7 @@ The name of the APIKey object cannot change, as with every object of Kubernetes.
 		Example: `  kubectl apikey rename main-website "Main Website Integration"`,
 	}
 	e.register(s, cmd, "renamed")
-	_ = cmd.Flags().MarkHidden("selector") // keys of the same name help nobody
+	_ = cmd.Flags().MarkHidden("selector") // equal display names for several keys are of no use
 	cmd.ValidArgsFunction = s.completeOneName
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) != 2 || e.selector != "" {

@@ -18,7 +18,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/cli/prompt"
 )
 
-// errNoTerminal tells that a command has to be confirmed where nobody can be asked.
+// errNoTerminal tells that a command needs a confirmation and there is no terminal to ask at.
 var errNoTerminal = errors.New("this has to be confirmed, and standard input is not a terminal: add --yes")
 
 // session is one run of the program.

@@ -124,7 +124,7 @@ func (a Surroundings) PoliciesFor(key *v1alpha1.APIKey) []*v1alpha1.APIKeyPolicy
 	return selected
 }
 
-// Audit returns what is to be said about one APIKey. A key that has ended needs nothing.
+// Audit returns the findings about one APIKey. An ended key has none.
 func Audit(key *v1alpha1.APIKey, around Surroundings, limits Thresholds, now time.Time) []Finding {
 	view := ViewOf(key, now)
 	if view.Ended() {

@@ -74,7 +74,7 @@ func Applied(key *v1alpha1.APIKey, change Change) *v1alpha1.APIKey {
 	return changed
 }
 
-// Apply sends a change of exactly this APIKey: one that was deleted and made again under the same name is left alone.
+// Apply sends a change of exactly this APIKey: an APIKey that was deleted and created again under the same name stays unchanged.
 // Of the object only the changed fields are sent, so edits by others stay.
 func (s Service) Apply(ctx context.Context, key *v1alpha1.APIKey, change Change, dryRun bool) (*v1alpha1.APIKey, error) {
 	changed := Applied(key, change)

@@ -22,7 +22,7 @@ func New(name types.NamespacedName, spec v1alpha1.APIKeySpec) *v1alpha1.APIKey {
 	}
 }
 
-// Create creates an APIKey and returns it as the API server has stored it. One that exists already is left alone.
+// Create creates an APIKey and returns it as the API server has stored it. An APIKey that exists already stays unchanged.
 func (s Service) Create(ctx context.Context, key *v1alpha1.APIKey, dryRun bool) (*v1alpha1.APIKey, error) {
 	created := key.DeepCopy()
 	var options []client.CreateOption

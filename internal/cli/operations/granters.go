@@ -56,7 +56,7 @@ func (s Service) Missing(ctx context.Context, namespace string, grants []Grant) 
 	return missing, nil
 }
 
-// Granters are who holds which grants in a namespace by RBAC. The zero value knows of nobody.
+// Granters lists the subjects that hold grants in a namespace by RBAC. The zero value lists none.
 type Granters struct {
 	bindings []binding
 }

@@ -84,7 +84,7 @@ func (p *Prompter) Confirm(ctx context.Context, question string) error {
 	}
 }
 
-// Choose asks until accept takes the answer; its error tells the person what is wrong with it. An empty answer stands for the default.
+// Choose asks until accept takes the answer. The error of accept tells the person why not. An empty answer means the default.
 func (p *Prompter) Choose(ctx context.Context, question, fallback string, accept func(answer string) error) error {
 	for {
 		answer, err := p.Ask(ctx, fmt.Sprintf("%s [%s]:", question, fallback))
