@@ -12,13 +12,13 @@ import (
 // Credential is the state of what a request brought as its credential, before it is looked up.
 type Credential uint8
 
-// The states of a credential. Only one that is Presented is looked up.
+// The states of a credential. Only a Presented credential is looked up.
 const (
 	// None: the request brought no credential.
 	None Credential = iota
 	// Several: the request brought more than one.
 	Several
-	// NoKey: it brought one that is no key, because the shape, the checksum or a byte is wrong.
+	// NoKey: its credential is not a key, because the shape, the checksum or a byte is wrong.
 	NoKey
 	// Presented: it brought one with the shape and the checksum of a key.
 	Presented

@@ -9,7 +9,7 @@ import "time"
 type Step struct {
 	// Reason is that of the check.
 	Reason Reason
-	// Refuses tells that the check refuses the request. The decision is the first one that does.
+	// Refuses tells that the check refuses the request. The first check that refuses makes the decision.
 	Refuses bool
 }
 

@@ -86,7 +86,7 @@ func (r *Reconciler) nextWake(a *attempt) time.Duration {
 	return lifecycle.NextWake(a.observed, r.Clock.Now())
 }
 
-// reportFailure writes a failure into the status once it lasts. It writes at once what is certain in spite of the failure.
+// reportFailure writes a failure into the status once it lasts. What is certain nevertheless, it writes at once.
 func (r *Reconciler) reportFailure(ctx context.Context, a *attempt, err error) error {
 	now := r.Clock.Now() // the key may have expired during the requests
 	run := r.Failures.failed(a.request, now, lifecycle.NextWake(a.observed, now))

@@ -100,7 +100,7 @@
 // a report, eight times in a row with growing waits, because an admission plugin can answer 409 for ever. For the same reason
 // "not found" in answer to a delete is confirmed by a read.
 //
-// What is certain in spite of a failed step is written at the first failure: how the key ended, that it stopped because its
+// The first failure of a step writes what is certain nevertheless: how the key ended, that it stopped because its
 // Secret is gone, and that an announced key was not handed out. The failure itself is reported once it lasts. Its message holds
 // no address, time or id, and a message that differs only in numbers is not written: otherwise each attempt would be a write
 // that every verifier receives.

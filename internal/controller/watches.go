@@ -88,7 +88,7 @@ func (h apikeyHandler) keysChangedByOthers(before, after client.Object) bool {
 // Delete implements handler.EventHandler.
 func (h apikeyHandler) Delete(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
 	h.queueRivals(queue, e.Object, nil)
-	enqueue(queue, priorityBehind, requestFor(e.Object)) // to forget what is remembered of it
+	enqueue(queue, priorityBehind, requestFor(e.Object)) // so that the operator drops its state about the object
 }
 
 // Generic implements handler.EventHandler.

@@ -31,7 +31,7 @@ type check struct {
 	holdsBack bool
 }
 
-// checks returns the checks in evaluation order; the first one that decides wins.
+// checks returns the checks in evaluation order; the first check that decides wins.
 //
 // The reasons for the order:
 //   - "watch behind" comes first: a decision on a Secret that the operator has replaced since would repeat its work.

@@ -32,7 +32,7 @@ func (d Disputes) concern(record *v1alpha1.KeyRecord) bool {
 }
 
 // setDisputed reports the keys that another APIKey has a record of, too. The report covers keys of every state, because verifiers
-// refuse them all: a workload may still use the one that is Retiring.
+// refuse them all: a workload may still use the Retiring key.
 func (w conditionWriter) setDisputed(o Observed) {
 	message := disputeMessage(o, w.status.Keys)
 	if message == "" {

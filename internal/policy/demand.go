@@ -29,7 +29,7 @@ type demand struct {
 	variables []admissionregistrationv1.Variable
 }
 
-// demands returns the table of all demands. Refusals name the first one that is not met.
+// demands returns the table of all demands. Refusals name the first unmet demand.
 func demands() []demand {
 	return []demand{
 		allowedEnvironment(),

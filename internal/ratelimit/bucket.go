@@ -11,25 +11,25 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// sealed stands in a bucket that has left the map: a request that still holds it must get the one that came after.
+// sealed marks a bucket that has left the map. A request that still holds the bucket must get its successor.
 const sealed = math.MinInt64
 
-// bucket is what a key may use, under one limit. A key whose limit changes gets another bucket. It fills a cache line.
+// bucket counts the requests of a key under one limit. A key whose limit changes gets a new bucket. A bucket fills a cache line.
 type bucket struct {
 	limit access.Limit
 	pace  Pace
 	full  atomic.Int64 // when it is full again, in ticks of the pace since the Memory's start; or sealed
 
-	// These are for buckets that a store keeps, too.
+	// The following fields are used if a store keeps the bucket, too.
 
-	// pending counts the requests that were taken here and that the store has not answered yet. It never counts fewer
-	// than there are: it is raised before full is, and lowered after the answer has corrected full.
+	// pending counts the requests that were taken here and that the store has not answered yet. It is never too low:
+	// it rises before full does, and falls after the answer has corrected full.
 	pending atomic.Int32
-	// carried says that this bucket came after one of another limit, and that the store has not been asked since.
+	// carried is true if this bucket replaced a bucket of another limit and the store has not answered since.
 	carried atomic.Bool
 }
 
-// take takes one request out; false: the bucket is sealed.
+// take takes one request. It returns false if the bucket is sealed.
 func (b *bucket) take(since time.Duration) (access.Quota, bool) {
 	now := b.pace.Ticks(since)
 	for {
@@ -44,8 +44,8 @@ func (b *bucket) take(since time.Duration) (access.Quota, bool) {
 	}
 }
 
-// settle puts back requests that the store has refused, and takes out what the store knows to be taken: it is not full
-// before that time, in ticks. false: the bucket is sealed.
+// settle returns the requests that the store refused, and takes what other replicas took: the bucket is not full before the
+// tick full. It returns false if the bucket is sealed.
 func (b *bucket) settle(refused, full int64) bool {
 	for {
 		before := b.full.Load()
@@ -59,9 +59,9 @@ func (b *bucket) settle(refused, full int64) bool {
 	}
 }
 
-// known is how many requests are taken out at a time, without those that the store has not answered yet.
-func (b *bucket) known(at time.Duration) float64 {
-	full := b.full.Load() // before pending: see there
+// confirmed returns how many requests are taken at a time, without those that the store has not answered yet.
+func (b *bucket) confirmed(at time.Duration) float64 {
+	full := b.full.Load() // read before pending, which is never too low
 	if full == sealed {
 		return 0
 	}
@@ -73,8 +73,7 @@ func (b *bucket) known(at time.Duration) float64 {
 // seal ends the bucket, and returns when it would have been full again.
 func (b *bucket) seal() int64 { return b.full.Swap(sealed) }
 
-// sealIfFull ends the bucket if it is full. It must not be dropped otherwise, not even for the request that comes in
-// between: the swap fails then.
+// sealIfFull ends the bucket if it is full. The swap fails if a request comes in between, so no such request is lost.
 func (b *bucket) sealIfFull(since time.Duration) bool {
 	before := b.full.Load()
 

@@ -11,32 +11,31 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// failuresInARow is how often a part of the store that has answered must fail before it is left alone: requests must not
-// wait one by one for a store that is gone. What counts is what the store does: an answer, an error that it answers with,
-// a connection that it refuses or breaks, no answer in time to what was sent. What happens on this side does not count:
-// requests that wait in a queue, or whose clients go away.
+// failuresInARow is the number of consecutive failures after which requests no longer wait for a partition that has answered
+// before. Only the store can fail: by an error reply, a refused or broken connection, or no reply to a batch in time. Requests
+// that wait in a queue too long, or whose clients disconnect, are no failures.
 const failuresInARow = 3
 
-// The states of a part of the store.
+// The states of a partition of the store.
 const (
-	unknown int32 = iota // it has not been asked yet; requests are sent to it
+	unknown int32 = iota // not asked yet; requests are sent to it
 	up
-	down // requests are decided here
+	down // this replica decides
 )
 
-// health is what is known of a part of the store.
+// health is the state of a partition.
 type health struct {
 	state atomic.Int32
 	mu    sync.Mutex
-	// failures is how many have come since the last answer.
-	failures int
-	outlook  *outlook
+	// failures counts the failures since the last answer.
+	failures     int
+	availability *availability
 }
 
-// usable says whether requests are to be sent.
+// usable reports whether requests are sent to the partition.
 func (h *health) usable() bool { return h.state.Load() != down }
 
-// answered notes an answer.
+// answered records an answer.
 func (h *health) answered() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -44,7 +43,7 @@ func (h *health) answered() {
 	h.move(up, "")
 }
 
-// failed notes a failure, and says whether the part is down because of it. A part that never answered needs only one.
+// failed records a failure, and reports whether it took the partition down. A partition that never answered goes down at once.
 func (h *health) failed(why string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,27 +58,27 @@ func (h *health) failed(why string) bool {
 func (h *health) move(to int32, why string) bool {
 	from := h.state.Swap(to)
 	if from != to {
-		h.outlook.changed(from, to, why)
+		h.availability.changed(from, to, why)
 	}
 
 	return from != to
 }
 
-// outlook reports on the store as a whole: it is up while all of its parts are.
-type outlook struct {
-	mu       sync.Mutex
-	parts    int
-	up, down int
-	reported bool // that it is down
-	gauge    prometheus.Gauge
-	log      *slog.Logger
+// availability reports the state of the whole store in a metric and the log. The store is up while all of its partitions are.
+type availability struct {
+	mu         sync.Mutex
+	partitions int
+	up, down   int
+	outage     bool // logged
+	gauge      prometheus.Gauge
+	log        *slog.Logger
 }
 
-// changed notes that a part has moved from one state to another.
-func (o *outlook) changed(from, to int32, why string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for state, count := range map[int32]*int{up: &o.up, down: &o.down} {
+// changed records that a partition went from one state to another.
+func (a *availability) changed(from, to int32, why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for state, count := range map[int32]*int{up: &a.up, down: &a.down} {
 		if from == state {
 			*count--
 		}
@@ -88,15 +87,15 @@ func (o *outlook) changed(from, to int32, why string) {
 		}
 	}
 	switch {
-	case o.down > 0 && !o.reported:
-		o.reported = true
-		o.log.Warn("The rate limit store does not answer: this replica decides by itself, by what it knows of each key, until it does.", "error", why)
-	case o.up == o.parts && o.reported:
-		o.reported = false
-		o.log.Info("The rate limit store answers again: all replicas share the limits.")
+	case a.down > 0 && !a.outage:
+		a.outage = true
+		a.log.Warn("The rate limit store does not answer: this replica decides by itself, by what it knows of each key, until it does.", "error", why)
+	case a.up == a.partitions && a.outage:
+		a.outage = false
+		a.log.Info("The rate limit store answers again: all replicas share the limits.")
 	}
-	o.gauge.Set(0)
-	if o.up == o.parts {
-		o.gauge.Set(1)
+	a.gauge.Set(0)
+	if a.up == a.partitions {
+		a.gauge.Set(1)
 	}
 }

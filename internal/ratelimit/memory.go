@@ -14,30 +14,30 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// sweepInterval is how often full buckets are dropped. Memory holds the keys that were used since, and those whose
+// sweepInterval is how often full buckets are dropped. Memory holds the keys that were used since then, and the keys whose
 // buckets are not full yet.
 const sweepInterval = time.Minute
 
 // Memory keeps the buckets of one replica. A key has a bucket from its first request until the bucket is full again.
-// It is safe for concurrent use; requests of known keys take no lock and allocate nothing.
+// Memory is safe for concurrent use. The request of a key that has a bucket takes no lock and allocates nothing.
 type Memory struct {
 	clock   clock.WithTicker
-	start   time.Time // buckets count from here, by a clock that nobody can set back
+	start   time.Time // buckets count from here, by the monotonic clock
 	buckets *xsync.Map[string, *bucket]
 }
 
-// NewMemory makes a Memory and registers how many keys it tracks. It fails when there is a metric of that name already.
+// NewMemory returns a Memory and registers its metric. It returns an error if a metric of that name is registered already.
 func NewMemory(clk clock.WithTicker, registerer prometheus.Registerer) (*Memory, error) {
 	m := &Memory{clock: clk, start: clk.Now(), buckets: xsync.NewMap[string, *bucket]()}
 
 	return m, registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "apikey_verifier_rate_limit_tracked_keys",
-		Help: "Keys whose use of their rate limit this replica has in memory: those that were used lately.",
+		Help: "Keys whose rate limit this replica tracks in memory: those that were used lately.",
 	}, func() float64 { return float64(m.Len()) }))
 }
 
-// Take asks for one request of the key whose APIKey has this uid. A limit that differs from the one of the last request
-// applies at once; what was used of the old one is used of the new one. A limit of zero grants, and keeps nothing.
+// Take takes one request from the limit of the APIKey with this uid. A changed limit applies at once: what was used of the
+// old limit counts against the new limit. A zero limit always grants and stores nothing.
 func (m *Memory) Take(_ context.Context, uid string, limit access.Limit) access.Quota {
 	if limit.IsZero() {
 		return access.Quota{Granted: true}
@@ -55,8 +55,8 @@ func (m *Memory) Take(_ context.Context, uid string, limit access.Limit) access.
 	}
 }
 
-// reserve is Take for a request that a store is to decide. It returns the bucket, too. A request that was granted is
-// pending there until release.
+// reserve is Take for a request that a store decides, and returns the bucket as well. A granted request is pending in the
+// bucket until the store has answered.
 func (m *Memory) reserve(uid string, limit access.Limit) (*bucket, access.Quota) {
 	now := m.now()
 	b, ok := m.buckets.Load(uid)
@@ -77,9 +77,9 @@ func (m *Memory) reserve(uid string, limit access.Limit) (*bucket, access.Quota)
 	}
 }
 
-// settle corrects the key's bucket by an answer of the store: how many requests were refused that had been reserved, and
-// how long until the bucket is full. What the store says holds for the time at which it was asked, which is earlier than
-// the time at which it answered: the bucket is never emptier than the store's.
+// settle corrects the bucket of a key by an answer of the store: the number of reserved requests that the store refused, and
+// the time until its bucket is full. The answer counts as of the time when the store was asked, which is before the store
+// answered, so the bucket is never emptier than that of the store.
 func (m *Memory) settle(uid string, b *bucket, refused int64, asked, reset time.Duration) {
 	for {
 		full := b.pace.Ticks(asked) + min(b.pace.Ticks(reset), b.pace.burst)
@@ -90,17 +90,17 @@ func (m *Memory) settle(uid string, b *bucket, refused int64, asked, reset time.
 		}
 		current, ok := m.buckets.Load(uid)
 		if ok && current.limit != b.limit {
-			return // the limit has changed meanwhile: what was reserved was carried over
+			return // the limit changed meanwhile, and the new bucket took the reserved requests over
 		}
-		refused = 0 // it was full when it was dropped
+		refused = 0 // the bucket was full when it was dropped
 		b = m.renew(uid, b.limit, asked)
 	}
 }
 
-// now is the time by which buckets count.
+// now returns the time by which buckets count.
 func (m *Memory) now() time.Duration { return m.clock.Since(m.start) }
 
-// Len is how many keys have a bucket.
+// Len returns the number of keys that have a bucket.
 func (m *Memory) Len() int { return m.buckets.Size() }
 
 // Run drops the buckets of idle keys, once a minute, until the context ends.
@@ -123,8 +123,8 @@ func (m *Memory) sweep() {
 	m.buckets.DeleteMatching(func(_ string, b *bucket) (remove, stop bool) { return b.sealIfFull(now), false })
 }
 
-// renew returns the key's bucket for this limit, and makes one if there is none or the limit was another.
-// The map lets nobody else change the entry meanwhile, so that two requests cannot each make one.
+// renew returns the bucket of a key for this limit, and creates it if there is none or if it has another limit. The map locks
+// the entry meanwhile, so two requests cannot both create a bucket.
 func (m *Memory) renew(uid string, limit access.Limit, now time.Duration) *bucket {
 	b, _ := m.buckets.Compute(uid, func(old *bucket, found bool) (*bucket, xsync.ComputeOp) {
 		if found && old.limit == limit {

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are those of Shared.
+// metrics are the metrics of Shared.
 type metrics struct {
 	up        prometheus.Gauge
 	duration  prometheus.Histogram
@@ -25,7 +25,7 @@ func newMetrics() metrics {
 		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "apikey_verifier_rate_limit_store_duration_seconds",
-			Help:    "How long requests waited for the rate limit store, also in vain.",
+			Help:    "How long requests waited for the rate limit store, with or without an answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 13), // 0.1 ms to 0.4 s, around the time-out
 		}),
 		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{

@@ -47,7 +47,7 @@ func PaceOf(limit access.Limit) Pace {
 	return p
 }
 
-// clamped returns a limit with a burst, and with each value that is out of its range replaced by the nearest one that is not.
+// clamped returns a limit with a burst, and replaces each value outside its range by the nearest value inside.
 func clamped(l access.Limit) access.Limit {
 	l.Requests = min(max(l.Requests, 1), maxRequests)
 	if l.Burst <= 0 {

@@ -14,20 +14,20 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// A part of the store that has not answered since is asked about once a second, and sooner at first after it has failed.
+// A partition without an answer since the last probe is probed about once a second, and sooner after it failed.
 const (
 	probeInterval = time.Second
 	firstProbe    = 50 * time.Millisecond
 )
 
-// maxBatch is how many keys are asked about at once, at most: Redis does nothing else meanwhile.
+// maxBatch bounds the keys of one batch. Redis does nothing else while it executes a script.
 const maxBatch = 256
 
-// errGone answers requests that were waiting when a part of the store was given up.
+// errGone answers the requests that wait when a partition goes down.
 var errGone = errors.New("the store does not answer")
 
-// partition is a part of the store that can fail by itself: the whole of it, or some slots of a cluster. It has its own
-// queue, so that requests never wait for those of another part, and a few senders, each with a connection.
+// partition is a part of the store that can fail independently: the whole store, or some slots of a cluster. It has its own
+// queue, so that requests never wait for those of another partition, and a few senders, each with its own connection.
 type partition struct {
 	health
 
@@ -36,13 +36,13 @@ type partition struct {
 	clock    clock.WithTicker
 	queue    *queue
 	probeUID string
-	// heard says whether there was an answer since the last look.
+	// heard is true if there was an answer since the last probe was due.
 	heard atomic.Bool
-	// doubt has the prober look soon.
-	doubt chan struct{}
+	// probeSoon makes the prober return to its shortest interval.
+	probeSoon chan struct{}
 }
 
-// send sends batches until the context ends. It connects first.
+// send sends batches until the context ends. It begins with a probe, which connects.
 func (p *partition) send(ctx context.Context) {
 	p.probe(ctx)
 	for {
@@ -55,8 +55,8 @@ func (p *partition) send(ctx context.Context) {
 	}
 }
 
-// watch asks the store about once a second while it is silent: before its first answer, while it fails, and while there is
-// nothing to ask.
+// watch probes the store about once a second while there are no answers: before the first answer, during an outage, and while
+// there are no requests.
 func (p *partition) watch(ctx context.Context) {
 	wait := firstProbe
 	timer := p.clock.NewTimer(wait)
@@ -65,7 +65,7 @@ func (p *partition) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.doubt:
+		case <-p.probeSoon:
 			wait = firstProbe
 		case <-timer.C():
 			if !p.heard.Swap(false) {
@@ -79,14 +79,14 @@ func (p *partition) watch(ctx context.Context) {
 	}
 }
 
-// probe takes a request of a key that nothing has, so that the store shows whether it can write.
+// probe takes a request for a uid that no APIKey has, which shows whether the store can write.
 func (p *partition) probe(ctx context.Context) {
 	limit := access.Limit{Requests: maxRequests, Per: minPer}
-	p.note(ctx, p.store.run(ctx, []take{{uid: p.probeUID, limit: limit, count: 1}}))
+	p.record(ctx, p.store.run(ctx, []take{{uid: p.probeUID, limit: limit, count: 1}}))
 }
 
-// note notes whether the store has answered. When it is given up, those who wait go on without it.
-func (p *partition) note(ctx context.Context, replies []reply) {
+// record records whether the store answered. If the partition goes down, the requests that wait are answered without it.
+func (p *partition) record(ctx context.Context, replies []reply) {
 	var failure error
 	for _, r := range replies {
 		if r.err != nil {
@@ -97,21 +97,21 @@ func (p *partition) note(ctx context.Context, replies []reply) {
 	case failure == nil:
 		p.heard.Store(true)
 		p.answered()
-	case ctx.Err() != nil: // it is this side that ends
+	case ctx.Err() != nil: // Close causes the failure, not the store
 	default:
 		p.store.refresh(ctx)
 		if p.failed(p.store.explain(failure)) {
 			p.heard.Store(false)
 			p.flush()
 			select {
-			case p.doubt <- struct{}{}:
+			case p.probeSoon <- struct{}{}:
 			default:
 			}
 		}
 	}
 }
 
-// serve asks the store for the requests of a batch, and answers them.
+// serve sends a batch to the store and answers its requests.
 func (p *partition) serve(ctx context.Context, batch []*demand) {
 	if len(batch) == 0 {
 		return
@@ -119,31 +119,31 @@ func (p *partition) serve(ctx context.Context, batch []*demand) {
 	asked := p.local.now()
 	takes := make([]take, len(batch))
 	for i, d := range batch {
-		takes[i] = take{uid: d.uid, limit: d.limit, count: d.count, known: d.bucket.known(asked + p.store.budget())}
+		takes[i] = take{uid: d.uid, limit: d.limit, count: d.count, taken: d.bucket.confirmed(asked + p.store.budget())}
 	}
 	replies := p.store.run(ctx, takes)
 	for i, d := range batch {
 		p.answer(d, &replies[i], asked)
 	}
-	p.note(ctx, replies)
+	p.record(ctx, replies)
 }
 
-// answer answers the requests of one key. Those that have gone on without an answer were granted by the replica's own
-// bucket: what the store has granted counts for them first.
+// answer answers the requests of one key. Requests that no longer wait were granted by the replica's own bucket, so what the
+// store granted counts for them first.
 func (p *partition) answer(d *demand, r *reply, asked time.Duration) {
 	if r.err != nil {
-		p.refuse(d, r.err)
+		p.answerError(d, r.err)
 
 		return
 	}
-	left := d.count // reserved and not told
-	told := make([]*waiter, 0, len(d.waiters))
+	left := d.count // reserved requests that no longer wait
+	waiting := make([]*waiter, 0, len(d.waiters))
 	for _, w := range d.waiters {
-		if w.claim() {
-			told = append(told, w)
+		if w.beginAnswer() {
+			waiting = append(waiting, w)
 		}
 	}
-	for _, w := range told {
+	for _, w := range waiting {
 		if w.reserved {
 			left--
 		}
@@ -153,7 +153,7 @@ func (p *partition) answer(d *demand, r *reply, asked time.Duration) {
 	p.local.settle(d.uid, d.bucket, refused, asked, r.reset)
 	d.bucket.pending.Add(-int32(d.count)) //nolint:gosec // as many as were added
 	request := d.bucket.pace.duration(d.bucket.pace.interval)
-	for _, w := range told {
+	for _, w := range waiting {
 		quota := access.Quota{Remaining: r.remaining, RetryAfter: r.wait, Reset: r.reset}
 		if w.reserved && granted > 0 {
 			granted--
@@ -168,17 +168,17 @@ func (p *partition) answer(d *demand, r *reply, asked time.Duration) {
 	}
 }
 
-// refuse tells the requests of one key that the store has not decided them.
-func (p *partition) refuse(d *demand, err error) {
+// answerError answers the requests of one key with an error: the replica's own bucket decides them.
+func (p *partition) answerError(d *demand, err error) {
 	d.bucket.pending.Add(-int32(d.count)) //nolint:gosec // as many as were added
 	for _, w := range d.waiters {
-		if w.claim() {
+		if w.beginAnswer() {
 			w.answer <- answer{err: err}
 		}
 	}
 }
 
-// flush tells all requests that wait that the store does not decide them.
+// flush answers all requests that wait with errGone.
 func (p *partition) flush() {
 	for {
 		batch := p.queue.next(maxBatch)
@@ -186,7 +186,7 @@ func (p *partition) flush() {
 			return
 		}
 		for _, d := range batch {
-			p.refuse(d, errGone)
+			p.answerError(d, errGone)
 		}
 	}
 }

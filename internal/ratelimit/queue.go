@@ -9,14 +9,14 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// The bounds of a queue. What exceeds them is decided by the replica's own buckets, which is never more than the limit.
+// The bounds of a queue. The replica's own buckets decide what exceeds them, and never grant more than the limit.
 const (
 	maxKeys    = 8192      // keys with requests in a queue
 	maxWaiters = 32 * 1024 // requests that wait for answers of one queue
-	maxPerKey  = 4096      // of them, for one key: no key can keep the others out
+	maxPerKey  = 4096      // of them, for one key, so that no key keeps the others out
 )
 
-// demand is the requests of one key that are to be asked for together.
+// demand holds the requests of one key that are sent together.
 type demand struct {
 	uid     string
 	limit   access.Limit
@@ -25,14 +25,14 @@ type demand struct {
 	waiters []*waiter
 }
 
-// queue holds the requests that wait to be sent. Requests of the same key are merged: a key is asked about once in each
-// batch, however many of its requests wait.
+// queue holds the requests that wait to be sent. It merges requests of the same key: each batch asks once about a key,
+// however many of its requests wait.
 type queue struct {
 	mu      sync.Mutex
 	demands map[*bucket]*demand
 	order   []*demand
 	waiting int
-	// wake has an entry for each sender that is to look here.
+	// wake has an entry for each sender that should call next.
 	wake chan struct{}
 }
 
@@ -40,8 +40,8 @@ func newQueue(senders int) *queue {
 	return &queue{demands: map[*bucket]*demand{}, wake: make(chan struct{}, senders)}
 }
 
-// add adds a request. The waiter gets the answer; with false there is no room for it. A reserved request is counted also
-// where there is none, unless its key is one too many: then it is released.
+// add adds a request, and returns false if there is no room for its waiter. A reserved request is sent even then, unless there
+// are maxKeys keys in the queue: add then releases it.
 func (q *queue) add(uid string, limit access.Limit, b *bucket, reserved bool, w *waiter) bool {
 	q.mu.Lock()
 	d, ok := q.demands[b]
@@ -72,7 +72,7 @@ func (q *queue) add(uid string, limit access.Limit, b *bucket, reserved bool, w 
 	return room
 }
 
-// signal wakes a sender, unless as many as there are have been woken.
+// signal wakes a sender, unless all of them are woken already.
 func (q *queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
@@ -80,7 +80,7 @@ func (q *queue) signal() {
 	}
 }
 
-// next takes demands out, the oldest first, at most so many.
+// next removes and returns at most so many demands, the oldest first.
 func (q *queue) next(most int) []*demand {
 	q.mu.Lock()
 	batch := q.order[:min(most, len(q.order)):min(most, len(q.order))]
@@ -91,7 +91,7 @@ func (q *queue) next(most int) []*demand {
 	}
 	left := len(q.order) > 0
 	if !left {
-		q.order = nil // or it would hold what was sent
+		q.order = nil // otherwise the array would keep what was sent
 	}
 	q.mu.Unlock()
 	if left {

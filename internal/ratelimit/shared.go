@@ -17,38 +17,39 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/access"
 )
 
-// DefaultTimeout is how long a request waits for the store at most, and how long the store has for an answer.
+// DefaultTimeout bounds how long a request waits for the store, and how long the store may take to answer.
 const DefaultTimeout = 100 * time.Millisecond
 
-// Options are what Shared needs.
+// Options configure a Shared. All are required, except where the zero value has a meaning.
 type Options struct {
 	// Clock measures the store and drives the replica's own buckets.
 	Clock clock.WithTicker
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
-	// Logger is told when the store goes and comes, once each time.
+	// Logger gets one line when the store stops answering and one when it answers again.
 	Logger *slog.Logger
-	// Timeout is how long one request waits for the store; 0: DefaultTimeout.
+	// Timeout bounds how long one request waits for the store; 0 means DefaultTimeout.
 	Timeout time.Duration
 }
 
-// Shared keeps the buckets of all replicas in one Valkey or Redis (Redis 5 or newer), by that server's clock. A bucket
-// expires by itself when it is full. A request must fit into the replica's own bucket, too, which decides alone while the
-// store does not. It is safe for concurrent use.
+// Shared keeps the buckets of all replicas in one Valkey or Redis (Redis 5 or newer), by the clock of that server. A bucket
+// expires when it is full. A request must also fit into the replica's own bucket, which decides alone while the store does not
+// answer. Shared is safe for concurrent use.
 type Shared struct {
 	store   *store
 	local   *Memory
-	parts   []*partition
 	timeout time.Duration
 	clock   clock.PassiveClock
 	waiters waiters
 	metrics metrics
 	running sync.WaitGroup
 	stop    context.CancelFunc
+
+	partitions []*partition
 }
 
-// NewShared makes a Shared of the store at a URL: see parseURL. It fails when the URL is none of those, in words that quote
-// nothing of it, and when there are metrics of its names already. It connects in the background, until Close.
+// NewShared returns a Shared with the store at a URL that parseURL accepts. It returns an error, which quotes nothing of the
+// URL, if the URL is invalid or if a metric of the same name is registered already. It connects in the background, until Close.
 func NewShared(url string, o Options) (*Shared, error) {
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	store, err := openStore(url, timeout)
@@ -62,11 +63,12 @@ func NewShared(url string, o Options) (*Shared, error) {
 	if err := s.metrics.register(o.Registerer); err != nil {
 		return nil, err
 	}
-	outlook := &outlook{parts: store.target.parts(), gauge: s.metrics.up, log: o.Logger.With("store", store.target.address)}
-	for i := range store.target.parts() {
-		s.parts = append(s.parts, &partition{
-			health: health{outlook: outlook}, store: store, local: s.local, clock: o.Clock,
-			queue: newQueue(store.target.senders()), probeUID: probeUID(i, store.target.parts()), doubt: make(chan struct{}, 1),
+	partitions := store.target.partitions()
+	report := &availability{partitions: partitions, gauge: s.metrics.up, log: o.Logger.With("store", store.target.address)}
+	for i := range partitions {
+		s.partitions = append(s.partitions, &partition{
+			health: health{availability: report}, store: store, local: s.local, clock: o.Clock,
+			queue: newQueue(store.target.senders()), probeUID: probeUID(i, partitions), probeSoon: make(chan struct{}, 1),
 		})
 	}
 	s.start()
@@ -74,11 +76,11 @@ func NewShared(url string, o Options) (*Shared, error) {
 	return s, nil
 }
 
-// start starts what works in the background. How much that is does not depend on the requests.
+// start starts the goroutines that send and probe. Their number does not depend on the requests.
 func (s *Shared) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	for _, p := range s.parts {
+	for _, p := range s.partitions {
 		for range s.store.target.senders() {
 			s.running.Go(func() { p.send(ctx) })
 		}
@@ -86,13 +88,13 @@ func (s *Shared) start() {
 	}
 }
 
-// Take asks for one request of the key whose APIKey has this uid, as Memory.Take does. It answers within the time-out,
-// whatever the store does, and does not end earlier when the context does: a client that goes away has made its request.
+// Take takes one request from the limit of the APIKey with this uid, as Memory.Take does. It returns within the timeout,
+// whatever the store does. It does not end earlier with the context: the request of a client that disconnects counts.
 func (s *Shared) Take(ctx context.Context, uid string, limit access.Limit) access.Quota {
 	if limit.IsZero() {
 		return access.Quota{Granted: true}
 	}
-	p := s.parts[partOf(uid, len(s.parts))]
+	p := s.partitions[partitionOf(uid, len(s.partitions))]
 	if !p.usable() {
 		s.metrics.fallbacks.Inc()
 
@@ -117,11 +119,11 @@ func (s *Shared) Take(ctx context.Context, uid string, limit access.Limit) acces
 		return own
 	}
 
-	return both(own, a.quota)
+	return strictest(own, a.quota)
 }
 
-// both is what two buckets have left for a request that must fit into both.
-func both(own, store access.Quota) access.Quota {
+// strictest returns the quota of a request that must fit into two buckets.
+func strictest(own, store access.Quota) access.Quota {
 	return access.Quota{
 		Granted:    own.Granted && store.Granted,
 		Remaining:  min(own.Remaining, store.Remaining),
@@ -133,15 +135,15 @@ func both(own, store access.Quota) access.Quota {
 // Run drops the replica's own buckets of idle keys, until the context ends.
 func (s *Shared) Run(ctx context.Context) { s.local.Run(ctx) }
 
-// Close closes the connections to the store. Requests that come later are decided by the replica's own buckets.
+// Close closes the connections to the store. The replica's own buckets decide later requests.
 func (s *Shared) Close() error {
 	s.stop()
-	for _, p := range s.parts {
+	for _, p := range s.partitions {
 		p.state.Store(down)
 	}
 	err := s.store.client.Close()
 	s.running.Wait()
-	for _, p := range s.parts {
+	for _, p := range s.partitions {
 		p.flush()
 	}
 

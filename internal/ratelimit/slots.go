@@ -7,32 +7,32 @@ import "strconv"
 
 // A cluster has 16384 slots, which its servers share. A key is in the slot that is its CRC-16 modulo that
 // (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#key-distribution-model).
-// Slots that follow each other are nearly always on the same server, so the parts of a cluster are ranges of them:
-// a server that hangs holds up the requests of few other servers.
+// Consecutive slots are nearly always on the same server, so the partitions of a cluster are ranges of slots: a server that
+// hangs delays the requests to few other servers.
 const (
-	slots        = 16384
-	clusterParts = 16
+	slots             = 16384
+	clusterPartitions = 16
 )
 
-// partOf is the part that has the bucket of a key.
-func partOf(uid string, parts int) int {
-	if parts == 1 {
+// partitionOf returns the partition that holds the bucket of a key.
+func partitionOf(uid string, partitions int) int {
+	if partitions == 1 {
 		return 0
 	}
 
-	return int(crc16(keyPrefix+uid)%slots) * parts / slots
+	return int(crc16(keyPrefix+uid)%slots) * partitions / slots
 }
 
-// probeUID is a uid that no APIKey has, and whose bucket is in this part.
-func probeUID(part, parts int) string {
+// probeUID returns a uid that no APIKey has, and whose bucket is in the partition.
+func probeUID(partition, partitions int) string {
 	for i := 0; ; i++ {
-		if uid := "probe-" + strconv.Itoa(i); partOf(uid, parts) == part {
+		if uid := "probe-" + strconv.Itoa(i); partitionOf(uid, partitions) == partition {
 			return uid
 		}
 	}
 }
 
-// crc16 is CRC-16/XMODEM.
+// crc16 returns the CRC-16/XMODEM of a text.
 func crc16(text string) uint16 {
 	var sum uint16
 	for i := range len(text) {

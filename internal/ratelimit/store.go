@@ -24,14 +24,14 @@ var takeScript string
 // keyPrefix begins the name of every bucket in the store; the uid of the APIKey follows.
 const keyPrefix = "apikey-operator:ratelimit:"
 
-// dialTimeout bounds a connection attempt. No request waits that long: attempts go on in the background, and a later
-// request uses what has come of them. That is what lets TLS to a far store begin at all.
+// dialTimeout bounds a connection attempt. No request waits that long: an attempt continues in the background, and a later
+// request uses its connection. Otherwise no TLS handshake with a distant store could succeed.
 const dialTimeout = time.Second
 
-// bufferSize is that of each connection, in bytes: a command and its reply are below 300, the script below 4,000.
+// bufferSize is the buffer size of a connection, in bytes. A command and its reply take less than 300, the script less than 4,000.
 const bufferSize = 16 << 10
 
-// store is the servers that hold the buckets of all replicas.
+// store is a client of the servers that hold the buckets of all replicas.
 type store struct {
 	client  redis.UniversalClient
 	script  string // its SHA-1
@@ -44,48 +44,48 @@ type take struct {
 	uid   string
 	limit access.Limit
 	count int64
-	known float64 // requests that are known to be taken already
+	taken float64 // requests that this replica knows to be taken already
 }
 
-// reply is what the store has granted, or why that is not known.
+// reply is what the store granted, or the reason why there is no answer.
 type reply struct {
 	granted, remaining int64
 	wait, reset        time.Duration
 	err                error
 }
 
-// openStore makes a store from its URL. It connects when it is asked for the first time.
+// openStore returns the store at a URL. The store connects at its first use.
 func openStore(url string, timeout time.Duration) (*store, error) {
 	t, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
 	o := &t.options
-	// Each step has a time-out of its own, and the context one for all together: see budget.
+	// Each step has its own timeout, and the context bounds all of them together: see budget.
 	o.ReadTimeout, o.WriteTimeout, o.ContextTimeoutEnabled = timeout, timeout, true
 	o.DialTimeout, o.DialerRetries = dialTimeout, 1
-	o.MaxRetries = -1 // none: a request that was sent twice would count twice
-	// Each sender and each prober has a connection of its own: none waits for another's.
-	o.PoolSize, o.PoolTimeout = t.parts()*(t.senders()+1), timeout
+	o.MaxRetries = -1 // none: a command that is sent twice would count twice
+	// Each sender and each prober has its own connection, so none waits for another.
+	o.PoolSize, o.PoolTimeout = t.partitions()*(t.senders()+1), timeout
 	o.ReadBufferSize, o.WriteBufferSize = bufferSize, bufferSize
-	// Commands and their replies are all that is needed: no pushes, no connections for pipelines alone, nothing to say at each connection.
+	// Shared needs commands and replies only: no pushes, no connections for pipelines alone, no commands at each connection.
 	o.Protocol, o.PipelinePoolSize, o.DisableIdentity = 2, -1, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	// The client has one logger for the whole program, which writes each failed attempt to stderr, past ours.
+	// The client has one global logger, which would write each failed attempt to stderr.
 	logging.Disable()
 
 	return &store{client: t.open(), script: redis.NewScript(takeScript).Hash(), timeout: timeout, target: t}, nil
 }
 
-// budget is the longest that a batch takes: to connect, to write and to read.
+// budget bounds a batch: the time to connect, to write and to read.
 func (s *store) budget() time.Duration { return dialTimeout + 2*s.timeout }
 
-// run asks for all of a batch, in one round trip to each server that has some of its keys.
+// run sends a batch, in one round trip to each server that holds some of its keys.
 func (s *store) run(ctx context.Context, batch []take) []reply {
 	ctx, cancel := context.WithTimeout(ctx, s.budget())
 	defer cancel()
 	replies := make([]reply, len(batch))
-	var unknown []int // where the server has not kept the script
+	var unknown []int // the takes whose server does not have the script
 	for i, r := range s.send(ctx, batch, false) {
 		if redis.HasErrorPrefix(r.err, "NOSCRIPT") {
 			unknown = append(unknown, i)
@@ -109,7 +109,7 @@ func (s *store) run(ctx context.Context, batch []take) []reply {
 // send sends the commands of a batch, with the script or only its name, and returns when each has its reply or its error.
 func (s *store) send(ctx context.Context, batch []take, withScript bool) []reply {
 	commands := make([]*redis.Cmd, len(batch))
-	if len(batch) == 1 { // most batches of a replica that has little to do
+	if len(batch) == 1 { // as most batches are under little load
 		commands[0] = s.command(ctx, s.client, &batch[0], withScript)
 
 		return []reply{read(commands[0], nil)}
@@ -127,18 +127,18 @@ func (s *store) send(ctx context.Context, batch []take, withScript bool) []reply
 	return replies
 }
 
-// command runs the command of one key, or adds it to a pipeline.
+// command executes the command for one key, or adds it to a pipeline.
 func (s *store) command(ctx context.Context, to redis.Scripter, t *take, withScript bool) *redis.Cmd {
 	limit, keys := clamped(t.limit), []string{keyPrefix + t.uid}
 	if withScript {
-		return to.Eval(ctx, takeScript, keys, limit.Requests, limit.Burst, limit.Per.Microseconds(), t.count, t.known)
+		return to.Eval(ctx, takeScript, keys, limit.Requests, limit.Burst, limit.Per.Microseconds(), t.count, t.taken)
 	}
 
-	return to.EvalSha(ctx, s.script, keys, limit.Requests, limit.Burst, limit.Per.Microseconds(), t.count, t.known)
+	return to.EvalSha(ctx, s.script, keys, limit.Requests, limit.Burst, limit.Per.Microseconds(), t.count, t.taken)
 }
 
-// read reads the reply to one command of a pipeline that has ended with this error. The command has no error of its own
-// when a server has refused the connection, such as for a wrong password.
+// read reads the reply to one command of a pipeline that ended with this error. The command itself has no error if the server
+// refused the connection, for example because of a wrong password.
 func read(command *redis.Cmd, pipeline error) reply {
 	numbers, err := command.Int64Slice()
 	if err != nil && command.Err() == nil && command.Val() == nil && pipeline != nil {
@@ -154,7 +154,7 @@ func read(command *redis.Cmd, pipeline error) reply {
 	return reply{granted: numbers[0], remaining: numbers[1], wait: microseconds(numbers[2]), reset: microseconds(numbers[3])}
 }
 
-// refresh has a client of a cluster ask which server has which keys.
+// refresh makes the client of a cluster ask which server holds which slots.
 func (s *store) refresh(ctx context.Context) {
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
 		cluster.ReloadState(ctx)
@@ -164,8 +164,8 @@ func (s *store) refresh(ctx context.Context) {
 // maxExplanation bounds an error in the log, in bytes.
 const maxExplanation = 300
 
-// explain is the text of an error without anything secret. A server may quote the command that it refuses, and cut it
-// short: so nothing is kept from the first quotation on.
+// explain returns the text of an error without secrets. A server may quote a part of the command that it refuses, so explain
+// keeps nothing from the first quotation mark on.
 func (s *store) explain(err error) string {
 	text := err.Error()
 	for _, secret := range s.target.secrets {
@@ -181,7 +181,7 @@ func (s *store) explain(err error) string {
 	return strings.ToValidUTF8(text, "?")
 }
 
-// microseconds is a duration from 0 up to the longest that there is.
+// microseconds converts a number of microseconds, and limits it to the durations from 0 to the maximum.
 func microseconds(n int64) time.Duration {
 	return time.Duration(clamp(n, 0, math.MaxInt64/int64(time.Microsecond))) * time.Microsecond
 }

@@ -26,16 +26,16 @@ func (t *target) open() redis.UniversalClient {
 	}
 }
 
-// parts is how many parts of the store can fail by themselves.
-func (t *target) parts() int {
+// partitions returns how many parts of the store can fail independently.
+func (t *target) partitions() int {
 	if t.kind == cluster {
-		return clusterParts
+		return clusterPartitions
 	}
 
 	return 1
 }
 
-// senders is how many batches of each part can be under way: a request waits for one of them to return, at most.
+// senders returns how many batches of each partition are in progress at once. A request waits for at most one of them to return.
 func (t *target) senders() int {
 	if t.kind == cluster {
 		return 2
@@ -44,12 +44,12 @@ func (t *target) senders() int {
 	return 8
 }
 
-// secure has the client speak TLS, with servers that an authority in the file ca vouches for; "": the system's. Where cert and
-// key name files, the client shows that certificate. An error does not say which files: see errURL.
+// secure makes the client use TLS. The file ca holds the authorities of the servers; without it the system's authorities apply.
+// If cert and key name files, the client presents that certificate. Errors quote no file name: see errURL.
 func (t *target) secure(ca, cert, key string) error {
 	config := &tls.Config{MinVersion: tls.VersionTLS12} // the name to verify is that of each server
 	if ca != "" {
-		text, err := os.ReadFile(ca) //nolint:gosec // who runs the verifier names the file
+		text, err := os.ReadFile(ca) //nolint:gosec // the operator of the verifier names the file
 		if err != nil {
 			return fmt.Errorf("the file that ca names cannot be read: %w", cause(err))
 		}
@@ -73,7 +73,7 @@ func (t *target) secure(ca, cert, key string) error {
 	return nil
 }
 
-// cause is an error without the name of a file.
+// cause returns an error without the file name that it quotes.
 func cause(err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err

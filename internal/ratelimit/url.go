@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// defaultPort is where Valkey and Redis listen when nobody says otherwise, and sentinelPort where their sentinels do.
+// defaultPort is the port on which Valkey and Redis listen by default, and sentinelPort that of their sentinels.
 const (
 	defaultPort  = "6379"
 	sentinelPort = "26379"

@@ -20,28 +20,28 @@ const (
 	abandoned
 )
 
-// waiter is a request that waits for an answer. Either it is answered or it is abandoned.
+// waiter is a request that waits for an answer. It is either answered or abandoned, never both.
 type waiter struct {
 	state  atomic.Int32
 	answer chan answer
 	timer  clock.Timer
-	// reserved says that the replica's own bucket has granted the request.
+	// reserved is true if the replica's own bucket granted the request.
 	reserved bool
 }
 
-// answer is the store's, or why there is none.
+// answer is the answer of the store, or the reason why there is none.
 type answer struct {
 	quota access.Quota
 	err   error
 }
 
-// waiters are kept for later requests, with their timers.
+// waiters is a pool of waiters and their timers.
 type waiters struct {
 	clock clock.Clock
 	idle  sync.Pool
 }
 
-// get returns a waiter whose time begins now.
+// get returns a waiter whose timeout begins now.
 func (p *waiters) get(timeout time.Duration, reserved bool) *waiter {
 	w, ok := p.idle.Get().(*waiter)
 	if ok {
@@ -55,13 +55,13 @@ func (p *waiters) get(timeout time.Duration, reserved bool) *waiter {
 	return w
 }
 
-// put takes a waiter back that nothing refers to any more.
+// put returns a waiter to the pool. No other reference to it may exist.
 func (p *waiters) put(w *waiter) {
 	w.timer.Stop()
 	p.idle.Put(w)
 }
 
-// await returns the answer; false: there was none in time.
+// await returns the answer, or false if there was none in time.
 func (p *waiters) await(w *waiter) (answer, bool) {
 	select {
 	case a := <-w.answer:
@@ -79,5 +79,5 @@ func (p *waiters) await(w *waiter) (answer, bool) {
 	return a, true
 }
 
-// claim says whether the waiter still waits. It must be answered then.
-func (w *waiter) claim() bool { return w.state.CompareAndSwap(waiting, answered) }
+// beginAnswer reports whether the waiter still waits. If so, the caller must answer it.
+func (w *waiter) beginAnswer() bool { return w.state.CompareAndSwap(waiting, answered) }
