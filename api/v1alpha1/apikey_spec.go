@@ -23,7 +23,7 @@ type APIKeySpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\pC\pZ](([^\pC\p{Zl}\p{Zp}]|[\x{200C}\x{200D}])*[^\pC\pZ])?$')`,message="displayName must be one line of visible characters without spaces at its ends, such as 'Main Website Integration'"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="displayName looks like an API key, which must stand nowhere but in its Secret: choose a descriptive name and rotate that key",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="displayName looks like an API key, which only its Secret may contain: choose a descriptive name and rotate that key",reason=FieldValueForbidden
 	DisplayName string `json:"displayName,omitempty"`
 
 	// environment is the only environment whose endpoints accept the key. It cannot change.
@@ -36,7 +36,7 @@ type APIKeySpec struct {
 	// Example: [customers:read, telemetry:write]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Permissions []Permission `json:"permissions,omitempty"`
@@ -45,7 +45,7 @@ type APIKeySpec struct {
 	// Example: [synchronizer]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	Roles []RoleName `json:"roles,omitempty"`
@@ -54,7 +54,7 @@ type APIKeySpec struct {
 	// Example: [acme]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="customers must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="customers must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Customers []Customer `json:"customers,omitempty"`
@@ -65,7 +65,7 @@ type APIKeySpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9@._:/+#|=~-]*[A-Za-z0-9])?$')",message="owner is a user name as the API server knows it: letters, digits and '@._:/+#|=~-', such as 'jane@example.com'"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="owner looks like an API key, which must stand nowhere but in its Secret: name a user and rotate that key",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="owner looks like an API key, which only its Secret may contain: name a user and rotate that key",reason=FieldValueForbidden
 	Owner string `json:"owner,omitempty"`
 
 	// expiresAt is when the key stops, an RFC 3339 time with upper-case 'T' and a zone, taken to the whole second,
@@ -174,7 +174,7 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_][A-Za-z0-9._-]*$')",message="secret.key is a data key of a Secret: letters, digits, '-', '_' and '.', such as 'api-key'"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="secret.key looks like an API key, which must stand nowhere but in its Secret: choose another data key and rotate that key",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="secret.key looks like an API key, which only its Secret may contain: choose another data key and rotate that key",reason=FieldValueForbidden
 	Key string `json:"key,omitempty"`
 
 	// labels to put on the Secret, at most 16.
@@ -185,7 +185,7 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.startsWith('apikey-operator.io/') && name != 'app.kubernetes.io/managed-by')",message="secret.labels must not use the prefix 'apikey-operator.io/' or the label 'app.kubernetes.io/managed-by', which are the operator's: take them out",reason=FieldValueForbidden
-	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="a label name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// annotations to put on the Secret, at most 16.
@@ -196,6 +196,6 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="an annotation name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/contact'"
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.startsWith('apikey-operator.io/'))",message="secret.annotations must not use the prefix 'apikey-operator.io/', which is the operator's: take them out",reason=FieldValueForbidden
-	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="an annotation name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="an annotation name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }

@@ -40,7 +40,7 @@ type RoleName string
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$')",message="a customer is letters, digits, '.', '_', ':' and '-', such as 'acme'"
-// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this customer looks like an API key, which must stand nowhere but in its Secret: name a customer and rotate that key",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this customer looks like an API key, which only its Secret may contain: name a customer and rotate that key",reason=FieldValueForbidden
 type Customer string
 
 // Duration is a length of time in hours, minutes and seconds, such as "8760h" or "1h30m".
@@ -59,11 +59,11 @@ type Duration string
 //
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$')",message="a label value is letters, digits, '-', '_' and '.', and begins and ends with a letter or digit, such as 'storefront'"
-// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this label value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this label value looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 type LabelValue string
 
 // AnnotationValue is the value of an annotation.
 //
 // +kubebuilder:validation:MaxLength=1024
-// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this annotation value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this annotation value looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 type AnnotationValue string

@@ -21,7 +21,7 @@ type APIKeyPolicySpec struct {
 	// Example: [Staging, Development]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="environments must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="environments must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
 	Environments []Environment `json:"environments,omitempty"`
@@ -31,7 +31,7 @@ type APIKeyPolicySpec struct {
 	// Example: [customers:read]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=128
 	Permissions []Permission `json:"permissions,omitempty"`
@@ -40,7 +40,7 @@ type APIKeyPolicySpec struct {
 	// Example: [synchronizer]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="roles must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Roles []RoleName `json:"roles,omitempty"`
@@ -85,7 +85,7 @@ type CustomerPolicy struct {
 	// Example: [acme, globex]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="allowed must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="allowed must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=128
 	Allowed []Customer `json:"allowed,omitempty"`
@@ -101,7 +101,7 @@ type SecretPolicy struct {
 	// Example: [app.kubernetes.io/, example.com/]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="labelPrefixes must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="labelPrefixes must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	LabelPrefixes []NamePrefix `json:"labelPrefixes,omitempty"`
@@ -111,7 +111,7 @@ type SecretPolicy struct {
 	// Example: [example.com/]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="annotationPrefixes must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="annotationPrefixes must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	AnnotationPrefixes []NamePrefix `json:"annotationPrefixes,omitempty"`
@@ -122,7 +122,7 @@ type SecretPolicy struct {
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=317
 // +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9._/-]*$')",message="a prefix is the beginning of the name of a label or an annotation: letters, digits, '-', '_', '.' and '/', such as 'example.com/'"
-// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this prefix looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this prefix looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 type NamePrefix string
 
 // ExpiryPolicy limits the lifetime of keys. All durations count from the creation of the APIKey.
@@ -200,7 +200,7 @@ type NamespaceSelector struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(name, !format.qualifiedName().validate(name).hasValue())",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
-	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="self.all(name, !name.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}'))",message="a label name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 	MatchLabels map[string]LabelValue `json:"matchLabels,omitempty"`
 
 	// matchExpressions are further requirements on the labels of the namespace, at most 16.
@@ -239,7 +239,7 @@ type NamespaceRequirement struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
 	// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="a label name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as 'example.com/team'"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this label name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 	Key string `json:"key,omitempty"`
 
 	// operator is how the label is compared: In, NotIn, Exists or DoesNotExist.
@@ -251,7 +251,7 @@ type NamespaceRequirement struct {
 	// Example: [production]
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="values must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="values must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Values []LabelValue `json:"values,omitempty"`

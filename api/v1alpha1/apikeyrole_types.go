@@ -13,7 +13,7 @@ type APIKeyRoleSpec struct {
 	// Example: [customers:read, orders:read]
 	// +required
 	// +listType=atomic
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not hold a value twice: take out what is repeated"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="permissions must not contain a value twice: remove the repetition"
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Permissions []Permission `json:"permissions,omitempty"`

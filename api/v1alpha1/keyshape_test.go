@@ -25,27 +25,27 @@ func shortPlaces() []keyPlace {
 		{
 			"spec.customers[0]",
 			"customers: [%q]",
-			"this customer looks like an API key, which must stand nowhere but in its Secret: name a customer and rotate that key",
+			"this customer looks like an API key, which only its Secret may contain: name a customer and rotate that key",
 		},
 		{
 			"spec.secret.key",
 			"secret: {key: %q}",
-			"secret.key looks like an API key, which must stand nowhere but in its Secret: choose another data key and rotate that key",
+			"secret.key looks like an API key, which only its Secret may contain: choose another data key and rotate that key",
 		},
 		{
 			"spec.secret.labels",
 			"secret: {labels: {%q: v}}",
-			"a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+			"a label name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",
 		},
 		{
 			"spec.secret.labels[a]",
 			"secret: {labels: {a: %q}}",
-			"this label value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+			"this label value looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",
 		},
 		{
 			"spec.secret.annotations",
 			"secret: {annotations: {%q: v}}",
-			"an annotation name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+			"an annotation name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",
 		},
 	}
 }
@@ -55,13 +55,13 @@ func longPlaces() []keyPlace {
 		{
 			"spec.displayName",
 			"displayName: %q",
-			"displayName looks like an API key, which must stand nowhere but in its Secret: choose a descriptive name and rotate that key",
+			"displayName looks like an API key, which only its Secret may contain: choose a descriptive name and rotate that key",
 		},
-		{"spec.owner", "owner: %q", "owner looks like an API key, which must stand nowhere but in its Secret: name a user and rotate that key"},
+		{"spec.owner", "owner: %q", "owner looks like an API key, which only its Secret may contain: name a user and rotate that key"},
 		{
 			"spec.secret.annotations[a]",
 			"secret: {annotations: {a: %q}}",
-			"this annotation value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key",
+			"this annotation value looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",
 		},
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 // repeated is the answer to a list that holds a value twice.
 func repeated(field string) string {
-	return field + " must not hold a value twice: take out what is repeated"
+	return field + " must not contain a value twice: remove the repetition"
 }
 
 // allPlurals are all kinds of this project, by their name in URLs.

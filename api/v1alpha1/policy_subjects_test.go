@@ -10,7 +10,7 @@ import (
 
 const (
 	prefixShape = "a prefix is the beginning of the name of a label or an annotation: letters, digits, '-', '_', '.' and '/', such as 'example.com/'"
-	prefixIsKey = "this prefix looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
+	prefixIsKey = "this prefix looks like an API key, which only the data of its Secret may contain: remove it and rotate that key"
 )
 
 // customerPolicyRefusals are about spec.customers of a policy: what is refused of spec.customers of an APIKey, but for how many

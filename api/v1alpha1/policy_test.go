@@ -142,9 +142,9 @@ func policyRefusals() []refusal {
 }
 
 const (
-	labelNameIsKey       = "a label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
-	requirementNameIsKey = "this label name looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
-	labelValueIsKey      = "this label value looks like an API key, which must stand nowhere but in the data of its Secret: take it out and rotate that key"
+	labelNameIsKey       = "a label name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key"
+	requirementNameIsKey = "this label name looks like an API key, which only the data of its Secret may contain: remove it and rotate that key"
+	labelValueIsKey      = "this label value looks like an API key, which only the data of its Secret may contain: remove it and rotate that key"
 )
 
 // badLabelValues are no values of labels.
