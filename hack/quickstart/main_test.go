@@ -87,6 +87,7 @@ func startQuickstart(t *testing.T) *testkit.Session {
 	t.Helper()
 	testkit.Build(t, "bin/manager", "./cmd")
 	testkit.Build(t, "bin/verifier", "./cmd/verifier")
+	testkit.Build(t, "bin/kubectl-apikey", "./cmd/kubectl-apikey")
 
 	return testkit.StartSession(t, os.Args[0], nil, asQuickstart+"=1", exitVariable+"=1")
 }

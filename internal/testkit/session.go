@@ -6,6 +6,7 @@ package testkit
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,10 +32,11 @@ type Session struct {
 	// Folder is its TMPDIR.
 	Folder string
 
-	t    testing.TB
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	said bytes.Buffer
+	t     testing.TB
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the program has ended and its output is complete
+	mu    sync.Mutex
+	said  bytes.Buffer
 }
 
 // StartSession starts a program in the root of the module, with more of an environment.
@@ -44,13 +46,19 @@ func StartSession(t testing.TB, path string, args []string, environment ...strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Session{Folder: t.TempDir(), t: t, cmd: exec.CommandContext(context.Background(), path, args...)}
+	s := &Session{
+		Folder: t.TempDir(), t: t, cmd: exec.CommandContext(context.Background(), path, args...), ended: make(chan struct{}),
+	}
 	s.cmd.Dir = root
 	s.cmd.Env = append(append(os.Environ(), "TMPDIR="+s.Folder), environment...)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		defer close(s.ended)
+		_ = s.cmd.Wait() // End reads the exit code
+	}()
 
 	return s
 }
@@ -108,10 +116,18 @@ func (s *Session) Interrupt(i Interruption) {
 	s.End(i.Code)
 }
 
-// Until waits until the program has printed a text.
+// Until waits until the program has printed a text. It fails the test if the program ends without it.
 func (s *Session) Until(text string) {
 	s.t.Helper()
 	err := wait.PollUntilContextTimeout(s.t.Context(), sessionPoll, sessionLimit, true, func(context.Context) (bool, error) {
+		select {
+		case <-s.ended:
+			if !strings.Contains(s.Said(), text) {
+				return false, errors.New("it has ended")
+			}
+		default:
+		}
+
 		return strings.Contains(s.Said(), text), nil
 	})
 	if err != nil {
@@ -156,7 +172,7 @@ func (s *Session) End(code int) {
 	s.t.Helper()
 	stuck := time.AfterFunc(sessionLimit, func() { _ = s.cmd.Process.Signal(syscall.SIGQUIT) }) // a Go program prints what it waits for
 	defer stuck.Stop()
-	_ = s.cmd.Wait()
+	<-s.ended
 	if got := s.cmd.ProcessState.ExitCode(); got != code {
 		s.t.Errorf("exit code %d, want %d; it printed\n%s", got, code, s.Said())
 	}
