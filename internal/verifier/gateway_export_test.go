@@ -17,5 +17,5 @@ func RunCommand(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 
-	return Run(ctx, o, program.NewLog(o.Level(), stdout))
+	return serve(ctx, o, program.NewLog(o.Level(), stdout))
 }

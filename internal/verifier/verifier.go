@@ -23,10 +23,17 @@ import (
 	"google.golang.org/grpc/grpclog"
 )
 
-// Run runs the verifier until the context ends, and then until the requests and writes that have begun are finished.
+// Run runs the verifier until the context ends, and then until the requests and writes that have begun are finished. It sets the
+// pace of the garbage collector and the log of gRPC for the whole process, so a process calls it once.
 func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	defer runtime.KeepAlive(setCollector())
 	setGRPCLog(log)
+
+	return serve(ctx, o, log)
+}
+
+// serve is Run without what concerns the whole process, so that a test can run several verifiers.
+func serve(ctx context.Context, o Options, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	if err := errors.Join(
 		registry.Register(collectors.NewGoCollector()),
