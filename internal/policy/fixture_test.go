@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -18,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 // namespaceName is the label by which a policy selects one namespace.
@@ -72,31 +72,15 @@ func makePolicy(ctx SpecContext, namespace string, spec v1alpha1.APIKeyPolicySpe
 	return policy
 }
 
-// marker is an APIKeyPolicy for a namespace of its own, which nothing else uses.
-var marker struct {
-	policy *v1alpha1.APIKeyPolicy
-	change int
-}
+// stored waits for the APIKeyPolicies of the control plane.
+var stored testkit.Policies
 
-// awaitPolicies waits until the API server goes by every APIKeyPolicy as it is now: it gets the changes of all of them one
-// after the other, so it has those before once it goes by one that is made now.
+// awaitPolicies waits until the API server applies every APIKeyPolicy as it is now.
 func awaitPolicies(ctx context.Context) {
 	GinkgoHelper()
-	if marker.policy == nil {
-		marker.policy = &v1alpha1.APIKeyPolicy{ObjectMeta: metav1.ObjectMeta{Name: "marker"}}
-		marker.policy.Spec.NamespaceSelector = &v1alpha1.NamespaceSelector{
-			MatchLabels: map[string]v1alpha1.LabelValue{namespaceName: v1alpha1.LabelValue(newNamespace(ctx))},
-		}
-		marker.policy.Spec.Roles = []v1alpha1.RoleName{"first"}
-		Expect(admin.Create(ctx, marker.policy)).To(Succeed())
-	}
-	marker.change++
-	change := fmt.Sprintf("change-%d", marker.change)
-	marker.policy.Spec.Roles[0] = v1alpha1.RoleName(change)
-	Expect(admin.Update(ctx, marker.policy)).To(Succeed())
-	probe := declared(string(marker.policy.Spec.NamespaceSelector.MatchLabels[namespaceName]), "roles: [none]")
-	Eventually(func() error { return admin.Create(ctx, probe.DeepCopy(), client.DryRunAll) }).
-		WithTimeout(inForceTimeout).WithPolling(5 * time.Millisecond).Should(MatchError(ContainSubstring(`it allows "` + change + `".`)))
+	limited, cancel := context.WithTimeout(ctx, inForceTimeout)
+	defer cancel()
+	Expect(stored.Await(limited, admin)).To(Succeed())
 }
 
 // answer is what the guardrail limits says to who is refused; empty: the request is accepted.
