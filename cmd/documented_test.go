@@ -57,6 +57,24 @@ type reader struct {
 	run      map[string]bool // headings whose commands were run
 }
 
+// newReader starts a control plane, and gives its administrator a shell with kubectl.
+func newReader(t *testing.T) *reader {
+	t.Helper()
+	plane := testkit.StartFor(t, testkit.Options{})
+	admin, err := plane.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig, err := plane.Kubeconfig("reader", "system:masters")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return &reader{plane: plane, admin: admin, env: append(os.Environ(),
+		"KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+filepath.Join(plane.Folder(), "cache"), "KUBECTL_KUBERC=false",
+		"PATH="+filepath.Dir(plane.Program("kubectl"))+":"+os.Getenv("PATH"))}
+}
+
 // follow runs the commands under a heading and returns what they print.
 func (r *reader) follow(t *testing.T, heading, outcome string) string {
 	t.Helper()
@@ -117,18 +135,9 @@ func (r *reader) operate(t *testing.T, clk clock.PassiveClock) (stop func()) {
 
 // TestDocumentedCommands runs the commands of config/README.md on a real API server, in their order.
 func TestDocumentedCommands(t *testing.T) {
-	plane := testkit.StartFor(t, testkit.Options{})
-	admin, err := plane.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig, err := plane.Kubeconfig("reader", "system:masters")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &reader{plane: plane, admin: admin, commands: documented(t), run: map[string]bool{}, env: append(os.Environ(),
-		"KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+filepath.Join(plane.Folder(), "cache"), "KUBECTL_KUBERC=false",
-		"PATH="+filepath.Dir(plane.Program("kubectl"))+":"+os.Getenv("PATH"))}
+	r := newReader(t)
+	r.commands, r.run = documented(t), map[string]bool{}
+	admin := r.admin
 	key := &v1alpha1.APIKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "main-website"},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction, Permissions: []v1alpha1.Permission{"customers:read"}},

@@ -38,18 +38,8 @@ type readmeStep struct {
 func TestReadme(t *testing.T) {
 	readme := readDocument(t, "README.md")
 	manifest, secret := readmeExample(t, readme)
-	plane := testkit.StartFor(t, testkit.Options{})
-	admin, err := plane.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig, err := plane.Kubeconfig("reader", "system:masters")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &reader{plane: plane, admin: admin, env: append(os.Environ(),
-		"KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+filepath.Join(plane.Folder(), "cache"), "KUBECTL_KUBERC=false",
-		"PATH="+filepath.Dir(plane.Program("kubectl"))+":"+os.Getenv("PATH"))}
+	r := newReader(t)
+	admin := r.admin
 	stop := r.operate(t, clock.RealClock{})
 	defer stop()
 
