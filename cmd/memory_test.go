@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // Variables that make TestMemoryUnderLargeMetadata larger than its default, which is chosen for its time: how many objects of each kind
@@ -202,23 +202,13 @@ func (a *attack) await(holds func(*v1alpha1.APIKey) bool) {
 	})
 }
 
-var peakLine = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
-
 // peak is the largest resident memory that a manager has had, in bytes.
 func (r *replica) peak(t *testing.T) int {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := peakLine.FindSubmatch(status)
-	if found == nil {
-		t.Fatalf("no VmHWM in\n%s", status)
-	}
-	kibibytes, err := strconv.Atoi(string(found[1]))
+	memory, err := process.MemoryOf(r.pid)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	return kibibytes << 10
+	return int(memory.Peak)
 }

@@ -101,24 +101,6 @@ func TestInParallelReturnsTheCauseOfACancelledContext(t *testing.T) {
 	}
 }
 
-func TestParseStatus(t *testing.T) {
-	got, err := parseStatus("Name:\tmanager\nVmPeak:\t 1300000 kB\nVmHWM:\t   61000 kB\nVmRSS:\t   52000 kB\nThreads:\t9\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (memory{resident: 52000 * kibi, peak: 61000 * kibi}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	for name, status := range map[string]string{
-		"a kernel thread, which has no memory": "Name:\tkthreadd\n",
-		"a size that is no number":             "VmRSS:\tmuch kB\n",
-	} {
-		if got, err := parseStatus(status); err == nil {
-			t.Errorf("%s: got %+v, want an error", name, got)
-		}
-	}
-}
-
 func TestSteady(t *testing.T) {
 	level := make([]float64, steadyReadings)
 	for i := range level {

@@ -9,14 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"regexp"
-	"strconv"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 const (
@@ -147,31 +146,15 @@ func steady(readings []float64) bool {
 
 // memory returns the program's memory now.
 func (p *program) memory(found families) (memory, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	m, err := process.MemoryOf(p.PID())
 	if err != nil {
-		return memory{}, fmt.Errorf("read the resident memory of the %s, for which this program needs Linux: %w", p.Name, err)
-	}
-	m, err := parseStatus(string(status))
-	m.live, m.inUse = found.sum("go_memstats_heap_alloc_bytes"), found.sum("go_memstats_heap_inuse_bytes")
-
-	return m, err
-}
-
-// parseStatus reads resident memory and its peak from the status file of a process.
-func parseStatus(status string) (m memory, err error) {
-	for name, to := range map[string]*float64{"VmRSS": &m.resident, "VmHWM": &m.peak} {
-		found := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+) kB$`).FindStringSubmatch(status)
-		if found == nil {
-			return memory{}, fmt.Errorf("the status of a program has no %s in kB", name)
-		}
-		size, err := strconv.ParseFloat(found[1], 64)
-		if err != nil {
-			return memory{}, err
-		}
-		*to = size * kibi
+		return memory{}, fmt.Errorf("%s: %w", p.Name, err)
 	}
 
-	return m, nil
+	return memory{
+		resident: float64(m.Resident), peak: float64(m.Peak),
+		live: found.sum("go_memstats_heap_alloc_bytes"), inUse: found.sum("go_memstats_heap_inuse_bytes"),
+	}, nil
 }
 
 // memoryFigures compares what a program holds with keys and without any.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -42,8 +44,8 @@ func TestReportIsATableAndTheSameAsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "report.txt", table.Bytes())
-	golden(t, "report.json", figures)
+	testkit.Golden(t, "report.txt", table.String(), *update)
+	testkit.Golden(t, "report.json", string(figures), *update)
 	if err := json.Unmarshal(figures, &report{}); err != nil {
 		t.Error(err)
 	}
@@ -54,24 +56,6 @@ func TestReportSaysWhereItCouldNotWrite(t *testing.T) {
 	err := sampleReport().finish(&bytes.Buffer{})
 	if err == nil || !strings.Contains(err.Error(), jsonVariable) {
 		t.Errorf("got error %v, want one that names %s", err, jsonVariable)
-	}
-}
-
-// golden compares with a file under testdata, or writes it with -update.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil { //nolint:gosec // names of golden files are constants above
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got); if the change is wanted, run the test with -update:\n%s", path, diff)
 	}
 }
 

@@ -9,9 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
 // many is how many APIKeys are listed.
@@ -92,12 +91,8 @@ type observed struct {
 	started time.Time
 	first   time.Duration
 	lines   int
-	peak    int // KiB
+	peak    int64 // KiB
 }
-
-// peakLine is the line of the most resident memory so far in Linux's /proc/PID/status. The resource usage that wait4 returns would
-// not do: it includes the memory of this program, from which the child was forked.
-var peakLine = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
 
 // Write implements io.Writer.
 func (o *observed) Write(p []byte) (int, error) {
@@ -105,9 +100,8 @@ func (o *observed) Write(p []byte) (int, error) {
 		o.first = time.Since(o.started)
 	}
 	o.lines += bytes.Count(p, []byte("\n"))
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.of.Process.Pid))
-	if match := peakLine.FindSubmatch(status); err == nil && match != nil {
-		o.peak, _ = strconv.Atoi(string(match[1]))
+	if memory, err := process.MemoryOf(o.of.Process.Pid); err == nil { // it may have ended
+		o.peak = memory.Peak >> 10
 	}
 
 	return len(p), nil

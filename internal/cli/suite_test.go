@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -298,20 +297,7 @@ func (p *person) eventually(what string, holds func(ctx context.Context) bool) {
 // golden compares a text with a file, after taking out what differs from run to run.
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	got = stable(got)
-	path := filepath.Join("testdata", file)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs; go test ./internal/cli -update writes it (-want +got):\n%s", path, diff)
-	}
+	testkit.Golden(t, file, stable(got), *update)
 }
 
 // stable replaces ids and ages.

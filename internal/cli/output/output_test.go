@@ -18,6 +18,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
 	"github.com/apikey-operator/apikey-operator/internal/cli/output"
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -127,17 +128,5 @@ func TestColumnsUnderColour(t *testing.T) {
 
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", file)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs; go test ./internal/cli/output -update writes it (-want +got):\n%s", path, diff)
-	}
+	testkit.Golden(t, file, got, *update)
 }
