@@ -4,59 +4,40 @@
 package cli
 
 import (
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/cli/values"
 )
 
-const (
-	hoursPerDay = 24
-	// maxSpanDays keeps spans within what a Duration of the API holds.
-	maxSpanDays = 41000
-)
-
-// parseSpan reads a length of time: days as "30d", or hours, minutes and seconds as Go and the API write them. It returns it
-// as the API writes it, too.
+// parseSpan reads a length of time of the command line.
 func parseSpan(text string) (time.Duration, v1alpha1.Duration, error) {
-	if days, isDays := strings.CutSuffix(text, "d"); isDays {
-		n, err := strconv.Atoi(days)
-		if err != nil || n < 0 || n > maxSpanDays {
-			return 0, "", usagef("%q is no length of time: write days as 30d, or hours, minutes and seconds as 12h30m", text)
-		}
-		text = strconv.Itoa(n*hoursPerDay) + "h"
-	}
-	parsed, err := time.ParseDuration(text)
-	if err != nil || parsed < 0 {
-		return 0, "", usagef("%q is no length of time: write days as 30d, or hours, minutes and seconds as 12h30m", text)
+	length, written, err := values.Span(text)
+	if err != nil {
+		return 0, "", usagef("%v", err)
 	}
 
-	return parsed, v1alpha1.Duration(text), nil
+	return length, written, nil
 }
 
-// parseLimit reads a rate limit: "100/1m", or "100/1m,burst=20".
+// parseLimit reads the rate limit of the command line.
 func parseLimit(text string) (*v1alpha1.RateLimit, error) {
-	found := regexp.MustCompile(`^([0-9]{1,7})/([0-9hms]+)(?:,burst=([0-9]{1,7}))?$`).FindStringSubmatch(text)
-	if found == nil {
-		return nil, usagef("--rate-limit %q: write it as requests per time, such as 100/1m, with a burst as 100/1m,burst=20", text)
+	limit, err := values.RateLimit(text)
+	if err != nil {
+		return nil, usagef("--rate-limit %v", err)
 	}
-	requests, _ := strconv.ParseInt(found[1], 10, 32) // seven digits fit
-	burst, _ := strconv.ParseInt("0"+found[3], 10, 32)
 
-	return &v1alpha1.RateLimit{Requests: int32(requests), Per: v1alpha1.Duration(found[2]), Burst: int32(burst)}, nil
+	return limit, nil
 }
 
-// parseEnd reads the end of a key: a date, or a date and time with a zone.
+// parseEnd reads the end of a key of the command line.
 func parseEnd(text string) (*metav1.Time, error) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return &metav1.Time{Time: at}, nil
-		}
+	at, err := values.End(text)
+	if err != nil {
+		return nil, usagef("--expires-at %v", err)
 	}
 
-	return nil, usagef("--expires-at %q: write a date as 2027-11-21, or a time as 2027-11-21T12:00:00Z", text)
+	return at, nil
 }
