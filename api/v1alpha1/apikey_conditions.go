@@ -29,8 +29,17 @@ const (
 
 // Reasons of the conditions of an APIKey.
 const (
-	// ReasonMinted surfaces when the Secret holds the active key.
+	// ReasonMinted surfaces when the Secret holds the active key, and stays.
 	ReasonMinted = "Minted"
+
+	// ReasonAwaitingClaim surfaces with delivery Once when the Secret holds the active key and the key was not claimed yet.
+	ReasonAwaitingClaim = "AwaitingClaim"
+
+	// ReasonClaimed surfaces with delivery Once when the active key was claimed: it works, and its Secret is deleted.
+	ReasonClaimed = "Claimed"
+
+	// ReasonNotClaimed surfaces with delivery Once when the claim deadline has passed without a claim: the key is refused for good.
+	ReasonNotClaimed = "NotClaimed"
 
 	// ReasonMinting surfaces when the first key has been announced and is not yet handed out.
 	ReasonMinting = "Minting"

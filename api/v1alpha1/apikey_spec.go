@@ -14,6 +14,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.owner) == has(oldSelf.owner) && (!has(self.owner) || self.owner == oldSelf.owner)",message="owner cannot be added, changed or removed: create another APIKey for the other user",reason=FieldValueForbidden,fieldPath=".owner"
 // +kubebuilder:validation:XValidation:rule="self.?secret.?name.hasValue() == oldSelf.?secret.?name.hasValue() && (!self.?secret.?name.hasValue() || self.secret.name == oldSelf.secret.name)",message="secret.name cannot be added, changed or removed: workloads mount the Secret by that name; create another APIKey",reason=FieldValueForbidden,fieldPath=".secret.name"
 // +kubebuilder:validation:XValidation:rule="self.?secret.?key.hasValue() == oldSelf.?secret.?key.hasValue() && (!self.?secret.?key.hasValue() || self.secret.key == oldSelf.secret.key)",message="secret.key cannot be added, changed or removed: workloads read the Secret by that key; create another APIKey",reason=FieldValueForbidden,fieldPath=".secret.key"
+// +kubebuilder:validation:XValidation:rule="self.?secret.?delivery.hasValue() == oldSelf.?secret.?delivery.hasValue() && (!self.?secret.?delivery.hasValue() || self.secret.delivery == oldSelf.secret.delivery)",message="secret.delivery cannot be added, changed or removed: it decides whether a copy of the key stays in the cluster; create another APIKey",reason=FieldValueForbidden,fieldPath=".secret.delivery"
 // +kubebuilder:validation:XValidation:rule="!oldSelf.?revoked.orValue(false) || self.?revoked.orValue(false)",message="revoked cannot be undone: the key is dead for good; create a new APIKey, or use suspend for a temporary stop",reason=FieldValueForbidden,fieldPath=".revoked"
 // +kubebuilder:validation:XValidation:rule="!(has(self.expiresAt) && has(self.validFor))",message="expiresAt and validFor cannot both be set: keep the one that says when the key ends"
 type APIKeySpec struct {
@@ -158,6 +159,8 @@ type Rotation struct {
 }
 
 // SecretTemplate shapes the Secret that holds the key.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.claimBefore) || self.?delivery.orValue('Keep') == 'Once'",message="secret.claimBefore goes with secret.delivery 'Once' only: a Secret that stays is not claimed",fieldPath=".claimBefore"
 type SecretTemplate struct {
 	// name of the Secret. Not set: the name of the APIKey. It cannot change.
 	// Example: main-website
@@ -176,6 +179,20 @@ type SecretTemplate struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_][A-Za-z0-9._-]*$')",message="secret.key is a data key of a Secret: letters, digits, '-', '_' and '.', such as 'api-key'"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="secret.key looks like an API key, which only its Secret may contain: choose another data key and rotate that key",reason=FieldValueForbidden
 	Key string `json:"key,omitempty"`
+
+	// delivery is how long the Secret exists. Keep: as long as the key works. Once: until the key is claimed, by the annotation
+	// apikey-operator.io/claim with the id of the key as its value; the key keeps working although no copy is left in the cluster.
+	// Each rotation starts a new delivery. Not set: Keep. It cannot change.
+	// Example: Once
+	// +optional
+	Delivery SecretDelivery `json:"delivery,omitempty"`
+
+	// claimBefore is how long after it was minted a key with delivery Once may be claimed, from 1s to 720h. Not set: 1h.
+	// When that time passes, the APIKey is revoked. A change applies to the next delivery.
+	// Example: 1h
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || (duration(self) >= duration('1s') && duration(self) <= duration('720h'))",message="secret.claimBefore must be from 1s to 720h (30 days)"
+	ClaimBefore Duration `json:"claimBefore,omitempty"`
 
 	// labels to put on the Secret, at most 16.
 	// Example: {app.kubernetes.io/part-of: storefront}

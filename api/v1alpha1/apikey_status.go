@@ -21,7 +21,7 @@ const (
 	PhaseActive Phase = "Active"
 	// PhaseSuspended: spec.suspend is true; the Secret is kept and the key refused.
 	PhaseSuspended Phase = "Suspended"
-	// PhaseRevoked: spec.revoked is true; the Secret is deleted and the key refused for good.
+	// PhaseRevoked: spec.revoked is true, or the key was not claimed in time; the Secret is deleted and the key refused for good.
 	PhaseRevoked Phase = "Revoked"
 	// PhaseExpired: the expiry has passed; the Secret is deleted and the key refused for good.
 	PhaseExpired Phase = "Expired"
@@ -36,7 +36,7 @@ type KeyState string
 const (
 	// KeyPending: the key is announced and may be in the Secret. Verifiers accept it, because a workload may hold it.
 	KeyPending KeyState = "Pending"
-	// KeyActive: the key is in the Secret.
+	// KeyActive: the key is in the Secret, or it was claimed and is nowhere in the cluster.
 	KeyActive KeyState = "Active"
 	// KeyRetiring: the key was replaced or has ended. Verifiers refuse it from notAfter on.
 	KeyRetiring KeyState = "Retiring"
@@ -82,6 +82,16 @@ type KeyRecord struct {
 	// +kubebuilder:validation:MaxLength=35
 	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// claimDeadline is the time from which a key with delivery Once is refused, unless it is claimed before. The operator sets it when
+	// it draws the key, never raises it, and removes it when the key is claimed. Not set: the key was claimed, or its delivery is Keep.
+	// Example: "2026-11-21T10:30:00Z"
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
+	ClaimDeadline *metav1.Time `json:"claimDeadline,omitempty"`
 
 	// rotation is the rotation for which the operator drew a Pending key. It is not set once the key is Active.
 	// Example: {trigger: Annotation, value: leak-4711, overlap: 0s}
@@ -233,6 +243,16 @@ type APIKeyStatus struct {
 	// Example: {name: main-website, uid: 0f0ab8a0-6c4c-4a7c-9d2c-6f3f2f0f7d11, resourceVersion: "48213"}
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
+
+	// claimedAt is when the operator acted on the claim of the active key, with delivery Once. Its Secret is deleted right afterwards.
+	// Not set: the active key was not claimed, or its delivery is Keep.
+	// Example: "2026-11-21T09:45:00Z"
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
+	ClaimedAt *metav1.Time `json:"claimedAt,omitempty"`
 
 	// expiresAt is when the key stops: the earliest end by spec and policies when the operator last acted on the spec. A policy that
 	// changes later does not move it. Not set: never.

@@ -23,6 +23,7 @@ import (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Display Name",type=string,priority=1,JSONPath=`.spec.displayName`
 // +kubebuilder:printcolumn:name="Secret",type=string,priority=1,JSONPath=`.status.secretRef.name`
+// +kubebuilder:printcolumn:name="Claimed",type=date,priority=1,JSONPath=`.status.claimedAt`
 // +kubebuilder:printcolumn:name="Permissions",type=string,priority=1,JSONPath=`.spec.permissions`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="!(oldSelf.?status.?phase.orValue('Pending') in ['Expired', 'Revoked']) || (self.?spec.?expiresAt.hasValue() && oldSelf.?spec.?expiresAt.hasValue() && self.spec.expiresAt == oldSelf.spec.expiresAt) || self.?spec.?expiresAt.optMap(t, int(timestamp(t))) == oldSelf.?spec.?expiresAt.optMap(t, int(timestamp(t)))",message="expiresAt can no longer change: this key is Expired or Revoked, which is final; create a new APIKey instead",reason=FieldValueForbidden,fieldPath=".spec.expiresAt"

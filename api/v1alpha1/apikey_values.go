@@ -21,6 +21,19 @@ const (
 	EnvironmentDevelopment Environment = "Development"
 )
 
+// SecretDelivery is how long the Secret of a key exists.
+//
+// +kubebuilder:validation:Enum=Keep;Once
+type SecretDelivery string
+
+// The ways of delivery.
+const (
+	// DeliveryKeep: the Secret exists as long as the key works.
+	DeliveryKeep SecretDelivery = "Keep"
+	// DeliveryOnce: the Secret exists until the key is claimed.
+	DeliveryOnce SecretDelivery = "Once"
+)
+
 // Permission is an exact string that an endpoint requires, such as "customers:read". There are no wildcards.
 //
 // +kubebuilder:validation:MinLength=1

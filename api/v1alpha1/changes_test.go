@@ -14,6 +14,7 @@ const (
 	ownerFixed       = "owner cannot be added, changed or removed: create another APIKey for the other user"
 	secretNameFixed  = "secret.name cannot be added, changed or removed: workloads mount the Secret by that name; create another APIKey"
 	secretKeyFixed   = "secret.key cannot be added, changed or removed: workloads read the Secret by that key; create another APIKey"
+	deliveryFixed    = "secret.delivery cannot be added, changed or removed: it decides whether a copy of the key stays in the cluster; create another APIKey"
 	revokedFixed     = "revoked cannot be undone: the key is dead for good; create a new APIKey, or use suspend for a temporary stop"
 
 	expiresAtFinal = "expiresAt can no longer change: this key is Expired or Revoked, which is final; create a new APIKey instead"
@@ -43,6 +44,23 @@ func changeRefusals() []refusal {
 		{name: "another secret.key", before: "secret: {key: one}", spec: "secret: {key: two}", field: "spec.secret.key", message: secretKeyFixed},
 		{name: "secret.key removed", before: "secret: {key: one}", spec: "secret: {}", field: "spec.secret.key", message: secretKeyFixed},
 		{name: "secret.key removed with secret", before: "secret: {key: one}", spec: "{}", field: "spec.secret.key", message: secretKeyFixed},
+
+		{
+			name: "secret.delivery added", before: "secret: {key: one}", spec: "secret: {key: one, delivery: Once}",
+			field: "spec.secret.delivery", message: deliveryFixed,
+		},
+		{name: "secret.delivery added with secret", before: "{}", spec: "secret: {delivery: Once}", field: "spec.secret.delivery", message: deliveryFixed},
+		{name: "the default delivery, said aloud", before: "{}", spec: "secret: {delivery: Keep}", field: "spec.secret.delivery", message: deliveryFixed},
+		{
+			name: "Keep in place of Once", before: "secret: {delivery: Once}", spec: "secret: {delivery: Keep}",
+			field: "spec.secret.delivery", message: deliveryFixed,
+		},
+		{
+			name: "Once in place of Keep", before: "secret: {delivery: Keep}", spec: "secret: {delivery: Once}",
+			field: "spec.secret.delivery", message: deliveryFixed,
+		},
+		{name: "secret.delivery removed", before: "secret: {delivery: Once}", spec: "secret: {}", field: "spec.secret.delivery", message: deliveryFixed},
+		{name: "secret.delivery removed with secret", before: "secret: {delivery: Once}", spec: "{}", field: "spec.secret.delivery", message: deliveryFixed},
 
 		{name: "revoked set to false", before: "revoked: true", spec: "revoked: false", field: "spec.revoked", message: revokedFixed},
 		{name: "revoked removed", before: "revoked: true", spec: "{}", field: "spec.revoked", message: revokedFixed},
@@ -83,6 +101,13 @@ func changeAdmissions() []admission {
 				before: "secret: {name: one, key: one, labels: {a: b}}",
 				spec:   "secret: {name: one, key: one, annotations: {a: b}}",
 			},
+			{
+				name:   "claimBefore changed",
+				before: "secret: {delivery: Once, claimBefore: 1h}",
+				spec:   "secret: {delivery: Once, claimBefore: 2h}",
+			},
+			{name: "claimBefore added", before: "secret: {delivery: Once}", spec: "secret: {delivery: Once, claimBefore: 2h}"},
+			{name: "claimBefore removed", before: "secret: {delivery: Once, claimBefore: 2h}", spec: "secret: {delivery: Once}"},
 			{name: "revoked", before: "{}", spec: "revoked: true"},
 			{name: "revoked false removed", before: "revoked: false", spec: "{}"},
 			{name: "revoked false added", before: "{}", spec: "revoked: false"},

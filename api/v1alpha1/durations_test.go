@@ -15,6 +15,7 @@ const (
 	perBounds      = "per must be from 1s to 24h"
 	everyBounds    = "every must be at least 1m"
 	overlapBounds  = "overlap must be at most 720h (30 days)"
+	claimBounds    = "secret.claimBefore must be from 1s to 720h (30 days)"
 	overlapLonger  = "overlap must be shorter than every: otherwise old keys pile up faster than they end"
 )
 
@@ -25,6 +26,8 @@ func durationFields() map[string]string {
 		"spec.rateLimit.per":    "rateLimit: {requests: 1, per: %q}",
 		"spec.rotation.every":   "rotation: {every: %q}",
 		"spec.rotation.overlap": "rotation: {overlap: %q}",
+
+		"spec.secret.claimBefore": "secret: {delivery: Once, claimBefore: %q}",
 	}
 }
 
@@ -35,6 +38,7 @@ func durationRefusals() []refusal {
 		shaped("rateLimit: {requests: 1, per: %q}", "spec.rateLimit.per", perBounds, "0s", "0m", "24h1s", "86401s", "1441m", "999999h"),
 		shaped("rotation: {every: %q}", "spec.rotation.every", everyBounds, "59s", "0s", "0m59s"),
 		shaped("rotation: {overlap: %q}", "spec.rotation.overlap", overlapBounds, "720h1s", "721h", "43201m", "999999h"),
+		shaped("secret: {delivery: Once, claimBefore: %q}", "spec.secret.claimBefore", claimBounds, "0s", "0h0m0s", "720h1s", "721h", "43201m", "999999h"),
 		[]refusal{
 			{name: "as long as every", spec: "rotation: {every: 1h, overlap: 60m}", field: "spec.rotation.overlap", message: overlapLonger},
 			{name: "longer than every", spec: "rotation: {every: 90m, overlap: 2h}", field: "spec.rotation.overlap", message: overlapLonger},
@@ -80,6 +84,7 @@ func durationAdmissions() []admission {
 		admitted("rateLimit: {requests: 1, per: %q}", "1s", "1m", "24h", "23h59m60s", "86400s"),
 		admitted("rotation: {every: %q}", "1m", "60s", "720h", "999999h9999999m999999999s"),
 		admitted("rotation: {overlap: %q}", "0s", "0h", "10m", "720h", "2592000s"),
+		admitted("secret: {delivery: Once, claimBefore: %q}", "1s", "1h", "720h", "2592000s"),
 		[]admission{
 			{name: "an overlap a second shorter than every", spec: "rotation: {every: 1h, overlap: 59m59s}"},
 			{name: "no overlap", spec: "rotation: {every: 1m, overlap: 0s}"},

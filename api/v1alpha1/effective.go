@@ -26,6 +26,25 @@ func (k *APIKey) SecretDataKey() string {
 // SecretPreviousDataKey is the data key that holds the previous key in the Secret while an overlap runs.
 func (k *APIKey) SecretPreviousDataKey() string { return SecretPreviousKeyPrefix + k.SecretDataKey() }
 
+// DeliversOnce reports whether the Secret exists only until the key is claimed.
+func (k *APIKey) DeliversOnce() bool {
+	return k.Spec.Secret != nil && k.Spec.Secret.Delivery == DeliveryOnce
+}
+
+// ClaimPeriod returns how long a key that is minted now may be claimed: spec.secret.claimBefore, or else ClaimBeforeDefault. A value out of
+// the bounds of the schema, which only an object from an older schema can have, never gives more than MaxClaimBefore.
+func (k *APIKey) ClaimPeriod() time.Duration {
+	if k.Spec.Secret == nil {
+		return ClaimBeforeDefault
+	}
+	period, ok := k.Spec.Secret.ClaimBefore.Parse()
+	if !ok || period < time.Second {
+		return ClaimBeforeDefault
+	}
+
+	return min(period, MaxClaimBefore)
+}
+
 // The bounds that the schema sets a rate limit.
 const (
 	maxRateLimitRequests = 1_000_000

@@ -74,7 +74,10 @@ func largestSpec(mark v1alpha1.Phase) map[string]any {
 		Rotation:    &v1alpha1.Rotation{Every: "999999h9999999m999999999s", Overlap: "000720h0000000m000000000s"},
 		Suspend:     true,
 		Revoked:     true,
-		Secret:      &v1alpha1.SecretTemplate{Name: strings.Repeat("a", 253), Key: strings.Repeat("a", 63), Labels: labels, Annotations: annotations},
+		Secret: &v1alpha1.SecretTemplate{
+			Name: strings.Repeat("a", 253), Key: strings.Repeat("a", 63), Delivery: v1alpha1.DeliveryOnce, ClaimBefore: "000720h0000000m000000000s",
+			Labels: labels, Annotations: annotations,
+		},
 	})
 	fields["expiresAt"] = "2027-11-21T00:00:00.123456789+01:00" // Go would write it in 20 characters
 
@@ -102,10 +105,11 @@ func largestStatus(phase v1alpha1.Phase) map[string]any {
 			At:      now,
 		},
 		LastUsedAt: &now,
+		ClaimedAt:  &now,
 	}
 	for i := range v1alpha1.MaxKeys {
 		status.Keys = append(status.Keys, v1alpha1.KeyRecord{
-			ID: fmt.Sprintf("%012d", i), Digest: fmt.Sprintf("%043d", i), State: v1alpha1.KeyRetiring, CreatedAt: now, NotAfter: &now,
+			ID: fmt.Sprintf("%012d", i), Digest: fmt.Sprintf("%043d", i), State: v1alpha1.KeyRetiring, CreatedAt: now, NotAfter: &now, ClaimDeadline: &now,
 			Rotation: &v1alpha1.PendingRotation{Trigger: v1alpha1.TriggerSecretModified, Value: strings.Repeat("🔑", 64), Overlap: "000720h0000000m000000000s"},
 		})
 	}

@@ -17,6 +17,7 @@ const (
 	labelValueShape     = "a label value is letters, digits, '-', '_' and '.', and begins and ends with a letter or digit, such as 'storefront'"
 	annotationNameShape = "an annotation name is letters, digits, '-', '_' and '.', at most 63, after an optional DNS prefix and '/', such as " +
 		"'example.com/contact'"
+	claimBeforeOnce      = "secret.claimBefore goes with secret.delivery 'Once' only: a Secret that stays is not claimed"
 	annotationNamesTaken = "secret.annotations must not use the prefix 'apikey-operator.io/', which is the operator's: take them out"
 )
 
@@ -70,6 +71,20 @@ func secretRefusals() []refusal {
 				spec:    "secret: {key: " + strings.Repeat("a", 64) + "}",
 				field:   "spec.secret.key",
 				message: "Too long: may not be more than 63 bytes",
+			},
+
+			{
+				name:    "a delivery that does not exist",
+				spec:    "secret: {delivery: Twice}",
+				field:   "spec.secret.delivery",
+				message: `Unsupported value: "Twice": supported values: "Keep", "Once"`,
+			},
+			{name: "claimBefore without a delivery", spec: "secret: {claimBefore: 1h}", field: "spec.secret.claimBefore", message: claimBeforeOnce},
+			{
+				name:    "claimBefore with Keep",
+				spec:    "secret: {delivery: Keep, claimBefore: 1h}",
+				field:   "spec.secret.claimBefore",
+				message: claimBeforeOnce,
 			},
 
 			{
@@ -137,6 +152,9 @@ func secretAdmissions() []admission {
 	return slices.Concat(
 		[]admission{
 			{name: "an empty secret", spec: "secret: {}"},
+			{name: "delivery Keep", spec: "secret: {delivery: Keep}"},
+			{name: "delivery Once", spec: "secret: {delivery: Once}"},
+			{name: "delivery Once with a claim period", spec: "secret: {delivery: Once, claimBefore: 1h}"},
 			{name: "16 labels and 16 annotations", spec: "secret: {labels: " + mapOf(16) + ", annotations: " + mapOf(16) + "}"},
 			{name: "an annotation for the tool that manages", spec: "secret: {annotations: {app.kubernetes.io/managed-by: me}}"},
 		},

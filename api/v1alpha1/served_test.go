@@ -46,22 +46,22 @@ var _ = Describe("The kind as the API server serves it", func() {
 		keys := apiKeys(v1alpha1.GroupVersion)
 		object := keys.create(ctx, "{displayName: Main Website, permissions: [customers:read, telemetry:write]}")
 		keys.writeStatus(ctx, object, `{phase: Active, expiresAt: "2027-11-21T00:00:00Z", lastUsedAt: "2020-01-01T00:00:00Z",
-			secretRef: {name: main-website, uid: a, resourceVersion: "1"}, conditions: [
+			claimedAt: "2020-01-01T00:00:00Z", secretRef: {name: main-website, uid: a, resourceVersion: "1"}, conditions: [
 			{type: Active, status: "True", reason: Minted, message: another, lastTransitionTime: "2026-11-21T00:00:00Z"},
 			{type: Ready, status: "True", reason: Minted, message: The key is in the Secret., lastTransitionTime: "2026-11-21T00:00:00Z"}]}`)
 
 		table := getTable(ctx)
 		Expect(columns(table, 0)).To(Equal([]string{"Name", "Phase", "Env", "Expires", "Last Used", "Age"}))
-		Expect(columns(table, 1)).To(Equal([]string{"Display Name", "Secret", "Permissions", "Message"}))
+		Expect(columns(table, 1)).To(Equal([]string{"Display Name", "Secret", "Claimed", "Permissions", "Message"}))
 		Expect(table.Rows).To(HaveExactElements(HaveField("Cells", HaveExactElements(
 			object.GetName(), "Active", "Production", "2027-11-21T00:00:00Z", MatchRegexp(`^[0-9]+y[0-9]+d$`), MatchRegexp(`^[0-9]+s$`),
-			"Main Website", "main-website", `["customers:read","telemetry:write"]`, "The key is in the Secret."))))
+			"Main Website", "main-website", MatchRegexp(`^[0-9]+y[0-9]+d$`), `["customers:read","telemetry:write"]`, "The key is in the Secret."))))
 	})
 
 	It("leaves no gap in the columns of an object that the operator has not seen", func(ctx SpecContext) {
 		object := apiKeys(v1alpha1.GroupVersion).create(ctx, "{}")
 		Expect(getTable(ctx).Rows).To(HaveExactElements(HaveField("Cells", HaveExactElements(
-			object.GetName(), "Pending", "Production", BeNil(), BeNil(), MatchRegexp(`^[0-9]+s$`), BeNil(), BeNil(), BeNil(), BeNil()))))
+			object.GetName(), "Pending", "Production", BeNil(), BeNil(), MatchRegexp(`^[0-9]+s$`), BeNil(), BeNil(), BeNil(), BeNil(), BeNil()))))
 	})
 
 	It("is in progress for kstatus until the operator has reported", func(ctx SpecContext) {

@@ -123,6 +123,8 @@ func statusRefusals() []refusal {
 		limitInForceRefusals(),
 		statusTimes("lastUsedAt: %q", "status.lastUsedAt", statusTimeShape),
 		statusTimes("expiresAt: %q", "status.expiresAt", statusTimeShape),
+		statusTimes("claimedAt: %q", "status.claimedAt", statusTimeShape),
+		statusTimes(`keys: [{`+validKey+`, claimDeadline: %q}]`, "status.keys[0].claimDeadline", statusTimeShape),
 		statusTimes("lastRotation: {trigger: Created, at: %q}", "status.lastRotation.at", statusTimeShape),
 		statusTimes(`keys: [{`+validKey+`, notAfter: %q}]`, "status.keys[0].notAfter", statusTimeShape),
 		statusTimes(`keys: [{id: AbCdEfGhIjKl, digest: `+validDigest+`, state: Active, createdAt: %q}]`, "status.keys[0].createdAt", statusTimeShape),

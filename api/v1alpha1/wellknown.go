@@ -11,6 +11,10 @@ const (
 	// The value "leak-4711,overlap=0s" sets how long the replaced key stays valid, from 0s to MaxOverlap; without an overlap
 	// spec.rotation.overlap applies. The whole text is the value, so another overlap makes another value.
 	RotateAnnotation = GroupName + "/rotate"
+
+	// ClaimAnnotation claims the key whose record has the id that is its value, for an APIKey with delivery Once. The operator then deletes
+	// the Secret. Any other value is ignored, so an annotation that stays or is applied again never claims a later delivery.
+	ClaimAnnotation = GroupName + "/claim"
 )
 
 // The Secret of an APIKey.
@@ -58,6 +62,12 @@ const (
 	// because no rotation writes one. The minute beyond MaxOverlap allows for clock skew: a verifier whose clock is behind accepts a key
 	// that was replaced a moment ago.
 	MaxNotAfter = MaxOverlap + time.Minute
+
+	// ClaimBeforeDefault is how long a key may be claimed where spec.secret.claimBefore is not set.
+	ClaimBeforeDefault = time.Hour
+
+	// MaxClaimBefore is the most that spec.secret.claimBefore may be: 30 days.
+	MaxClaimBefore = MaxOverlap
 
 	// MaxRotateValues is how many values of the rotate annotation status.rotateValues remembers.
 	MaxRotateValues = 16

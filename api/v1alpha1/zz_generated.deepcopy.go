@@ -338,6 +338,10 @@ func (in *APIKeyStatus) DeepCopyInto(out *APIKeyStatus) {
 		*out = new(SecretReference)
 		**out = **in
 	}
+	if in.ClaimedAt != nil {
+		in, out := &in.ClaimedAt, &out.ClaimedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.ExpiresAt != nil {
 		in, out := &in.ExpiresAt, &out.ExpiresAt
 		*out = (*in).DeepCopy()
@@ -414,6 +418,10 @@ func (in *KeyRecord) DeepCopyInto(out *KeyRecord) {
 	in.CreatedAt.DeepCopyInto(&out.CreatedAt)
 	if in.NotAfter != nil {
 		in, out := &in.NotAfter, &out.NotAfter
+		*out = (*in).DeepCopy()
+	}
+	if in.ClaimDeadline != nil {
+		in, out := &in.ClaimDeadline, &out.ClaimDeadline
 		*out = (*in).DeepCopy()
 	}
 	if in.Rotation != nil {
