@@ -35,6 +35,8 @@ func run(args []string) int {
 		Colour:  printers.AllowsColorOutput(os.Stdout),
 		Clock:   clock.RealClock{},
 		Version: version(),
+
+		OpenBrowser: cli.OpenBrowser,
 	})
 }
 

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 
 	"k8s.io/utils/clock"
@@ -19,6 +20,8 @@ type Environment struct {
 	Colour bool
 	// Clock tells the time, and ticks while a command waits.
 	Clock clock.WithTicker
+	// OpenBrowser opens an address in a browser; nil: there is none.
+	OpenBrowser func(ctx context.Context, address string) error
 	// Version is that of the program, as the build recorded it.
 	Version string
 }

@@ -46,7 +46,7 @@ func newRoot(s *session) *cobra.Command {
 	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache" // in --help: the same for everybody
 	root.SetUsageTemplate(withoutGlobalFlags(root.UsageTemplate()))
 	groups(root)
-	add(root, "look", newList(s), newDescribe(s), newAudit(s))
+	add(root, "look", newList(s), newDescribe(s), newAudit(s), newUI(s))
 	add(root, "make", newCreate(s))
 	add(root, "change", newRename(s), newRotate(s), newSuspend(s), newResume(s))
 	add(root, "end", newRevoke(s), newDelete(s))

@@ -21,13 +21,27 @@ type ForbiddenError struct {
 
 // Error implements error. It holds a rule that an administrator can copy.
 func (e *ForbiddenError) Error() string {
-	where, kind := "in the whole cluster", "ClusterRole"
+	kind := "ClusterRole"
 	if e.Namespace != "" {
-		where, kind = fmt.Sprintf("in namespace %q", e.Namespace), "Role or ClusterRole"
+		kind = "Role or ClusterRole"
 	}
 
-	return fmt.Sprintf("%s may not %s %s %s. An administrator can allow it with a %s that has the rule {apiGroups: [%q], resources: [%q], verbs: [%q]}.",
-		e.User, e.Verb, e.Resource, where, kind, e.Group, e.Resource, e.Verb)
+	return fmt.Sprintf("%s An administrator can allow it with a %s that has the rule %s.", e.What(), kind, e.Rule())
+}
+
+// What returns a sentence about what the user may not do.
+func (e *ForbiddenError) What() string {
+	where := "in the whole cluster"
+	if e.Namespace != "" {
+		where = fmt.Sprintf("in namespace %q", e.Namespace)
+	}
+
+	return fmt.Sprintf("%s may not %s %s %s.", e.User, e.Verb, e.Resource, where)
+}
+
+// Rule returns the missing rule, as it stands in a role.
+func (e *ForbiddenError) Rule() string {
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%q]}", e.Group, e.Resource, e.Verb)
 }
 
 // Unwrap returns the error of the API server.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -76,6 +77,7 @@ func mapper() meta.RESTMapper {
 	add(batchv1.SchemeGroupVersion, meta.RESTScopeNamespace, "CronJob", "cronjobs")
 	add(rbacv1.SchemeGroupVersion, meta.RESTScopeNamespace, "Role", "roles", "RoleBinding", "rolebindings")
 	add(rbacv1.SchemeGroupVersion, meta.RESTScopeRoot, "ClusterRole", "clusterroles", "ClusterRoleBinding", "clusterrolebindings")
+	add(authenticationv1.SchemeGroupVersion, meta.RESTScopeRoot, "SelfSubjectReview", "selfsubjectreviews")
 	add(authorizationv1.SchemeGroupVersion, meta.RESTScopeRoot,
 		"SelfSubjectAccessReview", "selfsubjectaccessreviews", "SelfSubjectRulesReview", "selfsubjectrulesreviews")
 

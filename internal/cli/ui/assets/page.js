@@ -1,0 +1,115 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// The page works without this file, except for the exchange of the token. It adds live updates, a filter while typing, and copy buttons.
+'use strict';
+
+document.documentElement.classList.add('scripted');
+
+const announce = (text) => { document.getElementById('announce').textContent = text; };
+
+// enter exchanges the token of the address for the session, and removes it from the address and the history first.
+async function enter(box) {
+  const token = location.hash.slice(1);
+  history.replaceState(null, '', location.pathname);
+  const answer = token && await fetch('/session', { method: 'POST', body: token }).catch(() => null);
+  const home = answer && answer.ok ? true : (await fetch('/', { method: 'HEAD' }).catch(() => ({}))).ok;
+  if (home) {
+    location.replace('/');
+    return;
+  }
+  box.querySelector('[data-state=busy]').hidden = true;
+  box.querySelector('[data-state=refused]').hidden = false;
+}
+
+// copyButtons shows the buttons that copy the text of an element.
+function copyButtons(root) {
+  for (const button of root.querySelectorAll('[data-copy]')) {
+    button.hidden = false;
+  }
+}
+
+document.addEventListener('click', async (event) => {
+  const button = event.target.closest('[data-copy]');
+  if (button) {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    const label = button.textContent;
+    button.textContent = 'Copied';
+    announce('Copied');
+    setTimeout(() => { button.textContent = label; }, 2000);
+  }
+  if (event.target.closest('[data-reload]')) {
+    event.preventDefault();
+    location.reload();
+  }
+});
+
+// refresh reads the page again and replaces the parts that are marked for it, where they differ.
+let refreshing = null;
+async function refresh(address) {
+  if (refreshing) refreshing.abort();
+  refreshing = new AbortController();
+  const answer = await fetch(address, { signal: refreshing.signal, headers: { Accept: 'text/html' } }).catch(() => null);
+  if (!answer || !answer.ok) return false;
+  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  for (const part of document.querySelectorAll('[data-refresh]')) {
+    const next = fresh.getElementById(part.id);
+    if (next) replace(part, next);
+  }
+  return true;
+}
+
+// replace puts new content in the place of old, and keeps the focus on what has it.
+function replace(part, next) {
+  if (part.innerHTML === next.innerHTML) return;
+  const active = part.contains(document.activeElement) ? document.activeElement : null;
+  const mark = active && (active.getAttribute('href') || active.id);
+  part.replaceChildren(...document.importNode(next, true).childNodes);
+  copyButtons(part);
+  if (mark) {
+    const again = [...part.querySelectorAll('a, button, input, select')].find((e) => e.getAttribute('href') === mark || e.id === mark);
+    if (again) again.focus({ preventScroll: true });
+  }
+}
+
+// filterAsTyped asks for the list again while the person types.
+function filterAsTyped(form) {
+  let timer = 0;
+  const submit = () => {
+    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ''));
+    const address = '/' + (query.size ? '?' + query : '');
+    history.replaceState(null, '', address);
+    refresh(address).then((done) => { if (done) announce(document.getElementById('list').querySelectorAll('tbody tr').length + ' keys shown'); });
+  };
+  form.addEventListener('submit', (event) => { event.preventDefault(); submit(); });
+  form.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(submit, 120); });
+}
+
+// follow reads the page again when a key in it has changed. A hidden tab follows nothing: browsers allow few connections to one server.
+function follow() {
+  let source = null;
+  let failures = 0;
+  const start = () => {
+    if (source || document.hidden) return;
+    source = new EventSource('/changes');
+    source.onopen = () => { failures = 0; document.getElementById('lost').hidden = true; };
+    source.onmessage = (event) => {
+      const about = document.body.querySelector('[data-about]');
+      if (!about || event.data === '*' || event.data.split(' ').includes(about.dataset.about)) refresh(location.href);
+    };
+    source.onerror = () => { failures += 1; if (failures > 2) document.getElementById('lost').hidden = false; };
+  };
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden && source) { source.close(); source = null; } else if (!document.hidden) { start(); refresh(location.href); }
+  });
+  start();
+}
+
+const box = document.getElementById('enter');
+if (box) {
+  enter(box);
+} else {
+  copyButtons(document);
+  document.querySelectorAll('form[data-filter]').forEach(filterAsTyped);
+  if (document.body.dataset.live !== undefined && document.querySelector('[data-refresh]')) follow();
+}

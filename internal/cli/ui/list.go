@@ -1,0 +1,44 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ui
+
+import (
+	"net/http"
+	"time"
+)
+
+// listPatience is how long the list waits for keys. What was read by then is shown, and the rest follows.
+const listPatience = 800 * time.Millisecond
+
+// list answers with the list of keys.
+func (s *server) list(w http.ResponseWriter, r *http.Request) error {
+	all, state := s.fleet.all(r.Context(), listPatience)
+	if !state.Loaded && state.Err != nil {
+		return state.Err
+	}
+	data := newListView(all, parseListQuery(r.URL.Query()), scope{Namespace: s.Namespace, ReadOnly: s.ReadOnly}, s.Service.Clock.Now())
+	data.State = stateNote(state, len(all), s.Service.Clock.Now())
+	if !state.Loaded {
+		w.Header().Set("Refresh", "1") // without JavaScript
+	}
+
+	return s.render(w, r, http.StatusOK, "list", page{Title: "Keys", Section: "Keys", Data: data})
+}
+
+// stateNote says how far the list can be relied on; nil: it is up to date.
+func stateNote(state fleetState, read int, now time.Time) *flash {
+	switch {
+	case !state.Loaded:
+		return &flash{Tone: "progress", Text: "Reading keys", Detail: number(read) + " so far. The list fills while you look."}
+	case state.Err != nil && unreachable(state.Err):
+		return &flash{
+			Tone: toneWarn, Text: "The cluster does not answer.",
+			Detail: "The list is as it was at " + clockTime(state.At, now) + ". Keys that are in use go on working. The page tries again by itself.",
+		}
+	case state.Err != nil:
+		return &flash{Tone: toneWarn, Text: "The list does not update by itself.", Detail: state.Err.Error()}
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,142 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ui
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+)
+
+const (
+	enterPath   = "/enter"
+	sessionPath = "/session"
+	tokenBytes  = 32
+)
+
+// session is the one browser that the server serves.
+type session struct {
+	token      string // that stands in the address to open
+	cookie     string // its value
+	cookieName string
+
+	mu      sync.Mutex
+	entered bool // the token was exchanged
+	flashes map[string]flash
+}
+
+// newSession draws the secrets of a session. The name of the cookie holds the port, because cookies of all ports share one jar.
+func newSession(host string) *session {
+	_, port, _ := net.SplitHostPort(host) //nolint:errcheck // the address of a listener has a port
+
+	return &session{token: random(), cookie: random(), cookieName: "apikey-ui-" + port, flashes: map[string]flash{}}
+}
+
+func random() string {
+	secret := make([]byte, tokenBytes)
+	_, _ = rand.Read(secret) // never fails
+
+	return base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// exchange reports whether the token is the right one, the first time that it is.
+func (s *session) exchange(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.entered || !same(token, s.token) {
+		return false
+	}
+	s.entered = true
+
+	return true
+}
+
+// owns reports whether a request comes from the browser of the session.
+func (s *session) owns(r *http.Request) bool {
+	for _, cookie := range r.CookiesNamed(s.cookieName) {
+		if same(cookie.Value, s.cookie) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+
+			return s.entered
+		}
+	}
+
+	return false
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// enter answers with the page whose script exchanges the token.
+func (s *server) enter(w http.ResponseWriter, r *http.Request) error {
+	return s.render(w, r, http.StatusOK, "enter", page{Title: "Opening"})
+}
+
+// begin exchanges the token for the cookie.
+func (s *server) begin(w http.ResponseWriter, r *http.Request) error {
+	token, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	if !s.session.exchange(string(token)) {
+		refuse(w, http.StatusForbidden, "The token is wrong or was used before.")
+
+		return nil
+	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // G124: not Secure, because the page is served over http on loopback
+		Name: s.session.cookieName, Value: s.session.cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+	w.WriteHeader(http.StatusNoContent)
+
+	return nil
+}
+
+// members lets the browser of the session through.
+func (s *server) members(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.session.owns(r) {
+			s.show(w, r, http.StatusUnauthorized, "stranger", page{Title: "Not opened here"})
+
+			return
+		}
+		s.touch()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// flash is a message about what was done, for the next view of a path.
+type flash struct {
+	// Tone is "ok", "warn" or "bad".
+	Tone string
+	// Text is a sentence; Detail another, or more.
+	Text, Detail string
+}
+
+// leave keeps a message for the next view of a path. It must not hold a key.
+func (s *session) leave(path string, f flash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const most = 100 // paths that were left and never looked at
+	if len(s.flashes) >= most {
+		clear(s.flashes)
+	}
+	s.flashes[path] = f
+}
+
+// take returns the message for a path once; nil: there is none.
+func (s *session) take(path string) *flash {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, found := s.flashes[path]
+	if !found {
+		return nil
+	}
+	delete(s.flashes, path)
+
+	return &f
+}
