@@ -229,11 +229,12 @@ deploy: $(BUILT_KUBECTL) bin/await ## Install the guardrails and the CRDs, and r
 		$(KUBECTL) apply --server-side -f -
 	@$(AWAIT) guardrails
 
-# undeploy keeps the CRDs, because deleting them deletes every key of the cluster, and the guardrails, because without them anyone
-# could create APIKeys with any permission, which the operator would mint on its return.
+# undeploy keeps the CRDs, because deleting them deletes every key of the cluster; the guardrails, because without them anyone could
+# create APIKeys with any permission, which the operator would mint on its return; the namespace, because the certificate is in it; and
+# the Service that gateways ask, because another one has another address.
 .PHONY: undeploy
-undeploy: $(BUILT_KUBECTL) ## Remove the operator and the verifier. The CRDs, guardrails, APIKeys and Secrets stay; nothing is minted.
-	$(KUBECTL) delete --ignore-not-found -k config/default -l 'app.kubernetes.io/component notin (crd, guardrail)'
+undeploy: $(BUILT_KUBECTL) ## Remove the operator and the verifier. CRDs, guardrails, APIKeys, Secrets, namespace and Service stay; nothing is minted.
+	$(KUBECTL) delete --ignore-not-found -k config/default -l 'apikey-operator.io/undeploy!=keep'
 
 bin/k8s/kubectl:
 	@hack/kube/build.sh

@@ -27,10 +27,10 @@ func run(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("got %d arguments, want one: the folder to write to, such as config/policy", len(args))
 	}
-	// As everywhere in config/, names are those before kustomize puts in the namespace and the prefix.
+	// config/default replaces these variables by the accounts of the deployment.
 	all := guardrails.All(
-		guardrails.ServiceAccount{Namespace: "system", Name: "controller-manager"},
-		guardrails.ServiceAccount{Namespace: "system", Name: "verifier"})
+		guardrails.ServiceAccount{Namespace: "$(APIKEY_OPERATOR_NAMESPACE)", Name: "$(APIKEY_OPERATOR_NAME)"},
+		guardrails.ServiceAccount{Namespace: "$(APIKEY_VERIFIER_NAMESPACE)", Name: "$(APIKEY_VERIFIER_NAME)"})
 	for _, guardrail := range all {
 		file, err := render(guardrail)
 		if err != nil {

@@ -66,7 +66,7 @@
 //
 // operator, secrets and status recognize the operator by name, not by right: an administrator has every right, and a client that writes a
 // digest into a status makes a key of its own choosing valid. An administrator who impersonates the operator is the operator. The name
-// stands in a variable, 'system:serviceaccount:' + 'system' + ':' + 'controller-manager', and the replacements in config/default insert the
-// namespace and name of the deployment, after namespace and prefix are set. An overlay of an overlay that changes them again keeps the
-// old name; the operator then reports that the policies name another user. The verifier may be any service account of the operator's namespace.
+// stands in a variable, 'system:serviceaccount:' + 'apikey-operator-system' + ':' + 'apikey-operator-controller-manager'. config/default has
+// kustomize insert namespace and name after every overlay has set its own, and the chart inserts those of the release. If the policies name
+// another user anyway, the operator says so. The verifier may be any service account of the operator's namespace.
 package guardrails

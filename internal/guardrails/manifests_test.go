@@ -42,8 +42,8 @@ func TestConfigHoldsTheGuardrails(t *testing.T) {
 	kustomization := files["kustomization.yaml"]
 	delete(files, "kustomization.yaml")
 	all := guardrails.All(
-		guardrails.ServiceAccount{Namespace: "system", Name: "controller-manager"},
-		guardrails.ServiceAccount{Namespace: "system", Name: "verifier"})
+		guardrails.ServiceAccount{Namespace: "$(APIKEY_OPERATOR_NAMESPACE)", Name: "$(APIKEY_OPERATOR_NAME)"},
+		guardrails.ServiceAccount{Namespace: "$(APIKEY_VERIFIER_NAMESPACE)", Name: "$(APIKEY_VERIFIER_NAME)"})
 	if len(files) != len(all) {
 		t.Errorf("config/policy has %d files for %d guardrails", len(files), len(all))
 	}

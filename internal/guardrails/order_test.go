@@ -82,14 +82,70 @@ var _ = Describe("What config/default installs", func() {
 		Expect(guardrails.Missing(operatorUser, policies, bindings)).NotTo(BeNil())
 	})
 
-	It("stays guarded by `make undeploy`", func(ctx SpecContext) {
+	It("follows an overlay with another namespace and another prefix", func(ctx SpecContext) {
+		folder := filepath.Join(plane.Folder(), "overlay")
+		Expect(os.CopyFS(filepath.Join(folder, "config"), os.DirFS(filepath.Join(root(), "config")))).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(
+			"namespace: elsewhere\nnamePrefix: their-\nresources: [config/default]\n"), 0o600)).To(Succeed())
+		objects := rendered(ctx, folder)
+		policies, bindings := guardrailsAmong(objects)
+		Expect(guardrails.Missing("system:serviceaccount:elsewhere:their-apikey-operator-controller-manager", policies, bindings)).To(BeNil())
+		for _, object := range objects {
+			if object.GetKind() == "ServiceAccount" {
+				Expect(object.GetNamespace()).To(Equal("elsewhere"))
+				Expect(object.GetName()).To(HavePrefix("their-apikey-operator-"))
+			}
+			if object.GetKind() == "Namespace" {
+				Expect(object.GetName()).To(Equal("elsewhere"))
+			}
+		}
+	})
+
+	It("gives a namespace to namespaced objects alone, also in an overlay", func(ctx SpecContext) {
+		folder := filepath.Join(plane.Folder(), "scopes")
+		Expect(os.CopyFS(filepath.Join(folder, "config"), os.DirFS(filepath.Join(root(), "config")))).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(
+			"namespace: elsewhere\nresources: [config/default]\n"), 0o600)).To(Succeed())
+		for _, object := range slices.Concat(rendered(ctx, folder), rendered(ctx, filepath.Join(root(), "config", "default"))) {
+			namespaced, err := admin.IsObjectNamespaced(object)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(object.GetNamespace() != "").To(Equal(namespaced), "%s %s", object.GetKind(), object.GetName())
+		}
+	})
+
+	It("leaves lists to be merged by name in an overlay", func(ctx SpecContext) {
+		folder := filepath.Join(plane.Folder(), "patched")
+		Expect(os.CopyFS(filepath.Join(folder, "config"), os.DirFS(filepath.Join(root(), "config")))).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(`resources: [config/default]
+patches:
+  - patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: apikey-operator-verifier, namespace: apikey-operator-system}
+      spec: {template: {spec: {containers: [{name: verifier, env: [{name: ADDED, value: here}]}]}}}
+`), 0o600)).To(Succeed())
+		for _, object := range rendered(ctx, folder) {
+			if object.GetName() != "apikey-operator-verifier" || object.GetKind() != "Deployment" {
+				continue
+			}
+			containers, _, err := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(containers).To(ConsistOf(And(HaveKey("image"), HaveKeyWithValue("env", And(
+				ContainElement(HaveKeyWithValue("name", "ADDED")), ContainElement(HaveKeyWithValue("name", "GOMEMLIMIT")))))))
+
+			return
+		}
+		Fail("the overlay has no Deployment of the verifier")
+	})
+
+	It("stays guarded by `make undeploy`, and keeps its namespace and the Service of gateways", func(ctx SpecContext) {
 		makefile, err := os.ReadFile(filepath.Join(root(), "Makefile"))
 		Expect(err).NotTo(HaveOccurred())
 		selector := regexp.MustCompile(`-k config/default -l '([^']+)'`).FindStringSubmatch(string(makefile))
 		Expect(selector).To(HaveLen(2))
 		deleted := kubectl(ctx, "delete", "--dry-run=client", "--ignore-not-found", "-k", filepath.Join(root(), "config", "default"), "-l", selector[1])
 		Expect(deleted).To(ContainSubstring("apikey-operator-controller-manager"))
-		Expect(deleted).NotTo(MatchRegexp("(?i)customresourcedefinition|validatingadmissionpolicy"))
+		Expect(deleted).NotTo(MatchRegexp("(?i)customresourcedefinition|validatingadmissionpolicy|namespace \"|service \"apikey-operator-verifier\""))
 	})
 
 	It("is read back from the API server as the operator expects it", func(ctx SpecContext) {

@@ -33,8 +33,8 @@ const (
 	verifierVariable = "verifier"
 )
 
-// variable returns a CEL variable that holds the user name. Namespace and name are separate strings in the expression, because
-// kustomize replaces the text between the quotes by position (config/default/kustomization.yaml).
+// variable returns a CEL variable that holds the user name. Namespace and name are separate strings in the expression, so that
+// kustomize and Helm can insert each of them.
 func (a ServiceAccount) variable(name string) variable {
 	return variable{
 		Name:       name,

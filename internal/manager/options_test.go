@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
@@ -69,6 +71,13 @@ func TestDeployment(t *testing.T) {
 	}
 	security := container.SecurityContext
 	for what, ok := range map[string]bool{
+		"its replicas are never on one node of two": len(pod.TopologySpreadConstraints) == 1 &&
+			pod.TopologySpreadConstraints[0].WhenUnsatisfiable == corev1.DoNotSchedule &&
+			*pod.TopologySpreadConstraints[0].NodeTaintsPolicy == corev1.NodeInclusionPolicyIgnore &&
+			cmp.Equal(pod.TopologySpreadConstraints[0].MatchLabelKeys, []string{appsv1.DefaultDeploymentUniqueLabelKey}),
+		"a lost node is given up within 30 s": len(pod.Tolerations) == 2 && *pod.Tolerations[0].TolerationSeconds < 30 &&
+			*pod.Tolerations[1].TolerationSeconds < 30,
+		"its log cannot fill the node":    !container.Resources.Limits.StorageEphemeral().IsZero() && !container.Resources.Requests.StorageEphemeral().IsZero(),
 		"leader election is on":           o.leaderElect,
 		"guardrails are required":         o.requireGuardrails,
 		"metrics are secured":             o.Metrics.Secure,

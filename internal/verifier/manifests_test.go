@@ -73,10 +73,16 @@ func TestDeployment(t *testing.T) {
 		"it cannot gain privileges":   !*security.AllowPrivilegeEscalation,
 		"it has no capabilities": cmp.Equal(security.Capabilities.Drop, []corev1.Capability{"ALL"}) &&
 			len(security.Capabilities.Add) == 0,
-		"it has a seccomp profile":                    pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
-		"it is asked whether it lives":                container.LivenessProbe.HTTPGet.Path == "/healthz",
-		"it is asked whether it is ready":             container.ReadinessProbe.HTTPGet.Path == "/readyz",
-		"its replicas are spread":                     len(pod.TopologySpreadConstraints) == 1,
+		"it has a seccomp profile":        pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"it is asked whether it lives":    container.LivenessProbe.HTTPGet.Path == "/healthz",
+		"it is asked whether it is ready": container.ReadinessProbe.HTTPGet.Path == "/readyz",
+		"its replicas are spread over the nodes that can take one": len(pod.TopologySpreadConstraints) == 1 &&
+			pod.TopologySpreadConstraints[0].WhenUnsatisfiable == corev1.DoNotSchedule &&
+			*pod.TopologySpreadConstraints[0].NodeTaintsPolicy == corev1.NodeInclusionPolicyHonor &&
+			cmp.Equal(pod.TopologySpreadConstraints[0].MatchLabelKeys, []string{appsv1.DefaultDeploymentUniqueLabelKey}),
+		"a lost node is given up within 30 s": len(pod.Tolerations) == 2 && *pod.Tolerations[0].TolerationSeconds < 30 &&
+			*pod.Tolerations[1].TolerationSeconds < 30,
+		"its log cannot fill the node":                !container.Resources.Limits.StorageEphemeral().IsZero() && !container.Resources.Requests.StorageEphemeral().IsZero(),
 		"it runs as the account that the role is for": pod.ServiceAccountName == manifest[corev1.ServiceAccount](t, "ServiceAccount").Name,
 	} {
 		if !ok {
