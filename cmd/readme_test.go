@@ -127,11 +127,15 @@ func readmeExample(t *testing.T, readme string) (manifest string, secret corev1.
 	return block[1], secret
 }
 
-// shell runs a command as a reader does.
+// shell runs a command as a reader does, in the folder of the repository.
 func (r *reader) shell(t *testing.T, command string) {
 	t.Helper()
+	root, err := testkit.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command)
-	shell.Env = r.env
+	shell.Dir, shell.Env = root, r.env
 	if out, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
@@ -155,7 +159,7 @@ func readDocument(t *testing.T, path string) string {
 func documents() []string {
 	return []string{
 		"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ".github/SECURITY.md", "api/v1alpha1/README.md",
-		"config/README.md", "config/policy/README.md", "config/samples/gateways/README.md",
+		"config/README.md", "config/gitops/README.md", "config/policy/README.md", "config/samples/gateways/README.md",
 	}
 }
 

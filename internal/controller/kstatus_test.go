@@ -15,22 +15,49 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// kstatus is how Flux, kpt and others read the state of the APIKey.
-func (f *fixture) kstatus() status.Status {
+// kstatus returns how Flux, kpt and others read the state of an APIKey.
+func kstatus(object *unstructured.Unstructured) status.Status {
 	GinkgoHelper()
-	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("APIKey"))
-	Expect(admin.Get(f.ctx, f.name, object)).To(Succeed())
 	result, err := status.Compute(object)
 	Expect(err).NotTo(HaveOccurred())
 
 	return result.Status
 }
 
-var _ = DescribeTable("kstatus reads an APIKey", func(ctx context.Context, want status.Status, prepare func(*fixture)) {
+// unstructured returns the APIKey as clients see it that do not know its type.
+func (f *fixture) unstructured() *unstructured.Unstructured {
+	GinkgoHelper()
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("APIKey"))
+	Expect(admin.Get(f.ctx, f.name, object)).To(Succeed())
+
+	return object
+}
+
+// argoHealth returns the health in Argo CD that stands for a state of kstatus.
+func argoHealth(state status.Status, phase string) string {
+	switch {
+	case state == status.FailedStatus:
+		return "Degraded"
+	case state != status.CurrentStatus:
+		return "Progressing"
+	case phase == string(v1alpha1.PhaseSuspended):
+		return "Suspended"
+	default:
+		return "Healthy"
+	}
+}
+
+var _ = DescribeTable("kstatus and Argo CD read an APIKey", func(ctx context.Context, want status.Status, prepare func(*fixture)) {
 	f := newFixture(ctx)
 	prepare(f)
-	Expect(f.kstatus()).To(Equal(want))
+	object := f.unstructured()
+	Expect(kstatus(object)).To(Equal(want))
+	phase, _, err := unstructured.NestedString(object.Object, "status", "phase")
+	Expect(err).NotTo(HaveOccurred())
+	health, message := newArgoCD().healthOf(object)
+	Expect(health).To(Equal(argoHealth(want, phase)), message)
+	Expect(message).NotTo(BeEmpty())
 },
 	Entry("that no operator has seen yet: in progress", status.InProgressStatus, func(f *fixture) { f.create() }),
 	Entry("that is being minted: in progress", status.InProgressStatus, func(f *fixture) {
