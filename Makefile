@@ -27,7 +27,7 @@ TEST_TIMEOUT ?= 20m
 # Unset: they run with it if there is a C compiler; a note says when there is none.
 RACE ?=
 # The steps of `make ci`, in order. `make ci CI_STEPS='lint verify'` runs some of them.
-CI_STEPS ?= lint verify kube gateways test quickstart
+CI_STEPS ?= lint verify kube gateways axe test quickstart
 # Where install-plugin puts `kubectl apikey`. Empty: the first writable folder of PATH, of those where people keep programs.
 PLUGIN_DIR ?=
 # The release that `make dist` builds, and its platforms.
@@ -198,6 +198,10 @@ kube: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/
 .PHONY: gateways
 gateways: ## Build Traefik into bin/gateways: `make test` tests its sample if it is there.
 	@hack/gateways/build.sh
+
+.PHONY: axe
+axe: ## Put axe-core, which the browser tests run on every view, into bin/axe; needs npm.
+	@hack/axe/build.sh
 
 .PHONY: image
 image: ## Build the image IMG with CONTAINER_TOOL.
