@@ -26,7 +26,7 @@ var exampleOrder = []struct {
 	{"create", cli.ExitDone, "\n\n\n\ny\n"}, {"list", cli.ExitDone, ""}, {"describe", cli.ExitDone, ""}, {"audit", cli.ExitDone, ""},
 	{"rename", cli.ExitDone, ""}, {"rotate", cli.ExitDone, "y\n"}, {"reveal", cli.ExitDone, ""}, {"explain", cli.ExitFindings, ""},
 	{"leaked", cli.ExitFindings, "y\n"}, {"suspend", cli.ExitDone, "y\n"}, {"resume", cli.ExitDone, ""}, {"version", cli.ExitDone, ""},
-	{"completion", cli.ExitDone, ""}, {"options", cli.ExitDone, ""}, {"revoke", cli.ExitDone, "y\n"}, {"delete", cli.ExitDone, "y\n"},
+	{"ui", 130, ""}, {"completion", cli.ExitDone, ""}, {"options", cli.ExitDone, ""}, {"revoke", cli.ExitDone, "y\n"}, {"delete", cli.ExitDone, "y\n"},
 }
 
 // TestExamples runs the examples of --help: in a shell those that need one, the others as a person at a terminal who says yes.
@@ -128,8 +128,13 @@ func (s *shell) run(t *testing.T, p *person, line, answers string, code int) {
 			}
 		}
 		p.terminal = true
+		if args[0] == "ui" {
+			p.interrupt = "The page is at"
+			line = strings.ReplaceAll(line, "8765", "0") // another program may have that port
+			args = strings.Fields(line)[2:]
+		}
 		r := p.answer(answers, args...)
-		p.terminal = false
+		p.terminal, p.interrupt = false, ""
 		if r.code != code && r.code != cli.ExitDone {
 			t.Errorf("%s: exit code %d\n%s%s", line, r.code, r.out, r.err)
 		}

@@ -109,5 +109,5 @@ func (s *server) changes(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 
-	return nil //nolint:nilerr // the tab has gone, and no answer can be sent after the stream has begun
+	return nil // the tab has gone, and no answer can follow a stream
 }

@@ -26,21 +26,30 @@ type chip struct {
 
 // chipOf returns the state of a key, in the order of how much it matters.
 func chipOf(s *summary, now time.Time) chip {
-	status := s.statusAt(now)
-	switch {
-	case s.deleting:
+	if s.deleting {
 		return chip{"Being deleted", toneOff, true}
-	case status == v1alpha1.PhaseRevoked:
+	}
+	switch s.statusAt(now) {
+	case v1alpha1.PhaseRevoked:
 		return chip{"Inactive, revoked", toneOff, true}
-	case status == v1alpha1.PhaseExpired:
+	case v1alpha1.PhaseExpired:
 		return chip{"Expired", toneOff, true}
-	case status == v1alpha1.PhaseSuspended:
+	case v1alpha1.PhaseSuspended:
 		return chip{"Inactive, disabled", toneOff, false}
+	default:
+		return liveChip(s, now)
+	}
+}
+
+// liveChip returns the state of a key that should work, or will.
+func liveChip(s *summary, now time.Time) chip {
+	pending := s.view.Status == v1alpha1.PhasePending
+	switch {
 	case s.broken != "":
 		return chip{"Refused: disputed", toneBad, false}
-	case status == v1alpha1.PhasePending && s.stalled != "":
+	case pending && s.stalled != "":
 		return chip{"No key: " + stalledWords(s.stalled), toneBad, false}
-	case status == v1alpha1.PhasePending:
+	case pending:
 		return chip{"Being made", toneWarn, true}
 	case s.stalled != "":
 		return chip{"Stuck: " + stalledWords(s.stalled), toneBad, false}

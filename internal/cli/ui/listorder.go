@@ -29,7 +29,9 @@ func orderBy(column string) func(a, b *summary, now time.Time) int {
 	case columnName:
 		return func(_, _ *summary, _ time.Time) int { return 0 }
 	case columnEnvironment:
-		return func(a, b *summary, _ time.Time) int { return strings.Compare(string(a.view.Environment), string(b.view.Environment)) }
+		return func(a, b *summary, _ time.Time) int {
+			return strings.Compare(string(a.view.Environment), string(b.view.Environment))
+		}
 	case columnStatus:
 		return func(a, b *summary, now time.Time) int {
 			x, y := chipOf(a, now), chipOf(b, now)

@@ -91,11 +91,6 @@ func (q listQuery) sort() string {
 	return q.Sort
 }
 
-// narrows reports whether the query leaves out keys.
-func (q listQuery) narrows() bool {
-	return q.Search != "" || q.Namespace != "" || q.Environment != "" || q.Status != pickAll
-}
-
 // finds reports whether a key is one that the search and the menus ask for, whatever its status.
 func (q listQuery) finds(s *summary) bool {
 	if q.Namespace != "" && s.name.Namespace != q.Namespace || q.Environment != "" && string(s.view.Environment) != q.Environment {

@@ -173,7 +173,8 @@ func picksFor(found []*summary, q listQuery, now time.Time) []pick {
 func emptyFor(all int, where scope) *empty {
 	if all > 0 {
 		return &empty{
-			Title: "No key matches", Text: "Nothing here has all that you asked for. Search for less, or take a filter off.", Action: "Show all keys", Path: "/",
+			Title: "No key matches", Text: "Nothing here has all that you asked for. Search for less, or take a filter off.",
+			Action: "Show all keys", Path: "/",
 		}
 	}
 	e := &empty{

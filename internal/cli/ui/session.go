@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -32,7 +33,7 @@ type session struct {
 
 // newSession draws the secrets of a session. The name of the cookie holds the port, because cookies of all ports share one jar.
 func newSession(host string) *session {
-	_, port, _ := net.SplitHostPort(host) //nolint:errcheck // the address of a listener has a port
+	_, port, _ := net.SplitHostPort(host) // the address of a listener has a port
 
 	return &session{token: random(), cookie: random(), cookieName: "apikey-ui-" + port, flashes: map[string]flash{}}
 }
@@ -58,16 +59,10 @@ func (s *session) exchange(token string) bool {
 
 // owns reports whether a request comes from the browser of the session.
 func (s *session) owns(r *http.Request) bool {
-	for _, cookie := range r.CookiesNamed(s.cookieName) {
-		if same(cookie.Value, s.cookie) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 
-			return s.entered
-		}
-	}
-
-	return false
+	return s.entered && slices.ContainsFunc(r.CookiesNamed(s.cookieName), func(c *http.Cookie) bool { return same(c.Value, s.cookie) })
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

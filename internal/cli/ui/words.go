@@ -68,7 +68,9 @@ func clockTime(at, now time.Time) string {
 func date(at, now time.Time) string { return at.In(now.Location()).Format("2 January 2006") }
 
 // exact returns a time for the title of its words, with the zone.
-func exact(at, now time.Time) string { return at.In(now.Location()).Format("2 January 2006, 15:04:05 MST") }
+func exact(at, now time.Time) string {
+	return at.In(now.Location()).Format("2 January 2006, 15:04:05 MST")
+}
 
 // plural returns a number with its noun: "1 key", "3 keys".
 func plural(n int, noun string) string {
