@@ -21,6 +21,10 @@ type page struct {
 	Data any
 	// Note is a message above the content. Without one the page shows the message that was left for its path.
 	Note *flash
+	// Closed leaves out the navigation: the view itself offers the way on.
+	Closed bool
+	// Script is the file of the script that only this view needs; empty: none.
+	Script string
 }
 
 // frame is what the layout needs beside the page.

@@ -48,7 +48,10 @@ func (s *server) readRoutes(mux *http.ServeMux) {
 }
 
 // writeRoutes adds the routes that change the cluster. A read-only server does not have them.
-func (s *server) writeRoutes(*http.ServeMux) {}
+func (s *server) writeRoutes(mux *http.ServeMux) {
+	mux.Handle("GET /keys/{namespace}/{name}/once", s.page(s.once))
+	mux.Handle("POST /keys/{namespace}/{name}/once", s.page(s.reveal))
+}
 
 // page makes a handler of a view.
 func (s *server) page(v view) http.Handler {

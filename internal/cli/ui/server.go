@@ -67,6 +67,7 @@ type server struct {
 	session  *session
 	views    map[string]*template.Template
 	fleet    *fleet
+	tickets  tickets
 	lastUsed atomic.Int64 // when the last request came, in nanoseconds since 1970
 }
 
