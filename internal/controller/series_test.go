@@ -41,8 +41,15 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	if err := controller.Setup(mgr, controller.Options{Concurrency: 1, Clock: clock.RealClock{}, Registerer: registry, RequireGuardrails: true}); err != nil {
 		t.Fatal(err)
 	}
+	environments := enumOf(t, "spec", "environment")
 	wrong, err := testkit.WrongSeries(registry, "apikey_", map[string][]testkit.Series{
-		"apikey_operator_keys_minted_total": testkit.AllSeries(map[string][]string{"trigger": triggers(t)}),
+		"apikey_operator_keys_minted_total": testkit.AllSeries(map[string][]string{"trigger": enumOf(t, "status", "lastRotation", "trigger")}),
+		"apikey_operator_apikeys":           testkit.AllSeries(map[string][]string{"environment": environments, "phase": enumOf(t, "status", "phase")}),
+		"apikey_operator_apikeys_expiring":  testkit.AllSeries(map[string][]string{"environment": environments, "within": {"24h", "168h", "720h"}}),
+		"apikey_operator_apikeys_unused":    testkit.AllSeries(map[string][]string{"environment": environments, "period": {"720h", "2160h"}}),
+		"apikey_operator_apikeys_not_ready": testkit.AllSeries(map[string][]string{"reason": {
+			"SecretConflict", "SecretTerminating", "Disputed", "PolicyDenied", "GuardrailsMissing", "RequestRefused", "RequestFailed", "NotClaimed",
+		}}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,8 +59,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	}
 }
 
-// triggers are the values that the schema allows.
-func triggers(t *testing.T) []string {
+// enumOf returns the values that the schema of an APIKey allows for a field.
+func enumOf(t *testing.T, path ...string) []string {
 	t.Helper()
 	root, err := testkit.Root()
 	if err != nil {
@@ -67,16 +74,18 @@ func triggers(t *testing.T) []string {
 	if err := yaml.UnmarshalStrict(file, &crd); err != nil {
 		t.Fatal(err)
 	}
-	status := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["status"]
-	enum := status.Properties["lastRotation"].Properties["trigger"].Enum
-	values := make([]string, len(enum))
-	for i, value := range enum {
+	field := *crd.Spec.Versions[0].Schema.OpenAPIV3Schema
+	for _, name := range path {
+		field = field.Properties[name]
+	}
+	values := make([]string, len(field.Enum))
+	for i, value := range field.Enum {
 		if err := yaml.Unmarshal(value.Raw, &values[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(values) == 0 {
-		t.Fatal("the schema lists no triggers")
+		t.Fatalf("the schema lists no values of %v", path)
 	}
 
 	return values

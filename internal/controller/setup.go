@@ -98,11 +98,11 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
 	watched, failures, conflicts, ledger := &HighWaterMark{}, NewFailures(), NewConflicts(secrets), NewLedger()
-	digests := NewDigestIndex()
-	apikeys := apikeyHandler{ledger: ledger, digests: digests, clock: opts.Clock}
+	digests, inventory := NewDigestIndex(), NewInventory(opts.Clock)
+	apikeys := apikeyHandler{ledger: ledger, digests: digests, inventory: inventory, clock: opts.Clock}
 	orphans := NewOrphans(secrets, mgr.GetCache(), clock.RealClock{}, mgr.GetEventRecorder(Name), cmp.Or(opts.OrphanGrace, OrphanGrace))
-	if err := errors.Join(mgr.Add(conflicts), mgr.Add(orphans)); err != nil {
-		return fmt.Errorf("add the handling of conflicting and orphaned Secrets: %w", err)
+	if err := errors.Join(mgr.Add(conflicts), mgr.Add(orphans), opts.Registerer.Register(inventory)); err != nil {
+		return fmt.Errorf("add conflicting and orphaned Secrets and the inventory: %w", err)
 	}
 	r := &Reconciler{
 		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,

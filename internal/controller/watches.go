@@ -27,9 +27,10 @@ const statusDelay = time.Minute
 
 // apikeyHandler queues an APIKey that has changed.
 type apikeyHandler struct {
-	ledger  *Ledger
-	digests *DigestIndex
-	clock   clock.PassiveClock
+	ledger    *Ledger
+	digests   *DigestIndex
+	inventory *Inventory
+	clock     clock.PassiveClock
 }
 
 // Create implements handler.EventHandler.
@@ -38,13 +39,13 @@ func (h apikeyHandler) Create(_ context.Context, e ctrlevent.CreateEvent, queue 
 	if e.IsInInitialList {
 		priority = priorityBehind
 	}
-	h.queueRivals(queue, nil, e.Object)
+	h.index(queue, nil, e.Object)
 	enqueue(queue, priority, requestFor(e.Object))
 }
 
 // Update implements handler.EventHandler.
 func (h apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue workQueue) {
-	disputed := h.queueRivals(queue, e.ObjectOld, e.ObjectNew)
+	disputed := h.index(queue, e.ObjectOld, e.ObjectNew)
 	switch {
 	case e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion(): // a resync
 		enqueue(queue, priorityBehind, requestFor(e.ObjectNew))
@@ -60,11 +61,12 @@ func (h apikeyHandler) Update(_ context.Context, e ctrlevent.UpdateEvent, queue 
 	}
 }
 
-// queueRivals queues the other APIKeys for which a dispute begins or ends with a change of this one, and reports whether there are any.
-// The argument before is nil for a new APIKey, and after is nil for a deleted one.
-func (h apikeyHandler) queueRivals(queue workQueue, before, after client.Object) bool {
+// index puts a change into the indexes, queues the other APIKeys for which a dispute begins or ends with it, and reports whether there are
+// any. The argument before is nil for a new APIKey, and after is nil for a deleted one.
+func (h apikeyHandler) index(queue workQueue, before, after client.Object) bool {
 	was, _ := before.(*v1alpha1.APIKey)
 	is, _ := after.(*v1alpha1.APIKey)
+	h.inventory.Update(was, is)
 	rivals := h.digests.update(was, is)
 	for _, name := range rivals {
 		enqueue(queue, priorityAsked, reconcile.Request{NamespacedName: name})
@@ -87,7 +89,7 @@ func (h apikeyHandler) keysChangedByOthers(before, after client.Object) bool {
 
 // Delete implements handler.EventHandler.
 func (h apikeyHandler) Delete(_ context.Context, e ctrlevent.DeleteEvent, queue workQueue) {
-	h.queueRivals(queue, e.Object, nil)
+	h.index(queue, e.Object, nil)
 	enqueue(queue, priorityBehind, requestFor(e.Object)) // so that the operator drops its state about the object
 }
 
