@@ -186,26 +186,7 @@ func (s *session) printExplanation(question operations.Question, explanation ope
 
 // sentenceOf says what a check is about.
 func sentenceOf(step access.Step, question operations.Question) string {
-	text := map[access.Reason]string{
-		access.Misconfigured:    "the gateway names the environment of the endpoint",
-		access.Missing:          "a credential was sent",
-		access.Ambiguous:        "one credential was sent, not several",
-		access.Malformed:        "the credential has the shape and the checksum of a key",
-		access.Stale:            "the verifier is in touch with the cluster",
-		access.Unknown:          "an APIKey has this key",
-		access.Disputed:         "only one APIKey has it",
-		access.Revoked:          "it is not revoked, and its APIKey is not being deleted",
-		access.Expired:          "it has not expired and was not replaced",
-		access.Suspended:        "it is not suspended",
-		access.WrongEnvironment: fmt.Sprintf("it is for %s", orAny(string(question.Environment), "the environment of the endpoint")),
-		access.PermissionDenied: fmt.Sprintf("it has the permission %s", orAny(string(question.Permission), "that the endpoint needs: none")),
-		access.CustomerDenied:   fmt.Sprintf("it is for the customer %s", orAny(string(question.Customer), "of the endpoint: none in particular")),
-	}[step.Reason]
-	if text == "" {
-		text = step.Reason.String()
-	}
-
-	return output.Clean(text) + " (" + step.Reason.String() + ")"
+	return output.Clean(operations.CheckWords(step.Reason, question)) + " (" + step.Reason.String() + ")"
 }
 
 func orAny(text, otherwise string) string {

@@ -30,6 +30,15 @@ type Names struct {
 // Covers reports whether a name is among them.
 func (n Names) Covers(name string) bool { return n.Any || slices.Contains(n.Listed, name) }
 
+// Cover reports whether a grant is among these.
+func (g Grants) Cover(grant Grant) bool {
+	names := map[string]Names{
+		"use environments": g.Environments, "grant permissions": g.Permissions, "grant roles": g.Roles, "assign owners": g.Owners,
+	}[grant.Verb+" "+grant.Resource]
+
+	return names.Covers(grant.Name)
+}
+
 // MyGrants asks the API server what the user may put on the APIKeys of a namespace.
 func (s Service) MyGrants(ctx context.Context, namespace string) (Grants, error) {
 	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}

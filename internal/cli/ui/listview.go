@@ -56,9 +56,7 @@ type empty struct{ Title, Text, Action, Path string }
 
 // newListView returns the page of a list that a query asks for.
 func newListView(all []*summary, q listQuery, where scope, now time.Time) *listView {
-	v := &listView{Query: q, Scope: where, Namespaces: namespacesOf(all), Columns: columnsFor(q), Environments: []string{
-		string(v1alpha1.EnvironmentProduction), string(v1alpha1.EnvironmentStaging), string(v1alpha1.EnvironmentDevelopment),
-	}}
+	v := &listView{Query: q, Scope: where, Namespaces: namespacesOf(all), Columns: columnsFor(q), Environments: environments()}
 	v.Count = countWords(len(all), v.Namespaces, where)
 	found := slices.DeleteFunc(slices.Clone(all), func(s *summary) bool { return !q.finds(s) })
 	v.Picks = picksFor(found, q, now)
@@ -74,6 +72,13 @@ func newListView(all []*summary, q listQuery, where scope, now time.Time) *listV
 	}
 
 	return v
+}
+
+// environments returns the names of the environments, in the order of menus.
+func environments() []string {
+	return []string{
+		string(v1alpha1.EnvironmentProduction), string(v1alpha1.EnvironmentStaging), string(v1alpha1.EnvironmentDevelopment),
+	}
 }
 
 // sortBy orders keys by the column that a query names, and by name where that is equal.

@@ -25,6 +25,8 @@ type page struct {
 	Closed bool
 	// Script is the file of the script that only this view needs; empty: none.
 	Script string
+	// Live is the address that the script reads again when something changes; empty: that of the browser.
+	Live string
 }
 
 // frame is what the layout needs beside the page.
@@ -51,7 +53,7 @@ func parseViews() (map[string]*template.Template, error) {
 		if name == "layout" || name == "parts" {
 			continue
 		}
-		view, err := template.New("layout.html").Option("missingkey=error").ParseFS(files, "templates/layout.html", "templates/parts.html", file)
+		view, err := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{"pair": newPair}).ParseFS(files, "templates/layout.html", "templates/parts.html", file)
 		if err != nil {
 			return nil, err
 		}
@@ -61,6 +63,11 @@ func parseViews() (map[string]*template.Template, error) {
 	return views, nil
 }
 
+// pair hands two values to a template.
+type pair struct{ First, Second any }
+
+func newPair(first, second any) pair { return pair{first, second} }
+
 // render answers with a view. It renders before it writes, so a template that fails leaves no half page.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) error {
 	v, found := s.views[name]
@@ -68,7 +75,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name
 		return fmt.Errorf("there is no view %q", name)
 	}
 	member := s.session.owns(r)
-	if p.Note == nil && member {
+	if p.Note == nil && member && !isRefresh(r) {
 		p.Note = s.session.take(r.URL.Path)
 	}
 	var text bytes.Buffer

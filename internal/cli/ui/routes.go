@@ -45,12 +45,17 @@ func (s *server) handler() http.Handler {
 func (s *server) readRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", s.page(s.list))
 	mux.Handle("GET /changes", s.page(s.changes))
+	mux.Handle("GET /keys/{namespace}/{name}", s.page(s.key))
+	mux.Handle("POST /keys/{namespace}/{name}/explain", s.page(s.explain)) // a POST, so that the key is in no address
 }
 
 // writeRoutes adds the routes that change the cluster. A read-only server does not have them.
 func (s *server) writeRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /keys/{namespace}/{name}/once", s.page(s.once))
 	mux.Handle("POST /keys/{namespace}/{name}/once", s.page(s.reveal))
+	for _, action := range []string{actRename, actRotate, actSuspend, actResume, actRevoke, actDelete} {
+		mux.Handle("POST /keys/{namespace}/{name}/"+action, s.page(s.act(action)))
+	}
 }
 
 // page makes a handler of a view.

@@ -29,13 +29,14 @@ type session struct {
 	mu      sync.Mutex
 	entered bool // the token was exchanged
 	flashes map[string]flash
+	answers map[string]*explainAnswer
 }
 
 // newSession draws the secrets of a session. The name of the cookie holds the port, because cookies of all ports share one jar.
 func newSession(host string) *session {
 	_, port, _ := net.SplitHostPort(host) // the address of a listener has a port
 
-	return &session{token: random(), cookie: random(), cookieName: "apikey-ui-" + port, flashes: map[string]flash{}}
+	return &session{token: random(), cookie: random(), cookieName: "apikey-ui-" + port, flashes: map[string]flash{}, answers: map[string]*explainAnswer{}}
 }
 
 func random() string {
@@ -112,12 +113,14 @@ type flash struct {
 	Text, Detail string
 }
 
+// maxKept is how many messages and answers wait for views that are never looked at.
+const maxKept = 100
+
 // leave keeps a message for the next view of a path. It must not hold a key.
 func (s *session) leave(path string, f flash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	const most = 100 // paths that were left and never looked at
-	if len(s.flashes) >= most {
+	if len(s.flashes) >= maxKept {
 		clear(s.flashes)
 	}
 	s.flashes[path] = f
@@ -134,4 +137,24 @@ func (s *session) take(path string) *flash {
 	delete(s.flashes, path)
 
 	return &f
+}
+
+// keepAnswer keeps the answer to a question for the next view of a path. It holds no key.
+func (s *session) keepAnswer(path string, answer *explainAnswer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.answers) >= maxKept {
+		clear(s.answers)
+	}
+	s.answers[path] = answer
+}
+
+// takeAnswer returns the answer for a path once; nil: there is none.
+func (s *session) takeAnswer(path string) *explainAnswer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := s.answers[path]
+	delete(s.answers, path)
+
+	return answer
 }

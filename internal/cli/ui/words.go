@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
@@ -115,4 +117,14 @@ func limitSentence(limit *v1alpha1.RateLimit) string {
 	}
 
 	return text
+}
+
+// capital returns a text that begins with a capital letter.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return text
+	}
+
+	return string(unicode.ToUpper(first)) + text[size:]
 }

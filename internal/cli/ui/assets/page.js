@@ -49,7 +49,7 @@ let refreshing = null;
 async function refresh(address) {
   if (refreshing) refreshing.abort();
   refreshing = new AbortController();
-  const answer = await fetch(address, { signal: refreshing.signal, headers: { Accept: 'text/html' } }).catch(() => null);
+  const answer = await fetch(address, { signal: refreshing.signal, headers: { 'X-Refresh': '1' } }).catch(() => null);
   if (!answer || !answer.ok) return false;
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
   for (const part of document.querySelectorAll('[data-refresh]')) {
@@ -85,6 +85,9 @@ function filterAsTyped(form) {
   form.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(submit, 120); });
 }
 
+// liveAddress is where the view can be read again: after a form was refused, the address of the browser is that of the form.
+const liveAddress = () => document.body.dataset.live || location.href;
+
 // follow reads the page again when a key in it has changed. A hidden tab follows nothing: browsers allow few connections to one server.
 function follow() {
   let source = null;
@@ -95,12 +98,12 @@ function follow() {
     source.onopen = () => { failures = 0; document.getElementById('lost').hidden = true; };
     source.onmessage = (event) => {
       const about = document.body.querySelector('[data-about]');
-      if (!about || event.data === '*' || event.data.split(' ').includes(about.dataset.about)) refresh(location.href);
+      if (!about || event.data === '*' || event.data.split(' ').includes(about.dataset.about)) refresh(liveAddress());
     };
     source.onerror = () => { failures += 1; if (failures > 2) document.getElementById('lost').hidden = false; };
   };
   document.addEventListener('visibilitychange', () => {
-    if (document.hidden && source) { source.close(); source = null; } else if (!document.hidden) { start(); refresh(location.href); }
+    if (document.hidden && source) { source.close(); source = null; } else if (!document.hidden) { start(); refresh(liveAddress()); }
   });
   start();
 }
