@@ -44,6 +44,7 @@ CONTROLLER_GEN := bin/controller-gen
 GOLANGCI_LINT := bin/golangci-lint-kube-api-linter
 SETUP_ENVTEST := bin/setup-envtest
 ACTIONLINT := bin/actionlint
+GITLEAKS := bin/gitleaks
 CRD_REF_DOCS := bin/crd-ref-docs
 GOVULNCHECK := bin/govulncheck
 BENCHSTAT := bin/benchstat
@@ -120,12 +121,12 @@ verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Fail if generated files, go.mod fil
 go-test = race="$$(RACE='$(RACE)' hack/race.sh)"; \
 	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${\#race} > 0)) $(GOTESTSUM) --format standard-quiet -- $$race -p 2 -timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(1)
 
-# Tests that import internal/testkit start a control plane, a gateway or a store. All others need nothing but Go.
+# Tests that import internal/testkit start a control plane, a gateway, a store or a secret scanner. All others need nothing but Go.
 # $(call tested,CONDITION) prints the packages for which an awk condition on that import holds.
 tested = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '$(1)/\/internal\/testkit/ { print $$1 }')
 
 .PHONY: test
-test: kube $(GOTESTSUM) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
+test: kube $(GOTESTSUM) $(GITLEAKS) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
 	@$(call go-test,$(PKG))
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
 
@@ -134,7 +135,7 @@ unit: $(GOTESTSUM) ## Run the tests that need nothing but Go.
 	@$(call go-test,$(call tested,!))
 
 .PHONY: integration
-integration: kube $(GOTESTSUM) ## Run the other tests: on a real control plane, with real gateways and stores.
+integration: kube $(GOTESTSUM) $(GITLEAKS) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
 	@$(call go-test,$(call tested))
 
 .PHONY: cover
@@ -168,6 +169,10 @@ bench-verify: kube build bin/bench bench-core ## Measure decisions, and the veri
 .PHONY: bench-gateway
 bench-gateway: kube build bin/bench ## Measure gateways that ask the verifier beside the same asking a server that always says yes; Traefik after `make gateways`.
 	@$(WITH_K8S) exec bin/bench gateway
+
+.PHONY: bench-leaked
+bench-leaked: build bin/bench $(GITLEAKS) ## Measure `kubectl apikey leaked` beside grep -E and gitleaks on the same files. BENCH_JSON=file writes the figures.
+	@exec bin/bench leaked
 
 ##@ Build
 
@@ -247,6 +252,9 @@ bin/k8s/kubectl:
 
 $(ACTIONLINT): hack/actionlint/go.mod hack/actionlint/go.sum
 	$(call build-tool,$@,github.com/rhysd/actionlint/cmd/actionlint)
+
+$(GITLEAKS): hack/gitleaks/go.mod hack/gitleaks/go.sum
+	$(call build-tool,$@,github.com/zricethezav/gitleaks/v8)
 
 $(CRD_REF_DOCS): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,github.com/elastic/crd-ref-docs)

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures the operator and the verifier against a real etcd and kube-apiserver that it starts itself. Each benchmark prints a
-// table and, where BENCH_JSON names a file, writes the same figures into it as JSON.
+// table and, where BENCH_JSON names a file, writes the same figures into it as JSON. The benchmark leaked needs neither: it measures how
+// fast the plugin searches text.
 //
-// The files are grouped by benchmark: mint_*.go, verify_*.go and gateway_*.go. All benchmarks use cluster.go (the control plane and the
+// The files are grouped by benchmark: mint_*.go, verify_*.go, gateway_*.go and leaked.go. All other than leaked benchmarks use cluster.go (the control plane and the
 // programs under test), keys.go (the APIKeys), apicalls.go and metrics.go (the counters), and report.go (the figures).
 package main
 
@@ -81,7 +82,7 @@ func newRoot(hurry <-chan struct{}) *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newMint(hurry), newVerify(hurry), newGateway(hurry), newBaseline())
+	root.AddCommand(newMint(hurry), newVerify(hurry), newGateway(hurry), newLeaked(), newBaseline())
 
 	return root
 }

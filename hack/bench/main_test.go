@@ -44,6 +44,8 @@ func TestDispatch(t *testing.T) {
 		"help of a third benchmark":          {[]string{"gateway", "--help"}, exitOK, "-concurrency", ""},
 		"no key to ask with":                 {[]string{"gateway", "--keys=0"}, exitUsage, "", "--keys"},
 		"no load for a gateway":              {[]string{"gateway", "--seconds=0"}, exitUsage, "", "--seconds"},
+		"help of the search for keys":        {[]string{"leaked", "--help"}, exitOK, "-megabytes", ""},
+		"no text to search":                  {[]string{"leaked", "--megabytes=0"}, exitUsage, "", "--megabytes"},
 		"no round for a gateway":             {[]string{"gateway", "--rounds=0"}, exitUsage, "", "--rounds"},
 		"no key to verify":                   {[]string{"verify", "--keys=0"}, exitUsage, "", "--keys"},
 	} {

@@ -38,6 +38,10 @@ func newLeaked(s *session) *cobra.Command {
 		Long: `Find every key of the operator in text, by its format and checksum, and tell whose it is, what it may do and when it was last used.
 The keys themselves are not printed.
 
+It finds keys as they are and in base64, such as in a dumped Secret, also in base64 that is broken into lines. An etcd snapshot holds
+Secrets as they are, unless they are encrypted at rest. Compressed and encrypted text is not searched: decompress it first, as in
+"zcat app.log.gz | kubectl apikey leaked -".
+
 It reads any amount of text in constant memory. --rotate replaces the keys that still work, without an overlap; --revoke ends them
 for good. Both ask before they act. While the text comes through standard input nobody can be asked, so they need --yes there.
 

@@ -80,18 +80,31 @@ func FindProgram(t testing.TB, debian string, names ...string) string {
 // in CI that is a failure.
 func FindBuilt(t testing.TB, target, name string) string {
 	t.Helper()
+
+	return findInBin(t, filepath.Join(target, name), target)
+}
+
+// FindTool returns the path of a program that make builds into bin. Where it is not built, the test is skipped; in CI that is a failure.
+func FindTool(t testing.TB, name string) string {
+	t.Helper()
+
+	return findInBin(t, name, "bin/"+name)
+}
+
+func findInBin(t testing.TB, name, target string) string {
+	t.Helper()
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(root, "bin", target, name)
+	path := filepath.Join(root, "bin", name)
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
 	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not built: CI has to run `make %s`", name, target)
+		t.Fatalf("bin/%s is not built: CI has to run `make %s`", name, target)
 	}
-	t.Skipf("%s is not built: `make %s` does that", name, target)
+	t.Skipf("bin/%s is not built: `make %s` does that", name, target)
 
 	return ""
 }

@@ -19,13 +19,16 @@ import (
 func TestRules(t *testing.T) {
 	key := newKey(t, "ak", v1alpha1.EnvironmentProduction)
 	rules := leak.Rules()
+	// The fields of the message CustomRegex of trufflehog, which refuses others.
 	var trufflehog struct {
 		Detectors []struct {
-			Keywords []string
-			Regex    map[string]string
-		}
+			Name        string            `json:"name"`
+			Description string            `json:"description"`
+			Keywords    []string          `json:"keywords"`
+			Regex       map[string]string `json:"regex"`
+		} `json:"detectors"`
 	}
-	if err := yaml.Unmarshal([]byte(rules["trufflehog.yaml"]), &trufflehog); err != nil || len(trufflehog.Detectors) != 1 {
+	if err := yaml.UnmarshalStrict([]byte(rules["trufflehog.yaml"]), &trufflehog); err != nil || len(trufflehog.Detectors) != 1 {
 		t.Fatalf("trufflehog.yaml: %v, %+v", err, trufflehog)
 	}
 	var github map[string]string
@@ -40,10 +43,13 @@ func TestRules(t *testing.T) {
 	} {
 		compiled := regexp.MustCompile(pattern)
 		for text, want := range map[string]string{
-			key: key, "KEY=" + key: key, `{"key":"` + key + `"}`: key, "X-API-Key: " + key + "\r\n": key, "https://a/?k=" + key + "&b": key,
+			key: key, "KEY=" + key: key, `{"key":"` + key + `"}`: key, `"first\n` + key + `"`: key, "X-API-Key: " + key + "\r\n": key, "https://a/?k=" + key + "&b": key,
 			key[:len(key)-1]: "", key + "a": "", "ak_prod_": "", "pk_live_" + key[8:]: "", strings.ToUpper(key): "",
 			"some_prod_database_name_that_is_quite_long_but_is_no_key_at_all": "",
 		} {
+			if name == "github" && strings.HasPrefix(text, `"first`) {
+				continue // its pattern cannot leave a part of a match out: the key is found with the letter of the escape
+			}
 			got := ""
 			if found := compiled.FindStringSubmatch(text); found != nil {
 				got = found[1]
