@@ -20,14 +20,22 @@ import (
 type Moment struct {
 	At   time.Time
 	What string
+	// Event is what an event says; nil: the moment comes from the status.
+	Event *EventText
+}
+
+// EventText is an event without its time.
+type EventText struct {
+	Warning         bool
+	Reason, Message string
 }
 
 // Timeline returns what the status of an APIKey and its events tell, the earliest first.
 func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
-	moments := []Moment{{key.CreationTimestamp.Time, "APIKey created"}}
+	moments := []Moment{{At: key.CreationTimestamp.Time, What: "APIKey created"}}
 	add := func(at time.Time, format string, args ...any) {
 		if !at.IsZero() {
-			moments = append(moments, Moment{at, fmt.Sprintf(format, args...)})
+			moments = append(moments, Moment{At: at, What: fmt.Sprintf(format, args...)})
 		}
 	}
 	for _, record := range key.Status.Keys {
@@ -55,6 +63,7 @@ func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
 			at = event.CreationTimestamp.Time
 		}
 		add(at, "%s %s: %s", event.Type, event.Reason, event.Message)
+		moments[len(moments)-1].Event = &EventText{event.Type == corev1.EventTypeWarning, event.Reason, event.Message}
 	}
 	slices.SortStableFunc(moments, func(a, b Moment) int { return a.At.Compare(b.At) })
 

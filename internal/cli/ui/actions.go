@@ -5,6 +5,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -151,7 +152,7 @@ func (f *actionForm) rotate(apikey *v1alpha1.APIKey) {
 		known = known || overlaps[i].Chosen
 	}
 	if !known {
-		overlaps = append(overlaps, choice{string(chosen), "Works for another " + string(chosen) + ", as the key declares", true})
+		overlaps = slices.Insert(overlaps, 1, choice{string(chosen), "Works for another " + lengthWords(chosen) + ", as the key declares", true})
 	}
 	f.Overlaps = overlaps
 }

@@ -5,6 +5,7 @@ package ui
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,8 +35,12 @@ func conditionsOf(apikey *v1alpha1.APIKey, now time.Time) []conditionView {
 		if c.ObservedGeneration < apikey.Generation {
 			mark, text = "–", text+" (before the last change)"
 		}
+		detail := strings.TrimSuffix(c.Message, ".")
+		if i > 0 && conditions[i-1].Message == c.Message {
+			detail = "" // it stands in the line above
+		}
 		views = append(views, conditionView{
-			mark, text, c.Message, moment{since(c.LastTransitionTime.Time, now), exact(c.LastTransitionTime.Time, now)},
+			mark, text, detail, moment{since(c.LastTransitionTime.Time, now), exact(c.LastTransitionTime.Time, now)},
 		})
 	}
 

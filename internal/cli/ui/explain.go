@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -29,22 +30,17 @@ type explainForm struct {
 // explainAnswer is what a verifier would do. It holds no key.
 type explainAnswer struct {
 	Allowed bool
-	// Answer is the status and the reason, and Detail what they mean.
-	Answer, Detail string
+	// Answer is the status and the reason.
+	Answer string
 	// Question repeats what was asked, without the key.
 	Question string
 	// Owner and OwnerPath lead to the APIKey that has the pasted key, where it is another one; empty: it is this one, or none.
 	Owner, OwnerPath string
-	Checks           []check
+	// Refusals are the checks that refuse the call, and Passed those that do not.
+	Refusals, Passed []string
 	Remedies         []operations.Remedy
 	// Narrow tells that only the keys of this namespace could be looked at.
 	Narrow bool
-}
-
-// check is a step of a verifier.
-type check struct {
-	// Mark is "y" where it passes, "n" where it refuses.
-	Mark, Text string
 }
 
 // newExplainForm returns the form with proposals from a key.
@@ -117,18 +113,20 @@ func (s *server) fleetFor(ctx context.Context, namespace string) (fleet operatio
 // newAnswer returns what to show of an explanation.
 func newAnswer(question operations.Question, explanation operations.Explanation, apikey *v1alpha1.APIKey) *explainAnswer {
 	answer := &explainAnswer{
-		Allowed: explanation.Reason == access.Allowed, Answer: fmt.Sprintf("%d %s", explanation.Reason.Code(), explanation.Reason), Detail: explanation.Reason.Detail(),
+		Allowed: explanation.Reason == access.Allowed, Answer: fmt.Sprintf("%d %s", explanation.Reason.Code(), explanation.Reason),
 		Question: questionWords(question), Remedies: explanation.Remedies,
 	}
 	if owner := explanation.APIKey; owner != nil && owner.UID != apikey.UID {
 		answer.Owner, answer.OwnerPath = operations.NameOf(owner).String(), keyPath(operations.NameOf(owner))
 	}
 	for _, step := range explanation.Steps {
-		c := check{"y", capital(operations.CheckWords(step.Reason, question))}
-		if step.Refuses {
-			c = check{"n", capital(step.Reason.Detail())}
+		words := capital(operations.CheckWords(step.Reason, question))
+		switch {
+		case step.Refuses:
+			answer.Refusals = append(answer.Refusals, fmt.Sprintf("%s (%d %s)", step.Reason.Detail(), step.Reason.Code(), step.Reason))
+		case !slices.Contains(answer.Passed, words):
+			answer.Passed = append(answer.Passed, words)
 		}
-		answer.Checks = append(answer.Checks, c)
 	}
 
 	return answer

@@ -5,6 +5,7 @@ package ui
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -134,13 +135,13 @@ func rotationWords(rotation *v1alpha1.Rotation) string {
 	}
 	text := "on request"
 	if rotation.Every != "" {
-		text = "every " + string(rotation.Every)
+		text = "every " + strings.TrimPrefix(lengthWords(rotation.Every), "1 ")
 	}
 	if rotation.Overlap == "" || rotation.Overlap == "0s" {
 		return text + "; the old key stops at once"
 	}
 
-	return text + "; the old key works for another " + string(rotation.Overlap)
+	return text + "; the old key works for another " + lengthWords(rotation.Overlap)
 }
 
 // recordWords says what becomes of a key.

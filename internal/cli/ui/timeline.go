@@ -5,6 +5,7 @@ package ui
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
@@ -18,24 +19,41 @@ type timelineEntry struct {
 	What string
 	When moment
 	// Now marks the present, between what will be and what was.
-	Now, Ahead bool
+	Now, Ahead, Warning bool
+}
+
+// momentWords says what happened. The type and the reason of an event are for machines.
+func momentWords(m operations.Moment) string {
+	if m.Event != nil {
+		return capital(m.Event.Message)
+	}
+
+	return capital(m.What)
+}
+
+// repeats reports whether an event tells no more than the status does: that a key was made whose record is there.
+func repeats(m operations.Moment, all []operations.Moment) bool {
+	return m.Event != nil && !m.Event.Warning && slices.ContainsFunc(all, func(other operations.Moment) bool {
+		id, minted := strings.CutSuffix(strings.TrimPrefix(other.What, "key "), " minted")
+
+		return minted && other.Event == nil && strings.Contains(m.Event.Message, id)
+	})
 }
 
 // timelineOf returns moments with the latest first and the present among them.
 func timelineOf(moments []operations.Moment, now time.Time) []timelineEntry {
 	var entries []timelineEntry
 	passed := false
-	for _, m := range slices.Backward(moments) {
+	for _, m := range slices.Backward(slices.DeleteFunc(slices.Clone(moments), func(m operations.Moment) bool { return repeats(m, moments) })) {
 		ahead := m.At.After(now)
 		if !ahead && !passed {
 			passed = true
 			entries = append(entries, timelineEntry{What: "Now", When: moment{Words: clockTime(now, now)}, Now: true})
 		}
-		words := date(m.At, now) + ", " + since(m.At, now)
-		if ahead {
-			words = date(m.At, now) + ", " + until(m.At, now)
-		}
-		entries = append(entries, timelineEntry{What: capital(m.What), When: moment{words, exact(m.At, now)}, Ahead: ahead})
+		entries = append(entries, timelineEntry{
+			What: momentWords(m), When: moment{dayOrTime(m.At, now) + ", " + until(m.At, now), exact(m.At, now)}, Ahead: ahead,
+			Warning: m.Event != nil && m.Event.Warning,
+		})
 	}
 
 	return entries[:min(len(entries), maxTimeline)]

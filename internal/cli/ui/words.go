@@ -69,6 +69,15 @@ func clockTime(at, now time.Time) string {
 // date returns the day of a time.
 func date(at, now time.Time) string { return at.In(now.Location()).Format("2 January 2006") }
 
+// dayOrTime returns the time of day of a time today, and the date of another.
+func dayOrTime(at, now time.Time) string {
+	if at = at.In(now.Location()); at.YearDay() == now.YearDay() && at.Year() == now.Year() {
+		return at.Format("15:04")
+	}
+
+	return date(at, now)
+}
+
 // exact returns a time for the title of its words, with the zone.
 func exact(at, now time.Time) string {
 	return at.In(now.Location()).Format("2 January 2006, 15:04:05 MST")
@@ -106,12 +115,30 @@ func limitWords(limit *v1alpha1.RateLimit) string {
 	return number(int(limit.Requests)) + " / " + string(limit.Per)
 }
 
-// limitSentence returns a rate limit in words: "100 per 1m, 20 at once".
+// lengthWords returns a length of time of the API in words: "10 minutes". One that is no round number stays as it is written.
+func lengthWords(d v1alpha1.Duration) string {
+	length, err := time.ParseDuration(string(d))
+	if err != nil {
+		return string(d)
+	}
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{day, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
+		if length >= unit.length && length%unit.length == 0 {
+			return plural(int(length/unit.length), unit.name)
+		}
+	}
+
+	return string(d)
+}
+
+// limitSentence returns a rate limit in words: "100 per minute, 20 at once".
 func limitSentence(limit *v1alpha1.RateLimit) string {
 	if limit == nil {
 		return "no limit"
 	}
-	text := fmt.Sprintf("%s per %s", number(int(limit.Requests)), limit.Per)
+	text := fmt.Sprintf("%s per %s", number(int(limit.Requests)), strings.TrimPrefix(lengthWords(limit.Per), "1 "))
 	if limit.Burst > 0 {
 		text += ", " + number(int(limit.Burst)) + " at once"
 	}

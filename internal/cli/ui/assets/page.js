@@ -108,11 +108,27 @@ function follow() {
   start();
 }
 
+// busy shows that a form is under way, and keeps it from being sent twice.
+function busy(form) {
+  form.addEventListener('submit', (event) => {
+    if (form.getAttribute('aria-busy') === 'true') { event.preventDefault(); return; }
+    form.setAttribute('aria-busy', 'true');
+    announce('Working');
+  });
+}
+
+// A page that the browser brings back from its cache is read anew, and its fields are emptied: one of them may hold a key.
+addEventListener('pagehide', () => { for (const field of document.querySelectorAll('input[type=password]')) field.value = ''; });
+addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+
 const box = document.getElementById('enter');
 if (box) {
   enter(box);
 } else {
   copyButtons(document);
   document.querySelectorAll('form[data-filter]').forEach(filterAsTyped);
+  document.querySelectorAll('form[data-busy]').forEach(busy);
+  const first = document.querySelector('[data-focus]');
+  if (first) { first.focus(); first.scrollIntoView({ block: 'nearest' }); }
   if (document.body.dataset.live !== undefined && document.querySelector('[data-refresh]')) follow();
 }
