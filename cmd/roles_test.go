@@ -38,7 +38,7 @@ func TestRolesAreEnoughAndNoMore(t *testing.T) {
 	args := audit.Args()
 	args["enable-admission-plugins"] = []string{"OwnerReferencesPermissionEnforcement"}
 	plane := testkit.StartFor(t, testkit.Options{WithoutCRDs: true, APIServerArgs: args})
-	install(t, plane)
+	install(t, plane, "config/default", "")
 	admin, err := plane.Client()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestRolesAreEnoughAndNoMore(t *testing.T) {
 	for _, replica := range []*replica{first, second} {
 		replica.eventually(t, "http://"+replica.probes+"/readyz", "", http.StatusOK)
 	}
-	f := &flows{t: t, admin: admin}
+	f := &flows{t: t, admin: admin, namespace: "default"}
 	f.live()
 	f.end()
 	f.conflict()
@@ -67,7 +67,7 @@ func TestRolesAreEnoughAndNoMore(t *testing.T) {
 	if refused := testkit.Forbidden(requests); len(refused) > 0 {
 		t.Errorf("the roles lack rights: %v", refused)
 	}
-	for _, right := range testkit.Unused(rulesOf(t, account), requests) {
+	for _, right := range testkit.Unused(rulesOf(t, "config/default", account), requests) {
 		if _, needed := usedElsewhere[right]; !needed {
 			t.Errorf("the roles give a right that is not used: %s", right)
 		}
@@ -126,15 +126,16 @@ func awaitOwners(t *testing.T, admin client.Client, plane *testkit.ControlPlane)
 
 // flows are what the operator does for APIKeys.
 type flows struct {
-	t     *testing.T
-	admin client.Client
+	t         *testing.T
+	admin     client.Client
+	namespace string
 }
 
 // key makes an APIKey.
 func (f *flows) key(name string, change func(*v1alpha1.APIKeySpec)) *v1alpha1.APIKey {
 	f.t.Helper()
 	key := &v1alpha1.APIKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: name},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentDevelopment},
 	}
 	change(&key.Spec)
@@ -223,7 +224,9 @@ func (f *flows) end() {
 // conflict is about a Secret that is not ours.
 func (f *flows) conflict() {
 	f.t.Helper()
-	if err := f.admin.Create(f.t.Context(), otherSecret("taken", corev1.SecretTypeOpaque)); err != nil {
+	other := otherSecret("taken", corev1.SecretTypeOpaque)
+	other.Namespace = f.namespace
+	if err := f.admin.Create(f.t.Context(), other); err != nil {
 		f.t.Fatal(err)
 	}
 	key := f.key("taken", func(*v1alpha1.APIKeySpec) {})
@@ -241,12 +244,12 @@ func otherSecret(name string, kind corev1.SecretType) *corev1.Secret {
 	}
 }
 
-// rulesOf are the rules that the manifests give a service account.
-func rulesOf(t *testing.T, account string) []rbacv1.PolicyRule {
+// rulesOf are the rules that the manifests of a folder give a service account.
+func rulesOf(t *testing.T, folder, account string) []rbacv1.PolicyRule {
 	t.Helper()
 	var bindings []rbacv1.RoleBinding
 	rules := map[string][]rbacv1.PolicyRule{}
-	for document := range bytes.SplitSeq(testkit.Kustomize(t, "config/default"), []byte("\n---\n")) {
+	for document := range bytes.SplitSeq(testkit.Kustomize(t, folder), []byte("\n---\n")) {
 		var binding rbacv1.RoleBinding // has the fields of a ClusterRoleBinding
 		if err := yaml.Unmarshal(document, &binding); err != nil {
 			t.Fatal(err)
@@ -259,13 +262,17 @@ func rulesOf(t *testing.T, account string) []rbacv1.PolicyRule {
 			if err := yaml.Unmarshal(document, &role); err != nil {
 				t.Fatal(err)
 			}
-			rules[role.Name] = role.Rules
+			rules[role.Kind+"/"+role.Namespace+"/"+role.Name] = role.Rules
 		}
 	}
 	var all []rbacv1.PolicyRule
 	for _, binding := range bindings {
 		if slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool { return s.Name == account }) {
-			all = append(all, rules[binding.RoleRef.Name]...)
+			namespace := binding.Namespace
+			if binding.RoleRef.Kind == "ClusterRole" {
+				namespace = ""
+			}
+			all = append(all, rules[binding.RoleRef.Kind+"/"+namespace+"/"+binding.RoleRef.Name]...)
 		}
 	}
 
@@ -286,7 +293,7 @@ func missesDeletion(t *testing.T, admin client.Client, audit *testkit.Audit) {
 	if err := admin.Update(t.Context(), role); err != nil {
 		t.Fatal(err)
 	}
-	f := &flows{t: t, admin: admin}
+	f := &flows{t: t, admin: admin, namespace: "default"}
 	key := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "living"}}
 	f.patch(key, `{"spec":{"revoked":true}}`)
 	f.until(key, "a request that is refused", func() bool {

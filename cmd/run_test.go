@@ -42,7 +42,7 @@ const (
 // give it: twice, because the Deployment has two replicas.
 func TestManager(t *testing.T) {
 	plane := testkit.StartFor(t, testkit.Options{WithoutCRDs: true})
-	install(t, plane)
+	install(t, plane, "config/default", "")
 	admin, err := plane.Client()
 	if err != nil {
 		t.Fatal(err)
@@ -64,21 +64,21 @@ func TestManager(t *testing.T) {
 	t.Run("hands over to the other replica when it ends", func(t *testing.T) { _ = handsOver(t, admin, first, second) })
 }
 
-// install applies what a user would.
-func install(t *testing.T, plane *testkit.ControlPlane) {
+// install applies a folder as a user would, and waits for the guardrails in a namespace; empty: in that of the operator.
+func install(t *testing.T, plane *testkit.ControlPlane, folder, namespace string) {
 	t.Helper()
 	kubeconfig, err := plane.Kubeconfig("installer", "system:masters")
 	if err != nil {
 		t.Fatal(err)
 	}
 	apply := exec.CommandContext(t.Context(), plane.Program("kubectl"), "--kubeconfig="+kubeconfig, "apply", "--server-side", "-f", "-")
-	apply.Stdin = bytes.NewReader(testkit.Kustomize(t, "config/default"))
+	apply.Stdin = bytes.NewReader(testkit.Kustomize(t, folder))
 	if out, err := apply.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), installation.Limit)
 	defer cancel()
-	if _, err := installation.AwaitGuardrails(ctx, plane.Config); err != nil {
+	if _, err := installation.AwaitGuardrailsIn(ctx, plane.Config, namespace); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -53,6 +53,8 @@ type options struct {
 	what    string
 	kubectl string
 	limit   time.Duration
+	// namespace is that of the requests; empty: that of the operator.
+	namespace string
 }
 
 func main() {
@@ -90,6 +92,8 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	flags.SetOutput(io.Discard) // run says what is wrong
 	flags.StringVar(&o.kubectl, "kubectl", "kubectl", "the command whose kubeconfig and context are used, with arguments if it needs some")
 	flags.DurationVar(&o.limit, "limit", installation.Limit, "how long to wait")
+	flags.StringVar(&o.namespace, "namespace", "",
+		"namespace of the requests about guardrails, one of --namespaces where the operator has rights in these only; empty: that of the operator")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			_, _ = io.WriteString(stdout, usage)
@@ -129,7 +133,7 @@ func (o options) await(ctx context.Context, stdout io.Writer) error {
 		}
 		_, _ = fmt.Fprintln(stdout, "No guardrail is in force any more.")
 	default:
-		notes, err := installation.AwaitGuardrails(limited, config)
+		notes, err := installation.AwaitGuardrailsIn(limited, config, o.namespace)
 		if err != nil {
 			return err
 		}

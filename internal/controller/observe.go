@@ -98,7 +98,7 @@ func isBeingDeleted(apikey *v1alpha1.APIKey, secret *metav1.PartialObjectMetadat
 func (r *Reconciler) watchBehind(apikey *v1alpha1.APIKey, now time.Time) bool {
 	return r.Watched != nil && apikey.Status.SecretRef != nil && apikey.Status.LastRotation != nil && r.Ledger.vouchesFor(apikey) &&
 		now.Sub(apikey.Status.LastRotation.At.Time) < watchGrace &&
-		!r.Watched.Reached(apikey.Status.SecretRef.ResourceVersion)
+		!r.Watched.Reached(apikey.Namespace, apikey.Status.SecretRef.ResourceVersion)
 }
 
 // read reads the Secret and keeps it for the write that may follow: its uid and resourceVersion are the precondition of that write.

@@ -46,14 +46,22 @@ type Options struct {
 	OrphanGrace time.Duration
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
+	// Namespaces are those of CacheOptions; empty: all.
+	Namespaces []string
 	// RequireGuardrails makes minting wait until the guardrails at the API server are in force.
 	RequireGuardrails bool
 }
 
 // CacheOptions narrow what the manager's cache holds. The server sends only Secrets of our type with the label that the operator sets, so
-// a copy without the label costs no memory.
-func CacheOptions() cache.Options {
+// a copy without the label costs no memory. It holds APIKeys and Secrets of these namespaces only; none: of all.
+func CacheOptions(namespaces ...string) cache.Options {
+	watched := map[string]cache.Config{}
+	for _, namespace := range namespaces {
+		watched[namespace] = cache.Config{}
+	}
+
 	return cache.Options{
+		DefaultNamespaces: watched,
 		ByObject: map[client.Object]cache.ByObject{
 			&v1alpha1.APIKey{}: {Transform: stripAPIKey},
 			&corev1.Secret{}: {
@@ -97,7 +105,7 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
-	watched, failures, conflicts, ledger := &HighWaterMark{}, NewFailures(), NewConflicts(secrets), NewLedger()
+	watched, failures, conflicts, ledger := NewHighWaterMark(opts.Namespaces...), NewFailures(), NewConflicts(secrets), NewLedger()
 	digests, inventory := NewDigestIndex(), NewInventory(opts.Clock)
 	apikeys := apikeyHandler{ledger: ledger, digests: digests, inventory: inventory, clock: opts.Clock}
 	orphans := NewOrphans(secrets, mgr.GetCache(), clock.RealClock{}, mgr.GetEventRecorder(Name), cmp.Or(opts.OrphanGrace, OrphanGrace))

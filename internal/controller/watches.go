@@ -124,7 +124,7 @@ func changedForUs(before, after client.Object) bool {
 func secretHandler(watched *HighWaterMark, conflicts *Conflicts, orphans *Orphans) handler.EventHandler {
 	react := func(queue workQueue, priority int, secrets ...client.Object) {
 		for _, secret := range secrets {
-			watched.Observe(secret.GetResourceVersion())
+			watched.Observe(secret.GetNamespace(), secret.GetResourceVersion())
 			if owner := controllingAPIKey(secret); owner != nil {
 				enqueue(queue, priority, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner.Name}})
 			}

@@ -4,6 +4,7 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +25,17 @@ import (
 // refuse, and requests that must pass do. It sends requests for the namespace of the operator and deletes what it created. It returns a sentence for each
 // guardrail that it could not test with the rights of its user.
 func AwaitGuardrails(ctx context.Context, config *rest.Config) (notes []string, err error) {
-	s, err := newSite(config, metav1.NamespaceDefault)
+	return AwaitGuardrailsIn(ctx, config, "")
+}
+
+// AwaitGuardrailsIn is AwaitGuardrails with requests for another namespace; empty: that of the operator. An operator with --namespaces has
+// rights in these namespaces only, and a request that RBAC refuses does not reach a guardrail.
+func AwaitGuardrailsIn(ctx context.Context, config *rest.Config, namespace string) (notes []string, err error) {
+	s, err := newSite(config, cmp.Or(namespace, metav1.NamespaceDefault))
 	if err != nil {
 		return nil, err
 	}
+	s.fixed = namespace != ""
 	defer func() { err = errors.Join(err, s.remove(ctx)) }()
 	probes := s.crdProbes()
 	for _, name := range names() {
@@ -118,7 +126,10 @@ func (s *site) findGuardrails(ctx context.Context) (map[string]string, error) {
 		policy := &policies.Items[i]
 		installed[policy.Name] = policy.Labels[guardrails.Label]
 		if operator, found := guardrails.Operator(policy); found {
-			s.operator, s.namespace = operator.Username(), operator.Namespace
+			s.operator = operator.Username()
+			if !s.fixed {
+				s.namespace = operator.Namespace
+			}
 		}
 	}
 

@@ -36,7 +36,8 @@ type site struct {
 	config    *rest.Config
 	client    client.Client
 	operator  string // the user that the guardrails regard as the operator
-	namespace string // of all requests; that of the operator, once it is known
+	namespace string // of all requests; that of the operator once it is known, unless fixed
+	fixed     bool   // the caller chose the namespace
 	name      string // of all temporary objects; random
 	made      []client.Object
 }

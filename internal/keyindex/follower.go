@@ -24,24 +24,37 @@ type follower struct {
 	*cache.ListWatch
 	*store
 
-	client    cache.Getter
-	resource  string
-	namespace string // of the reads
-	clock     clock.WithDelayedExecution
-	log       *slog.Logger
-	cadence   cadence
-	progress  *progress
+	client   cache.Getter
+	resource string
+	reads    string // the namespace of the reads
+	clock    clock.WithDelayedExecution
+	log      *slog.Logger
+	cadence  cadence
+	progress *progress
 	// initial is the watch that began with a list, until that list is complete.
 	initial *endingWatch
 }
 
-func (x *Index) newFollower(client cache.Getter, resource, namespace string, into *store) *follower {
-	return &follower{
-		ListWatch: cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything()),
-		store:     into,
-		client:    client, resource: resource, namespace: namespace,
-		clock: x.clock, log: x.log.With("resource", resource), cadence: cadenceFor(x.maxStaleness), progress: x.progress[resource],
+func (x *Index) newFollower(client cache.Getter, p *progress) *follower {
+	f := &follower{
+		ListWatch: cache.NewListWatchFromClient(client, p.resource, p.namespace, fields.Everything()),
+		client:    client, resource: p.resource, reads: p.namespace,
+		clock: x.clock, log: x.log.With("resource", p.resource), cadence: cadenceFor(x.maxStaleness), progress: p,
 	}
+	if p.namespace != metav1.NamespaceAll {
+		f.log = f.log.With("namespace", p.namespace)
+	}
+	if p.resource == rolesResource {
+		f.store = x.apiKeyRoles()
+
+		return f
+	}
+	f.store = x.apiKeys(p.namespace)
+	if p.namespace == metav1.NamespaceAll {
+		f.reads = emptyNamespace
+	}
+
+	return f
 }
 
 // WatchWithContext implements cache.ListerWatcherWithContext. Watches are short, because only the end of a watch makes

@@ -27,6 +27,8 @@ type Options struct {
 	// MaxStaleness is the age of the index that its user accepts, at least LeastMaxStaleness. A low one makes the index ask the
 	// API server more often. 0: any age.
 	MaxStaleness time.Duration
+	// Namespaces are the namespaces whose APIKeys are followed; empty: all. Keys of other namespaces are unknown.
+	Namespaces []string
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
 }
@@ -39,8 +41,8 @@ type Index struct {
 	metrics  *metrics
 	synced   chan struct{}
 	clock    clock.WithDelayedExecution
-	// progress is the freshness of each resource. The map does not change.
-	progress     map[string]*progress
+	// progress is the freshness of each watch. The slice does not change.
+	progress     []*progress
 	maxStaleness time.Duration
 
 	// mu guards everything below, which only the watches change.
@@ -58,15 +60,12 @@ func New(opts Options) (*Index, error) {
 		log:      opts.Log,
 		synced:   make(chan struct{}),
 		clock:    opts.Clock,
-		progress: map[string]*progress{}, maxStaleness: opts.MaxStaleness,
+		progress: newProgresses(opts), maxStaleness: opts.MaxStaleness,
 		entries:  map[types.NamespacedName]*entry{},
 		roles:    newRoles(),
 		disputes: map[keys.Digest][]*entry{},
-		pending:  len(resources()),
 	}
-	for _, resource := range resources() {
-		x.progress[resource] = newProgress(opts.MaxStaleness)
-	}
+	x.pending = len(x.progress)
 	var err error
 	x.metrics, err = newMetrics(opts.Registerer, opts.Clock, x.byDigest.Len, x.progress)
 
@@ -99,14 +98,19 @@ func (x *Index) Synced() <-chan struct{} { return x.synced }
 // Staleness returns for how long the index may have missed changes. It is math.MaxInt64 until the index was complete for the
 // first time. It takes no locks.
 func (x *Index) Staleness(now time.Time) time.Duration {
-	return max(x.progress[apiKeysResource].age(now), x.progress[rolesResource].age(now))
+	oldest := time.Duration(0)
+	for _, p := range x.progress {
+		oldest = max(oldest, p.age(now))
+	}
+
+	return oldest
 }
 
 // AwaitConfirmed waits until Staleness is known, or the context ends.
 func (x *Index) AwaitConfirmed(ctx context.Context) error {
-	for _, resource := range resources() {
+	for _, p := range x.progress {
 		select {
-		case <-x.progress[resource].confirmed:
+		case <-p.confirmed:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

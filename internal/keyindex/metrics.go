@@ -17,7 +17,7 @@ type metrics struct {
 	disputed  prometheus.Gauge
 }
 
-func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size func() int, progress map[string]*progress) (*metrics, error) {
+func newMetrics(registerer prometheus.Registerer, clock clock.PassiveClock, size func() int, progress []*progress) (*metrics, error) {
 	const prefix = "apikey_verifier_index_"
 	m := &metrics{
 		clock: clock,
@@ -42,17 +42,17 @@ func (m *metrics) event() { m.lastEvent.Set(float64(m.clock.Now().UnixMilli()) /
 // freshnessCollector collects how fresh each resource is at the moment of a scrape.
 type freshnessCollector struct {
 	clock         clock.PassiveClock
-	progress      map[string]*progress
+	progress      []*progress
 	up, staleness *prometheus.Desc
 }
 
-func newFreshnessCollector(prefix string, clock clock.PassiveClock, progress map[string]*progress) *freshnessCollector {
+func newFreshnessCollector(prefix string, clock clock.PassiveClock, progress []*progress) *freshnessCollector {
 	labels := []string{"resource"}
 
 	return &freshnessCollector{
 		clock: clock, progress: progress,
 		up: prometheus.NewDesc(prefix+"watch_up",
-			"1 while the watch of this resource delivers everything that etcd has, by a consistent read every few seconds; 0 while changes may be missed.",
+			"1 while every watch of this resource delivers everything that etcd has, by a consistent read every few seconds; 0 while changes may be missed.",
 			labels, nil),
 		staleness: prometheus.NewDesc(prefix+"staleness_seconds",
 			"For how long changes of this resource may have been missed. Up to about 11 while all is well; +Inf until everything was read once.",
@@ -66,15 +66,22 @@ func (c *freshnessCollector) Describe(to chan<- *prometheus.Desc) { to <- c.up; 
 // Collect implements prometheus.Collector.
 func (c *freshnessCollector) Collect(to chan<- prometheus.Metric) {
 	now := c.clock.Now()
-	for resource, p := range c.progress {
-		up, staleness := 0.0, math.Inf(1)
-		if p.up(now) {
-			up = 1
+	up, staleness := map[string]float64{}, map[string]float64{}
+	for _, p := range c.progress { // of several watches of one resource, the worst counts
+		if _, ok := up[p.resource]; !ok {
+			up[p.resource] = 1
 		}
-		if age := p.age(now); age != unknownAge {
-			staleness = age.Seconds()
+		if !p.up(now) {
+			up[p.resource] = 0
 		}
-		to <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, up, resource)
-		to <- prometheus.MustNewConstMetric(c.staleness, prometheus.GaugeValue, staleness, resource)
+		age := math.Inf(1)
+		if known := p.age(now); known != unknownAge {
+			age = known.Seconds()
+		}
+		staleness[p.resource] = max(staleness[p.resource], age)
+	}
+	for resource := range up {
+		to <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, up[resource], resource)
+		to <- prometheus.MustNewConstMetric(c.staleness, prometheus.GaugeValue, staleness[resource], resource)
 	}
 }

@@ -7,10 +7,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// progress is the freshness of one resource, for use by several goroutines.
+// progress is the freshness of one watch, for use by several goroutines.
 type progress struct {
+	resource string
+	// namespace is the namespace of the watch; empty: all.
+	namespace string
+
 	mu    sync.Mutex
 	fresh freshness
 	// maxStaleness is that of Options.
@@ -23,8 +29,22 @@ type progress struct {
 	confirmed chan struct{}
 }
 
-func newProgress(maxStaleness time.Duration) *progress {
-	return &progress{maxStaleness: maxStaleness, confirmed: make(chan struct{})}
+func newProgress(resource, namespace string, maxStaleness time.Duration) *progress {
+	return &progress{resource: resource, namespace: namespace, maxStaleness: maxStaleness, confirmed: make(chan struct{})}
+}
+
+// newProgresses returns the progress of each watch of an index: those of APIKeys, and that of APIKeyRoles, which have no namespace.
+func newProgresses(opts Options) []*progress {
+	namespaces := opts.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	var all []*progress
+	for _, namespace := range namespaces {
+		all = append(all, newProgress(apiKeysResource, namespace, opts.MaxStaleness))
+	}
+
+	return append(all, newProgress(rolesResource, metav1.NamespaceAll, opts.MaxStaleness))
 }
 
 // update changes the freshness.

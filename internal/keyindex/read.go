@@ -33,8 +33,8 @@ const (
 	watchGrace  = 5 * time.Second
 )
 
-// emptyNamespace is the namespace in which APIKeys are listed to read the resource version. It exists in every cluster and holds no
-// APIKeys. A list of one namespace is consistent for the resource as a whole, and its cost does not grow with the number of APIKeys.
+// emptyNamespace is the namespace in which APIKeys are listed to read the resource version, unless the index follows certain namespaces
+// only: these may be the only ones that it has a right to. It exists in every cluster and holds no APIKeys. A list of one namespace is consistent for the resource as a whole, and its cost does not grow with the number of APIKeys.
 const emptyNamespace = "kube-node-lease"
 
 // LeastMaxStaleness is the lowest maximum that a healthy API server does not exceed.
@@ -103,7 +103,7 @@ func (f *follower) currentVersion(ctx context.Context) (uint64, error) {
 	defer cancel()
 	var list metav1.PartialObjectMetadataList
 	err := f.client.Get().
-		NamespaceIfScoped(f.namespace, f.namespace != metav1.NamespaceAll).
+		NamespaceIfScoped(f.reads, f.reads != metav1.NamespaceAll).
 		Resource(f.resource).
 		VersionedParams(&metav1.ListOptions{Limit: 1}, metav1.ParameterCodec).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").

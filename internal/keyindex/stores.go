@@ -6,7 +6,6 @@ package keyindex
 import (
 	"fmt"
 	"iter"
-	"maps"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -114,9 +113,10 @@ func (s *store) lock() {
 func (s *store) unlock() { s.index.mu.Unlock() }
 
 // APIKeys returns the store that a watch of APIKeys writes to.
-func (x *Index) APIKeys() cache.TransformingStore { return x.apiKeys() }
+func (x *Index) APIKeys() cache.TransformingStore { return x.apiKeys(metav1.NamespaceAll) }
 
-func (x *Index) apiKeys() *store {
+// apiKeys returns the store for a watch of the APIKeys of a namespace. A list of that watch says nothing about other namespaces.
+func (x *Index) apiKeys(namespace string) *store {
 	return &store{
 		index: x,
 		convert: func(obj any) (any, error) {
@@ -136,7 +136,18 @@ func (x *Index) apiKeys() *store {
 			return e.name(), nil
 		},
 		remove: x.remove,
-		names:  func() iter.Seq[types.NamespacedName] { return maps.Keys(x.entries) },
+		names:  func() iter.Seq[types.NamespacedName] { return x.namesIn(namespace) },
+	}
+}
+
+// namesIn returns the names of the APIKeys of a namespace; empty: of all.
+func (x *Index) namesIn(namespace string) iter.Seq[types.NamespacedName] {
+	return func(yield func(types.NamespacedName) bool) {
+		for name := range x.entries {
+			if (namespace == metav1.NamespaceAll || name.Namespace == namespace) && !yield(name) {
+				return
+			}
+		}
 	}
 }
 

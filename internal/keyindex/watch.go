@@ -28,9 +28,6 @@ const (
 	rolesResource   = "apikeyroles"
 )
 
-// resources are all of them.
-func resources() []string { return []string{apiKeysResource, rolesResource} }
-
 // Waits before a watch that has failed is opened again. Jitter makes each up to half longer, so after an outage a revocation
 // can be 7.5 seconds late. client-go's own longest wait is 30 seconds.
 const (
@@ -60,10 +57,8 @@ func NewClient(cfg *rest.Config) (*rest.RESTClient, error) {
 // the index stays as it is.
 func (x *Index) Run(ctx context.Context, client cache.Getter) {
 	var running sync.WaitGroup
-	for _, f := range []*follower{
-		x.newFollower(client, apiKeysResource, emptyNamespace, x.apiKeys()),
-		x.newFollower(client, rolesResource, metav1.NamespaceAll, x.apiKeyRoles()),
-	} {
+	for _, p := range x.progress {
+		f := x.newFollower(client, p)
 		running.Go(func() { f.run(ctx) })
 	}
 	running.Wait()

@@ -49,6 +49,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	if err := controller.Setup(mgr, controller.Options{
 		Keys: keys.Generator{Prefix: o.keyPrefix}, Concurrency: o.concurrentReconciles,
 		Clock: clock.RealClock{}, Registerer: metrics.Registry, RequireGuardrails: o.requireGuardrails,
+		Namespaces: o.Namespaces,
 	}); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
@@ -56,7 +57,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 		return err
 	}
 
-	return controller.ExplainEnd(ctx, mgr, o.requireGuardrails, mgr.Start(ctx))
+	return controller.ExplainEnd(ctx, mgr, o.requireGuardrails, o.Namespaces, mgr.Start(ctx))
 }
 
 func newManager(o Options) (ctrl.Manager, error) {
@@ -72,7 +73,7 @@ func newManager(o Options) (ctrl.Manager, error) {
 
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        s,
-		Cache:                         controller.CacheOptions(),
+		Cache:                         controller.CacheOptions(o.Namespaces...),
 		Client:                        controller.ClientOptions(),
 		Metrics:                       metricsserver.Options{BindAddress: program.Off}, // see addMetrics
 		HealthProbeBindAddress:        o.ProbeAddress,

@@ -20,6 +20,8 @@ const Off = "0"
 type Common struct {
 	// Metrics says where and to whom /metrics is served.
 	Metrics MetricsOptions
+	// Namespaces are the namespaces that are watched; empty: all.
+	Namespaces Namespaces
 	// ProbeAddress is where /healthz and /readyz are served.
 	ProbeAddress string
 
@@ -37,6 +39,9 @@ func (c *Common) Bind(fs *flag.FlagSet) {
 			"--metrics-secure=false serves it to everyone, over plain HTTP.")
 	fs.StringVar(&c.Metrics.CertDir, "metrics-cert-dir", "",
 		"Folder with tls.crt and tls.key for /metrics, reloaded when they change. Without them the certificate is self-signed.")
+	fs.Var(&c.Namespaces, "namespaces",
+		"Namespaces whose APIKeys count, separated by commas, at most 100; empty: all. The program needs rights to namespaced objects in "+
+			"these namespaces only.")
 	fs.StringVar(&c.ProbeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo,
 		"Least level that is logged: DEBUG, INFO, WARN or ERROR, also with a distance, such as DEBUG-4. The log is JSON on stdout.")

@@ -296,8 +296,17 @@ func eventually(t *testing.T, what string, holds func(context.Context) bool) {
 // mintKey creates an APIKey and returns what the operator has put into its Secret.
 func mintKey(t *testing.T, admin client.Client, name string, changes ...func(*v1alpha1.APIKeySpec)) (*v1alpha1.APIKey, string) {
 	t.Helper()
+
+	return mintKeyIn(t, admin, "default", name, changes...)
+}
+
+// mintKeyIn is mintKey in a namespace.
+func mintKeyIn(
+	t *testing.T, admin client.Client, namespace, name string, changes ...func(*v1alpha1.APIKeySpec),
+) (*v1alpha1.APIKey, string) {
+	t.Helper()
 	key := &v1alpha1.APIKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 	}
 	for _, change := range changes {

@@ -82,6 +82,7 @@ func newComponents(o Options, log *slog.Logger, registry *prometheus.Registry) (
 func (c *components) makeCore(registry *prometheus.Registry) (err error) {
 	if c.index, err = keyindex.New(keyindex.Options{
 		Log: c.log, Clock: clock.RealClock{}, Registerer: registry, MaxStaleness: c.options.maxStaleness,
+		Namespaces: c.options.Namespaces,
 	}); err != nil {
 		return err
 	}
