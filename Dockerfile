@@ -19,10 +19,15 @@ COPY internal/ internal/
 
 ARG TARGETOS
 ARG TARGETARCH
-RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -trimpath -ldflags '-s -w' -o /out/manager ./cmd && \
+# What --version prints: the build context has no Git history.
+ARG VERSION=
+ARG COMMIT=
+RUN info=github.com/apikey-operator/apikey-operator/internal/buildinfo && \
+    ldflags="-s -w -X $info.version=$VERSION -X $info.commit=$COMMIT" && \
     CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -trimpath -ldflags '-s -w' -o /out/verifier ./cmd/verifier
+    go build -trimpath -ldflags "$ldflags" -o /out/manager ./cmd && \
+    CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
+    go build -trimpath -ldflags "$ldflags" -o /out/verifier ./cmd/verifier
 
 # 65532 is the user "nonroot" of this image. By number, so that runAsNonRoot can be checked without reading /etc/passwd.
 FROM gcr.io/distroless/static-debian13:nonroot@sha256:f7f8f729987ad0fdf6b05eeeae94b26e6a0f613bdf46feea7fc40f7bd72953e6

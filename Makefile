@@ -30,7 +30,7 @@ RACE ?=
 CI_STEPS ?= lint verify kube gateways axe test quickstart
 # Where install-plugin puts `kubectl apikey`. Empty: the first writable folder of PATH, of those where people keep programs.
 PLUGIN_DIR ?=
-# The release that `make dist` builds, and its platforms.
+# The release that `make dist` and `make image` build, and the platforms of `make dist`.
 VERSION ?= v0.0.0-dev
 DIST_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The kubectl that install, uninstall, deploy and undeploy use. They act on the current context of your kubeconfig.
@@ -210,7 +210,7 @@ axe: ## Put axe-core, which the browser tests run on every view, into bin/axe; n
 
 .PHONY: image
 image: ## Build the image IMG with CONTAINER_TOOL.
-	$(CONTAINER_TOOL) build -t '$(IMG)' .
+	$(CONTAINER_TOOL) build --build-arg VERSION='$(VERSION)' --build-arg COMMIT="$$(git rev-parse HEAD 2>/dev/null || true)" -t '$(IMG)' .
 
 ##@ Deploy to the current context of your kubeconfig
 

@@ -22,7 +22,7 @@ for platform in "$@"; do
   os=${platform%/*} arch=${platform#*/} program=kubectl-apikey
   [[ $os != windows ]] || program+=.exe
   mkdir -p "$work/$os-$arch"
-  CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -trimpath -ldflags "-s -w -X main.release=$version" -o "$work/$os-$arch/$program" ./cmd/kubectl-apikey
+  CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -trimpath -ldflags "-s -w -X github.com/apikey-operator/apikey-operator/internal/buildinfo.version=$version" -o "$work/$os-$arch/$program" ./cmd/kubectl-apikey
   cp LICENSE "$work/$os-$arch/"
   tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$work/$os-$arch" -cf - "$program" LICENSE |
     gzip -n >"dist/kubectl-apikey-$os-$arch.tar.gz"

@@ -8,7 +8,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -17,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/apikey-operator/apikey-operator/internal/buildinfo"
 	"github.com/apikey-operator/apikey-operator/internal/cli"
 )
 
@@ -32,9 +32,9 @@ func run(args []string) int {
 	return cli.Run(ctx, args, cli.Environment{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		InTerminal: printers.IsTerminal(os.Stdin), OutTerminal: printers.IsTerminal(os.Stdout),
-		Colour:  printers.AllowsColorOutput(os.Stdout),
-		Clock:   clock.RealClock{},
-		Version: version(),
+		Colour: printers.AllowsColorOutput(os.Stdout),
+		Clock:  clock.RealClock{},
+		Build:  buildinfo.Read(),
 
 		OpenBrowser: cli.OpenBrowser,
 	})
@@ -54,19 +54,4 @@ func untilSignal() (context.Context, func()) {
 	}()
 
 	return ctx, func() { signal.Stop(signals) }
-}
-
-// release is the version that `make dist` builds.
-var release string //nolint:gochecknoglobals // the linker sets it
-
-// version returns the release, or else the version of the module as the build recorded it.
-func version() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-
-	return "(devel)"
 }

@@ -159,7 +159,7 @@ func (s *session) printFindings(format string, findings []operations.Finding) er
 	case "json":
 		return printJSON(s.stdout(), findings)
 	case "sarif":
-		return printJSON(s.stdout(), output.SARIF(findings, s.Version))
+		return printJSON(s.stdout(), output.SARIF(findings, s.Build.Version))
 	}
 	if len(findings) == 0 {
 		s.say("Nothing to report.")

@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"k8s.io/utils/clock"
+
+	"github.com/apikey-operator/apikey-operator/internal/buildinfo"
 )
 
 // Environment is what the program gets from the operating system.
@@ -22,6 +24,6 @@ type Environment struct {
 	Clock clock.WithTicker
 	// OpenBrowser opens an address in a browser; nil: there is none.
 	OpenBrowser func(ctx context.Context, address string) error
-	// Version is that of the program, as the build recorded it.
-	Version string
+	// Build tells what the program was built from.
+	Build buildinfo.Info
 }

@@ -223,12 +223,23 @@ func TestDescribe(t *testing.T) {
 // TestVersion tells the plugin's version without a cluster, and what is installed with one.
 func TestVersion(t *testing.T) {
 	offline := &person{t: t, kubeconfig: "/nonexistent", namespace: "none"}
-	if out := offline.must("version", "--client"); out != "plugin:   test\n" {
+	if out := offline.must("version", "--client"); !strings.HasPrefix(out, "plugin:   test (commit ") {
 		t.Errorf("version --client: %q", out)
+	}
+	if out := offline.must("version", "--client", "-o", "yaml"); !strings.Contains(out, "plugin:\n") || !strings.Contains(out, "  version: test\n") {
+		t.Errorf("version --client -o yaml: %q", out)
+	}
+	if out := offline.must("--version"); !strings.Contains(out, "test (commit ") {
+		t.Errorf("--version: %q", out)
+	}
+	if r := offline.run("version", "-o", "wide"); r.code != cli.ExitUsage {
+		t.Errorf("version -o wide: %+v", r)
 	}
 	p := newAdministrator(t, "version")
 	out := p.must("version")
-	for _, says := range []string{"manager:", "verifier:", "apikey-operator:"} {
+	for _, says := range []string{
+		"manager:  dev (ghcr.io/apikey-operator/apikey-operator:dev, 0 of 2 ready, namespace apikey-operator-system)\n", "verifier: dev (",
+	} {
 		if !strings.Contains(out, says) {
 			t.Errorf("does not say %q: %s", says, out)
 		}

@@ -28,6 +28,7 @@ func newRoot(s *session) *cobra.Command {
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: program},
 		SilenceErrors: true, // Run prints them
 		SilenceUsage:  true,
+		Version:       s.Build.String(),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -48,7 +48,7 @@ func (s *session) service() (operations.Service, string, error) {
 		return operations.Service{}, "", fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	cfg.QPS = -1 // the API server's own priority and fairness governs
-	cfg.UserAgent = "kubectl-apikey/" + s.Version
+	cfg.UserAgent = "kubectl-apikey/" + s.Build.Version
 	cfg.WarningHandler = &warnings{to: s.Err}
 	c, err := operations.Connect(cfg)
 

@@ -29,6 +29,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/buildinfo"
 	"github.com/apikey-operator/apikey-operator/internal/cli"
 	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
@@ -238,7 +239,7 @@ func (p *person) answer(input string, args ...string) result {
 		at-- // the last argument is the one to complete
 	}
 	code := cli.Run(ctx, slices.Insert(slices.Clone(args), at, "--kubeconfig", p.kubeconfig, "--namespace", p.namespace), cli.Environment{
-		In: in, Out: &out, Err: said, InTerminal: p.terminal, OutTerminal: p.terminal, Clock: clock.RealClock{}, Version: "test",
+		In: in, Out: &out, Err: said, InTerminal: p.terminal, OutTerminal: p.terminal, Clock: clock.RealClock{}, Build: buildinfo.Info{Version: "test"},
 	})
 
 	return result{code: code, out: out.String(), err: said.String()}

@@ -11,7 +11,12 @@ import (
 	"log/slog"
 
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // adds --kubeconfig to flag.CommandLine
+
+	"github.com/apikey-operator/apikey-operator/internal/buildinfo"
 )
+
+// versionFlag is the flag by which a program prints its version.
+const versionFlag = "version"
 
 // Off is the address that turns a server off.
 const Off = "0"
@@ -45,12 +50,14 @@ func (c *Common) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&c.ProbeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns them off.")
 	fs.TextVar(&c.logLevel, "log-level", slog.LevelInfo,
 		"Least level that is logged: DEBUG, INFO, WARN or ERROR, also with a distance, such as DEBUG-4. The log is JSON on stdout.")
+	fs.Bool(versionFlag, false, "Print the version, the commit and the Go version, and end.")
 	if kubeconfig := flag.Lookup("kubeconfig"); kubeconfig != nil { // controller-runtime reads this flag of the whole process
 		fs.Var(kubeconfig.Value, kubeconfig.Name, kubeconfig.Usage)
 	}
 }
 
-// Parse reads the arguments into the flags of a set. It prints the purpose and the flags and returns flag.ErrHelp if --help is among them.
+// Parse reads the arguments into the flags of a set. It prints the purpose and the flags and returns flag.ErrHelp if --help is among them;
+// for --version it prints the version, and returns the same.
 func Parse(fs *flag.FlagSet, purpose string, args []string, help io.Writer) error {
 	fs.SetOutput(io.Discard) // the caller prints the error, without all flags
 	err := fs.Parse(args)
@@ -61,6 +68,11 @@ func Parse(fs *flag.FlagSet, purpose string, args []string, help io.Writer) erro
 	}
 	if err != nil {
 		return err
+	}
+	if asked := fs.Lookup(versionFlag); asked != nil && asked.Value.String() == "true" {
+		_, _ = fmt.Fprintln(help, fs.Name(), buildinfo.Read())
+
+		return flag.ErrHelp
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("argument %q: there are only flags, see --help", fs.Arg(0))
