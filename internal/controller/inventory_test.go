@@ -73,24 +73,51 @@ func TestInventoryCounts(t *testing.T) {
 		change func(*v1alpha1.APIKey)
 		want   map[string]int
 	}{
-		"an active key":                         {func(*v1alpha1.APIKey) {}, map[string]int{active: 1}},
-		"a key that the operator has not seen":  {func(k *v1alpha1.APIKey) { k.Status.Phase = v1alpha1.PhasePending }, map[string]int{" Production Pending": 1}},
+		"an active key": {func(*v1alpha1.APIKey) {}, map[string]int{active: 1}},
+		"a key that the operator has not seen": {
+			func(k *v1alpha1.APIKey) { k.Status.Phase = v1alpha1.PhasePending },
+			map[string]int{" Production Pending": 1},
+		},
 		"a key of an unknown phase":             {func(k *v1alpha1.APIKey) { k.Status.Phase = "Later" }, map[string]int{}},
 		"a key that expires in a year":          {expires(365 * 24 * time.Hour), map[string]int{active: 1}},
 		"a key that expires in 30 days":         {expires(720 * time.Hour), map[string]int{active: 1, "_expiring Production 720h": 1}},
 		"a key that expires in 30 days and 1 s": {expires(720*time.Hour + time.Second), map[string]int{active: 1}},
-		"a key that expires in 7 days":          {expires(168 * time.Hour), map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1}},
-		"a key that expires today":              {expires(time.Hour), map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1, "_expiring Production 24h": 1}},
-		"a suspended key that expires today":    {func(k *v1alpha1.APIKey) { expires(time.Hour)(k); k.Status.Phase = v1alpha1.PhaseSuspended }, map[string]int{" Production Suspended": 1}},
+		"a key that expires in 7 days": {
+			expires(168 * time.Hour),
+			map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1},
+		},
+		"a key that expires today": {
+			expires(time.Hour),
+			map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1, "_expiring Production 24h": 1},
+		},
+		"a suspended key that expires today": {
+			func(k *v1alpha1.APIKey) { expires(time.Hour)(k); k.Status.Phase = v1alpha1.PhaseSuspended },
+			map[string]int{" Production Suspended": 1},
+		},
 		"a key that was never used for 29 days": {created(696 * time.Hour), map[string]int{active: 1}},
 		"a key that was never used for 30 days": {created(720 * time.Hour), map[string]int{active: 1, "_unused Production 720h": 1}},
-		"a key that was never used for 90 days": {created(2160 * time.Hour), map[string]int{active: 1, "_unused Production 720h": 1, "_unused Production 2160h": 1}},
-		"an old key that was used just now":     {func(k *v1alpha1.APIKey) { created(9000 * time.Hour)(k); k.Status.LastUsedAt = after(0) }, map[string]int{active: 1}},
-		"an old key that was used 31 days ago":  {func(k *v1alpha1.APIKey) { created(9000 * time.Hour)(k); k.Status.LastUsedAt = after(-744 * time.Hour) }, map[string]int{active: 1, "_unused Production 720h": 1}},
-		"a revoked key that was never used":     {func(k *v1alpha1.APIKey) { created(9000 * time.Hour)(k); k.Status.Phase = v1alpha1.PhaseRevoked }, map[string]int{" Production Revoked": 1}},
-		"a key whose Secret belongs to another": {ready(metav1.ConditionFalse, v1alpha1.ReasonSecretConflict), map[string]int{active: 1, "_not_ready SecretConflict": 1}},
-		"a key that is being minted":            {ready(metav1.ConditionFalse, v1alpha1.ReasonMinting), map[string]int{active: 1}},
-		"a key that is Ready":                   {ready(metav1.ConditionTrue, v1alpha1.ReasonMinted), map[string]int{active: 1}},
+		"a key that was never used for 90 days": {
+			created(2160 * time.Hour),
+			map[string]int{active: 1, "_unused Production 720h": 1, "_unused Production 2160h": 1},
+		},
+		"an old key that was used just now": {
+			func(k *v1alpha1.APIKey) { created(9000 * time.Hour)(k); k.Status.LastUsedAt = after(0) },
+			map[string]int{active: 1},
+		},
+		"an old key that was used 31 days ago": {
+			func(k *v1alpha1.APIKey) { created(9000 * time.Hour)(k); k.Status.LastUsedAt = after(-744 * time.Hour) },
+			map[string]int{active: 1, "_unused Production 720h": 1},
+		},
+		"a revoked key that was never used": {
+			func(k *v1alpha1.APIKey) { created(9000 * time.Hour)(k); k.Status.Phase = v1alpha1.PhaseRevoked },
+			map[string]int{" Production Revoked": 1},
+		},
+		"a key whose Secret belongs to another": {
+			ready(metav1.ConditionFalse, v1alpha1.ReasonSecretConflict),
+			map[string]int{active: 1, "_not_ready SecretConflict": 1},
+		},
+		"a key that is being minted": {ready(metav1.ConditionFalse, v1alpha1.ReasonMinting), map[string]int{active: 1}},
+		"a key that is Ready":        {ready(metav1.ConditionTrue, v1alpha1.ReasonMinted), map[string]int{active: 1}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			inventory := controller.NewInventory(testclock.NewFakePassiveClock(inventoryNow))
