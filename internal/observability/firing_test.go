@@ -1,0 +1,151 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observability
+
+import "testing"
+
+// healthy are the series of an installation in which nothing is wrong, in the notation of promtool.
+func healthy() map[string]string {
+	return map[string]string{
+		`apikey_operator_guardrails_in_force{pod="operator"}`:                                 `1x1600`,
+		`apikey_operator_apikeys_not_ready{pod="operator",reason="RequestFailed"}`:            `0x1600`,
+		`apikey_operator_apikeys_expiring{pod="operator",environment="Staging",within="24h"}`: `0x1600`,
+		`apikey_operator_apikeys_unused{pod="operator",environment="Staging",period="2160h"}`: `0x2000`,
+		`apikey_operator_status_records_dropped_total{pod="operator"}`:                        `0x1600`,
+		`apikey_verifier_index_keys{pod="verifier"}`:                                          `10x1600`,
+		`apikey_verifier_index_disputed_keys{pod="verifier"}`:                                 `0x1600`,
+		`apikey_verifier_index_watch_up{pod="verifier",resource="apikeys"}`:                   `1x1600`,
+		`apikey_verifier_decisions_total{pod="verifier",code="401",reason="unknown"}`:         `0+6x1600`, // 0.1 a second, as ever
+		`apikey_verifier_decisions_total{pod="verifier",code="503",reason="stale"}`:           `0x1600`,
+		`apikey_verifier_decided_while_stale_total{pod="verifier"}`:                           `0x1600`,
+		`apikey_verifier_rate_limit_fallback_total{pod="verifier"}`:                           `0x1600`,
+		`apikey_verifier_last_used_writes_total{pod="verifier",result="failed"}`:              `0x1600`,
+	}
+}
+
+// firing is a case of one alert: the series that differ from a healthy installation, a time at which the alert does not fire yet, and one
+// at which it fires, with the labels that it then has beside its name and severity.
+type firing struct {
+	alert, severity string
+	series          map[string]string
+	without         []string // healthy series that are missing
+	quiet, fires    string
+	labels          string
+}
+
+func firings() []firing {
+	obstacle := func(reason, values string) map[string]string {
+		return map[string]string{`apikey_operator_apikeys_not_ready{pod="operator",reason="` + reason + `"}`: values}
+	}
+	expiring := func(within string) map[string]string {
+		return map[string]string{`apikey_operator_apikeys_expiring{pod="operator",environment="Staging",within="` + within + `"}`: `2x100`}
+	}
+	const staging = `environment="Staging"`
+
+	return []firing{
+		{alert: "APIKeyOperatorAbsent", severity: "critical", without: []string{`apikey_operator_guardrails_in_force{pod="operator"}`}, quiet: "4m", fires: "5m"},
+		{
+			alert: "APIKeyGuardrailsNotInForce", severity: "critical", quiet: "14m", fires: "15m",
+			series: map[string]string{`apikey_operator_guardrails_in_force{pod="operator"}`: `1x9 0x90`},
+		},
+		{
+			alert: "APIKeyMintingFails", severity: "warning", series: obstacle("RequestRefused", `0x4 3x100`), quiet: "14m", fires: "15m", labels: `reason="RequestRefused"`,
+		},
+		{alert: "APIKeyBlocked", severity: "warning", series: obstacle("SecretConflict", `0x4 1x100`), quiet: "19m", fires: "20m", labels: `reason="SecretConflict"`},
+		{alert: "APIKeyBlocked", severity: "warning", series: obstacle("NotClaimed", `1x100`), quiet: "14m", fires: "15m", labels: `reason="NotClaimed"`},
+		{alert: "APIKeyDisputed", severity: "critical", series: obstacle("Disputed", `2x100`), quiet: "4m", fires: "5m"},
+		{
+			alert: "APIKeyDisputed", severity: "critical", quiet: "4m", fires: "5m",
+			series: map[string]string{`apikey_verifier_index_disputed_keys{pod="verifier"}`: `1x100`},
+		},
+		{
+			alert: "APIKeyStatusForged", severity: "warning", quiet: "9m", fires: "12m",
+			series: map[string]string{`apikey_operator_status_records_dropped_total{pod="operator"}`: `0x9 1x90`},
+		},
+		{alert: "APIKeyExpiresIn30Days", severity: "info", series: expiring("720h"), quiet: "59m", fires: "1h", labels: staging},
+		{alert: "APIKeyExpiresIn7Days", severity: "warning", series: expiring("168h"), quiet: "59m", fires: "1h", labels: staging},
+		{alert: "APIKeyExpiresTomorrow", severity: "critical", series: expiring("24h"), quiet: "4m", fires: "5m", labels: staging},
+		{
+			alert: "APIKeyUnused", severity: "info", quiet: "23h", fires: "24h", labels: staging,
+			series: map[string]string{`apikey_operator_apikeys_unused{pod="operator",environment="Staging",period="2160h"}`: `4x2000`},
+		},
+		{alert: "APIKeyVerifierAbsent", severity: "critical", without: []string{`apikey_verifier_index_keys{pod="verifier"}`}, quiet: "1m", fires: "2m"},
+		{
+			alert: "APIKeyVerifierMissesChanges", severity: "warning", quiet: "10m", fires: "11m", labels: `pod="verifier",resource="apikeys"`,
+			series: map[string]string{`apikey_verifier_index_watch_up{pod="verifier",resource="apikeys"}`: `1x9 0x90`},
+		},
+		{
+			alert: "APIKeyVerifierStale", severity: "critical", quiet: "9m", fires: "12m",
+			series: map[string]string{`apikey_verifier_decisions_total{pod="verifier",code="503",reason="stale"}`: `0x9 60+60x90`},
+		},
+		{
+			alert: "APIKeyVerifierStale", severity: "critical", quiet: "9m", fires: "12m",
+			series: map[string]string{`apikey_verifier_decided_while_stale_total{pod="verifier"}`: `0x9 60+60x90`},
+		},
+		{
+			alert: "APIKeyRateLimitStoreDegraded", severity: "warning", quiet: "12m", fires: "16m", labels: `pod="verifier"`,
+			series: map[string]string{`apikey_verifier_rate_limit_fallback_total{pod="verifier"}`: `0x9 60+60x90`},
+		},
+		{
+			alert: "APIKeyRefusalsUnusual", severity: "warning", quiet: "1439m", fires: "1460m", // from 0.1 to 10 a second after a day
+			series: map[string]string{`apikey_verifier_decisions_total{pod="verifier",code="401",reason="unknown"}`: `0+6x1439 9240+600x100`},
+		},
+		{
+			alert: "APIKeyGatewayMisconfigured", severity: "critical", quiet: "9m", fires: "17m",
+			series: map[string]string{`apikey_verifier_decisions_total{pod="verifier",code="500",reason="misconfigured"}`: `0x9 60+60x90`},
+		},
+		{
+			alert: "APIKeyLastUseNotWritten", severity: "warning", quiet: "39m", fires: "42m",
+			series: map[string]string{`apikey_verifier_last_used_writes_total{pod="verifier",result="failed"}`: `0x9 10+10x90`},
+		},
+	}
+}
+
+// TestAlertsFire lets promtool evaluate each case: the alert is quiet, then it fires, and no other alert fires at either time.
+func TestAlertsFire(t *testing.T) {
+	tested := map[string]bool{}
+	for _, f := range firings() {
+		tested[f.alert] = true
+		t.Run(f.alert, func(t *testing.T) {
+			labels := `{alertname="` + f.alert + `",alertstate="firing",severity="` + f.severity + `"`
+			if f.labels != "" {
+				labels += "," + f.labels
+			}
+			fires := []map[string]any{{"labels": "ALERTS" + labels + "}", "value": 1}}
+			evaluate(t, f.series, f.without, map[string][]map[string]any{f.quiet: {}, f.fires: fires})
+		})
+	}
+	for _, rule := range alerts(t).rules() {
+		if !tested[rule.Alert] {
+			t.Errorf("%s has no case", rule.Alert)
+		}
+	}
+}
+
+func TestNoAlertFiresWhileAllIsWell(t *testing.T) {
+	evaluate(t, nil, nil, map[string][]map[string]any{"1m": {}, "1h": {}, "1h30m": {}})
+}
+
+// evaluate compares the alerts that fire at each time with the wanted ones.
+func evaluate(t *testing.T, series map[string]string, without []string, want map[string][]map[string]any) {
+	t.Helper()
+	input := healthy()
+	for name, values := range series {
+		input[name] = values
+	}
+	for _, name := range without {
+		delete(input, name)
+	}
+	var inputs, expressions []map[string]any
+	for name, values := range input {
+		inputs = append(inputs, map[string]any{"series": name, "values": values})
+	}
+	for at, samples := range want {
+		expressions = append(expressions, map[string]any{"expr": `ALERTS{alertstate="firing"}`, "eval_time": at, "exp_samples": samples})
+	}
+	promtool(t, map[string]any{"rules.yaml": alerts(t), "tests.yaml": map[string]any{
+		"rule_files": []string{"rules.yaml"}, "evaluation_interval": "1m",
+		"tests": []map[string]any{{"interval": "1m", "input_series": inputs, "promql_expr_test": expressions}},
+	}}, "test", "rules", "tests.yaml")
+}
