@@ -69,6 +69,9 @@ func (s *server) once(w http.ResponseWriter, r *http.Request) error {
 
 // reveal answers with the key, the first time that it can.
 func (s *server) reveal(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
 	name := pathName(r)
 	one, found := s.tickets.take(name)
 	if !found {

@@ -53,7 +53,8 @@ func parseViews() (map[string]*template.Template, error) {
 		if name == "layout" || name == "parts" {
 			continue
 		}
-		view, err := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{"pair": newPair}).ParseFS(files, "templates/layout.html", "templates/parts.html", file)
+		view, err := template.New("layout.html").Funcs(helpers()).Option("missingkey=error").
+			ParseFS(files, "templates/layout.html", "templates/parts.html", file)
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +68,22 @@ func parseViews() (map[string]*template.Template, error) {
 type pair struct{ First, Second any }
 
 func newPair(first, second any) pair { return pair{first, second} }
+
+// helpers are functions for templates that pass more than one value on.
+func helpers() template.FuncMap {
+	return template.FuncMap{
+		"pair": newPair,
+		"field": func(name string, problems map[string]string) any {
+			return struct{ Field, Text string }{name, problems[name]}
+		},
+		"offering": func(name string, list []offer) any {
+			return struct {
+				Field  string
+				Offers []offer
+			}{name, list}
+		},
+	}
+}
 
 // render answers with a view. It renders before it writes, so a template that fails leaves no half page.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name string, p page) error {

@@ -51,6 +51,9 @@ func (s *server) readRoutes(mux *http.ServeMux) {
 
 // writeRoutes adds the routes that change the cluster. A read-only server does not have them.
 func (s *server) writeRoutes(mux *http.ServeMux) {
+	mux.Handle("GET /create", s.page(s.create))
+	mux.Handle("POST /create", s.page(s.submit))
+	mux.Handle("POST /create/check", s.page(s.check))
 	mux.Handle("GET /keys/{namespace}/{name}/once", s.page(s.once))
 	mux.Handle("POST /keys/{namespace}/{name}/once", s.page(s.reveal))
 	for _, action := range []string{actRename, actRotate, actSuspend, actResume, actRevoke, actDelete} {

@@ -68,7 +68,8 @@ type server struct {
 	views    map[string]*template.Template
 	fleet    *fleet
 	tickets  tickets
-	lastUsed atomic.Int64 // when the last request came, in nanoseconds since 1970
+	checks   chan struct{} // holds one element for each form that is being judged
+	lastUsed atomic.Int64  // when the last request came, in nanoseconds since 1970
 }
 
 // Serve serves the page until the context ends or nobody has used it for an hour, when it returns ErrIdle.
@@ -103,7 +104,7 @@ func newServer(o Options, host string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{Options: o, host: host, session: newSession(host), views: views, fleet: newFleet(o.Service, o.Namespace)}
+	s := &server{Options: o, host: host, session: newSession(host), views: views, fleet: newFleet(o.Service, o.Namespace), checks: make(chan struct{}, maxChecks)}
 	s.touch()
 
 	return s, nil

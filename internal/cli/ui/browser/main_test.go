@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) {
 	ctrllog.SetLogger(logr.Discard())
 	code := m.Run()
-	for _, stop := range []func() error{stopChromium} {
+	for _, stop := range []func() error{stopChromium, stopCluster} {
 		if err := stop(); err != nil {
 			_, _ = io.WriteString(os.Stderr, err.Error()+"\n")
 			code = max(code, 1)
