@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/buildinfo"
 	"github.com/apikey-operator/apikey-operator/internal/cli"
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
 )
@@ -132,7 +133,7 @@ func (p *person) serve(args ...string) *site {
 	all := slices.Concat([]string{"ui", "--kubeconfig", p.kubeconfig, "--namespace", p.namespace}, args)
 	go func() {
 		ended <- cli.Run(ctx, all, cli.Environment{
-			In: strings.NewReader(""), Out: s.Output, Err: s.Output, Clock: clock.RealClock{}, Version: "test",
+			In: strings.NewReader(""), Out: s.Output, Err: s.Output, Clock: clock.RealClock{}, Build: buildinfo.Info{Version: "test"},
 		})
 	}()
 	code := sync.OnceValue(func() int {
