@@ -10,6 +10,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
 	"github.com/apikey-operator/apikey-operator/internal/cli/values"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // act returns the view that carries out an action on a key.
@@ -62,6 +63,11 @@ func (f *actionForm) take(r *http.Request, apikey *v1alpha1.APIKey) (wrong strin
 		return ""
 	}
 	f.Field.Value = strings.TrimSpace(r.PostForm.Get("value"))
+	if keys.Redact(f.Field.Value) != f.Field.Value {
+		f.Field.Value = "" // the page does not repeat it, and no request carries it on
+
+		return "This is an API key, which only its Secret may hold. Nothing was changed; if others may have seen it, regenerate that key."
+	}
 	if f.Action == actDelete && f.Field.Value != apikey.Name {
 		return "This is not the name of the key. Nothing was deleted."
 	}
@@ -75,7 +81,7 @@ func (s *server) refuseStale(w http.ResponseWriter, r *http.Request, apikey *v1a
 		return s.redirect(w, r, keyPath(operations.NameOf(apikey)), flash{toneWarn, "Nothing was changed.", "The key has changed, and there is nothing to do any more."})
 	}
 	form.Problem = &failure{
-		Title: "Nothing was changed.", Text: "The key has changed since you opened this form. Look at it as it is now, and decide again.",
+		Title: "Nothing was changed", Text: "The key has changed since you opened this form. Look at it as it is now, and decide again.",
 	}
 
 	return s.renderKey(w, r, http.StatusConflict, apikey, form)

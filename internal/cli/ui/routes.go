@@ -44,7 +44,7 @@ func (s *server) handler() http.Handler {
 // readRoutes adds the routes that change nothing.
 func (s *server) readRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", s.page(s.list))
-	mux.Handle("GET /changes", s.page(s.changes))
+	mux.Handle("GET "+changesPath, s.page(s.changes))
 	mux.Handle("GET /keys/{namespace}/{name}", s.page(s.key))
 	mux.Handle("POST /keys/{namespace}/{name}/explain", s.page(s.explain)) // a POST, so that the key is in no address
 }

@@ -17,6 +17,7 @@ import (
 const (
 	enterPath   = "/enter"
 	sessionPath = "/session"
+	changesPath = "/changes"
 	tokenBytes  = 32
 )
 
@@ -100,7 +101,9 @@ func (s *server) members(next http.Handler) http.Handler {
 
 			return
 		}
-		s.touch()
+		if !isRefresh(r) && r.URL.Path != changesPath { // a forgotten tab goes on asking
+			s.touch()
+		}
 		next.ServeHTTP(w, r)
 	})
 }
