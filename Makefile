@@ -49,6 +49,8 @@ CRD_REF_DOCS := bin/crd-ref-docs
 GOVULNCHECK := bin/govulncheck
 BENCHSTAT := bin/benchstat
 GOTESTSUM := bin/gotestsum
+HELM := bin/charts/helm
+KUBE_SCORE := bin/charts/kube-score
 
 # `make test` and `make cover` fail if the tests cover less than this percentage of the statements of a pure package.
 PURE := internal/access internal/guardrails internal/keys internal/lifecycle internal/policy
@@ -92,11 +94,12 @@ generate: $(CONTROLLER_GEN) ## Write the deep copies of the API types.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write the CRDs and the plugin's commands with their references, the rules for secret scanners, the operator's role and the guardrails from the code.
+manifests: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write the CRDs and the plugin's commands with their references, the rules for secret scanners, the operator's role, the guardrails and the chart from the code.
 	$(CONTROLLER_GEN) crd rbac:roleName=manager-role \
 		paths=./api/... paths=./internal/controller/... \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
 	go run ./hack/policies config/policy
+	go run ./hack/chart config
 	go run ./hack/plugin cmd/kubectl-apikey/README.md config/secret-scanning
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/reference/config.yaml --templates-dir=hack/reference \
 		--renderer=markdown --output-path=api/v1alpha1/README.md --log-level=ERROR
@@ -126,7 +129,7 @@ go-test = race="$$(RACE='$(RACE)' hack/race.sh)"; \
 tested = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '$(1)/\/internal\/testkit/ { print $$1 }')
 
 .PHONY: test
-test: kube $(GOTESTSUM) $(GITLEAKS) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
+test: kube charts $(GOTESTSUM) $(GITLEAKS) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
 	@$(call go-test,$(PKG))
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
 
@@ -135,7 +138,7 @@ unit: $(GOTESTSUM) ## Run the tests that need nothing but Go.
 	@$(call go-test,$(call tested,!))
 
 .PHONY: integration
-integration: kube $(GOTESTSUM) $(GITLEAKS) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
+integration: kube charts $(GOTESTSUM) $(GITLEAKS) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
 	@$(call go-test,$(call tested))
 
 .PHONY: cover
@@ -200,6 +203,9 @@ dist: ## Build `kubectl apikey` for DIST_PLATFORMS into dist/, with checksums an
 kube: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/k8s.
 	@hack/kube/build.sh
 
+.PHONY: charts
+charts: $(HELM) $(KUBE_SCORE) ## Build helm and kube-score into bin/charts: `make test` tests the chart if they are there.
+
 .PHONY: gateways
 gateways: ## Build Traefik into bin/gateways: `make test` tests its sample if it is there.
 	@hack/gateways/build.sh
@@ -255,6 +261,13 @@ $(ACTIONLINT): hack/actionlint/go.mod hack/actionlint/go.sum
 
 $(GITLEAKS): hack/gitleaks/go.mod hack/gitleaks/go.sum
 	$(call build-tool,$@,github.com/zricethezav/gitleaks/v8)
+
+# Helm needs more modules than all other tools, and kube-score older ones.
+$(HELM): hack/helm/go.mod hack/helm/go.sum
+	$(call build-tool,$@,helm.sh/helm/v4/cmd/helm)
+
+$(KUBE_SCORE): hack/kube-score/go.mod hack/kube-score/go.sum
+	$(call build-tool,$@,github.com/zegl/kube-score/cmd/kube-score)
 
 $(CRD_REF_DOCS): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,github.com/elastic/crd-ref-docs)

@@ -36,14 +36,15 @@ ln -s "$root/bin" "$work/wanted/bin"
 cd "$work/wanted"
 # What was generated from a type or a marker that is gone would stay for ever.
 rm -f api/v1alpha1/README.md config/crd/bases/*.yaml config/rbac/role.yaml
-find config/policy -name '*.yaml' ! -name kustomization.yaml -delete
+find config/policy -maxdepth 1 -name '*.yaml' ! -name kustomization.yaml -delete
+rm -f config/chart/templates/{crds,guardrails,rbac,verifier_rbac}.yaml
 find . -name 'zz_generated.*.go' -delete
 # A make of its own, not a part of the one that called this script.
 env -u MAKEFLAGS -u MAKELEVEL make --silent generate manifests >"$work/log" 2>&1 || {
   cat "$work/log" >&2
   exit 1
 }
-for module in . hack/actionlint hack/gateways hack/gitleaks hack/kube hack/tools; do
+for module in . hack/actionlint hack/gateways hack/gitleaks hack/helm hack/kube hack/kube-score hack/tools; do
   (cd "$module" && go mod tidy)
 done
 find . -path ./bin -prune -o -name '*.go' -print0 | xargs -0 gofmt -w

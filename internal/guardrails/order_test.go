@@ -109,7 +109,11 @@ var _ = Describe("What config/default installs", func() {
 		for _, object := range slices.Concat(rendered(ctx, folder), rendered(ctx, filepath.Join(root(), "config", "default"))) {
 			namespaced, err := admin.IsObjectNamespaced(object)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(object.GetNamespace() != "").To(Equal(namespaced), "%s %s", object.GetKind(), object.GetName())
+			if namespaced {
+				Expect(object.GetNamespace()).NotTo(BeEmpty(), "%s %s", object.GetKind(), object.GetName())
+			} else {
+				Expect(object.GetNamespace()).To(BeEmpty(), "%s %s", object.GetKind(), object.GetName())
+			}
 		}
 	})
 
