@@ -25,7 +25,7 @@ func (r *Reconciler) apply(ctx context.Context, a *attempt) error {
 	case lifecycle.Mint:
 		return r.mint(ctx, a)
 	case lifecycle.Promote:
-		return r.promote(ctx, a, a.observed.Secret.Digest, a.observed.Secret.Ref)
+		return r.promote(ctx, a, a.observed.Secret.Digest, lifecycle.PromotedRef(a.observed))
 	case lifecycle.Fence:
 		return r.fence(ctx, a)
 	case lifecycle.Reshape:

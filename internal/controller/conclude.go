@@ -64,7 +64,7 @@ func (r *Reconciler) next(ctx context.Context, a *attempt, err error) (ctrl.Resu
 		r.Failures.over(a.request)
 		wait := sooner(r.retryAfter(ctx, a), r.awaitCheck(a))
 
-		return ctrl.Result{RequeueAfter: sooner(wait, lifecycle.NextWake(a.observed, a.now))}, nil
+		return ctrl.Result{RequeueAfter: sooner(wait, r.wakeAfter(a))}, nil
 	case errors.As(err, &gone): // the deletion is an event, unless an admission plugin gave the answer
 		r.Failures.over(a.request)
 
@@ -84,6 +84,17 @@ const goneDelay = 10 * time.Second
 // nextWake returns the time from now to the next deadline; zero: there is none.
 func (r *Reconciler) nextWake(a *attempt) time.Duration {
 	return lifecycle.NextWake(a.observed, r.Clock.Now())
+}
+
+// wakeAfter returns the time to the next deadline after the start of the attempt; zero: there is none. A deadline that has come during the
+// attempt was not acted on, so it is due at once.
+func (r *Reconciler) wakeAfter(a *attempt) time.Duration {
+	wait := lifecycle.NextWake(a.observed, a.now)
+	if wait == 0 {
+		return 0
+	}
+
+	return max(wait-r.Clock.Since(a.now), time.Millisecond)
 }
 
 // reportFailure writes a failure into the status once it lasts. What is certain nevertheless, it writes at once.
@@ -127,10 +138,10 @@ func (r *Reconciler) retryAfter(ctx context.Context, a *attempt) time.Duration {
 // awaitSecret registers the APIKey to be queued when the conflicting Secret changes or is deleted. It returns when to reconcile in any case.
 func (r *Reconciler) awaitSecret(ctx context.Context, a *attempt) time.Duration {
 	r.Conflicts.await(a.request.NamespacedName, a.secret)
-	if a.secret == nil || a.secret.Type != v1alpha1.SecretType {
+	if a.secret == nil || !isWatched(a.secret) {
 		return a.plan.RetryAfter
 	}
-	// The watch of Secrets delivers changes of a Secret of our type. A change from before the registration has queued nothing.
+	// The watch of Secrets delivers changes of this Secret. A change from before the registration has queued nothing.
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := r.Metadata.Get(ctx, client.ObjectKeyFromObject(a.secret), meta)

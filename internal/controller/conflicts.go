@@ -19,14 +19,14 @@ import (
 )
 
 // maxConflictWatches bounds the watches of single Secrets that are open at once. An APIKey beyond that is reconciled every 30 seconds,
-// unless the conflicting Secret is of SecretType, which the operator watches anyway.
+// unless the operator watches the conflicting Secret anyway.
 const maxConflictWatches = 64
 
 // conflictWatchTime is after how long the API server ends a watch of a single Secret. The next attempt opens another.
 const conflictWatchTime = 10 * time.Minute
 
 // Conflicts knows which APIKeys wait for a Secret that is not theirs, and queues them when the Secret changes or is deleted. The operator
-// watches Secrets of SecretType anyway. For every other Secret, Conflicts watches the metadata of that single object until the first
+// watches labelled Secrets of SecretType anyway. For every other Secret, Conflicts watches the metadata of that single object until the first
 // event. A nil *Conflicts does nothing.
 type Conflicts struct {
 	secrets client.WithWatch
@@ -55,6 +55,11 @@ func NewConflicts(secrets client.WithWatch) *Conflicts {
 	}
 }
 
+// isWatched reports whether the watch of Secrets delivers a Secret, by the selectors of CacheOptions.
+func isWatched(secret *corev1.Secret) bool {
+	return secret.Type == v1alpha1.SecretType && secret.Labels[v1alpha1.SecretManagedByLabel] == v1alpha1.SecretManagedByValue
+}
+
 // await registers that an APIKey waits for a Secret that was read.
 func (c *Conflicts) await(apikey types.NamespacedName, secret *corev1.Secret) {
 	if c == nil || secret == nil {
@@ -67,7 +72,7 @@ func (c *Conflicts) await(apikey types.NamespacedName, secret *corev1.Secret) {
 		c.waiting[name] = map[types.NamespacedName]struct{}{}
 	}
 	c.waiting[name][apikey] = struct{}{}
-	if _, watched := c.watched[name]; watched || secret.Type == v1alpha1.SecretType || len(c.watched) >= maxConflictWatches {
+	if _, watched := c.watched[name]; watched || isWatched(secret) || len(c.watched) >= maxConflictWatches {
 		return
 	}
 	select {

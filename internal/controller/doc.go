@@ -69,7 +69,7 @@
 //
 // The operator does not watch Secrets of other types, so each Secret in the way costs one watch of the metadata of that object,
 // beginning at the version that was read: no change between is missed. At most 64 such watches are open; APIKeys beyond that
-// retry every 30 seconds. A Secret of the operator's type costs nothing: waiting APIKeys are indexed by its name.
+// retry every 30 seconds. A Secret that the operator watches costs nothing: waiting APIKeys are indexed by its name.
 //
 // Deleting a Secret at expiry needs no read. The watched metadata names the controlling APIKey, and the delete has that uid and
 // resourceVersion as its precondition: two calls instead of three when many keys expire at once.

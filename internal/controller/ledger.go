@@ -139,7 +139,7 @@ func (l *Ledger) checkAt(apikey *v1alpha1.APIKey, now time.Time) time.Time {
 	name := client.ObjectKeyFromObject(apikey)
 	e := l.of[name]
 	switch {
-	case !e.due.IsZero():
+	case !e.due.IsZero() && !e.due.After(l.latest(now)):
 	case e.vouched != 0:
 		e.due = now
 	default:
@@ -148,6 +148,13 @@ func (l *Ledger) checkAt(apikey *v1alpha1.APIKey, now time.Time) time.Time {
 	l.of[name] = e
 
 	return e.due
+}
+
+// latest returns the latest time at which a check can be due. A check that is due later was planned before the clock stepped back.
+func (l *Ledger) latest(now time.Time) time.Time {
+	planned := max(-l.checks.TokensAt(now), 0) / checksPerSecond
+
+	return now.Add(checkDelay + time.Duration(planned*float64(time.Second)))
 }
 
 // knows reports whether the Ledger has vouched for an earlier status of the APIKey.

@@ -94,10 +94,10 @@ func isBeingDeleted(apikey *v1alpha1.APIKey, secret *metav1.PartialObjectMetadat
 
 // watchBehind reports whether the watch has yet to deliver the Secret that the last rotation wrote. The status write of a rotation usually
 // arrives first, and would make the operator read the Secret that it has just written. A status of another writer is not waited for: it
-// may name a version that never comes.
+// may name a version that never comes. A rotation that lies ahead is not waited for either: the clock has stepped back.
 func (r *Reconciler) watchBehind(apikey *v1alpha1.APIKey, now time.Time) bool {
 	return r.Watched != nil && apikey.Status.SecretRef != nil && apikey.Status.LastRotation != nil && r.Ledger.vouchesFor(apikey) &&
-		now.Sub(apikey.Status.LastRotation.At.Time) < watchGrace &&
+		now.Sub(apikey.Status.LastRotation.At.Time).Abs() < watchGrace &&
 		!r.Watched.Reached(apikey.Namespace, apikey.Status.SecretRef.ResourceVersion)
 }
 

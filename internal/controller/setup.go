@@ -105,22 +105,21 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
-	watched, failures, conflicts, ledger := NewHighWaterMark(opts.Namespaces...), NewFailures(), NewConflicts(secrets), NewLedger()
-	digests, inventory := NewDigestIndex(), NewInventory(opts.Clock)
-	apikeys := apikeyHandler{ledger: ledger, digests: digests, inventory: inventory, clock: opts.Clock}
+	failures, conflicts, inventory := NewFailures(), NewConflicts(secrets), NewInventory(opts.Clock)
 	orphans := NewOrphans(secrets, mgr.GetCache(), clock.RealClock{}, mgr.GetEventRecorder(Name), cmp.Or(opts.OrphanGrace, OrphanGrace))
 	if err := errors.Join(mgr.Add(conflicts), mgr.Add(orphans), opts.Registerer.Register(inventory)); err != nil {
 		return fmt.Errorf("add conflicting and orphaned Secrets and the inventory: %w", err)
 	}
 	r := &Reconciler{
-		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: watched,
-		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts, Ledger: ledger, Digests: digests,
+		APIKeys: mgr.GetClient(), Metadata: mgr.GetCache(), Secrets: secrets, Watched: NewHighWaterMark(opts.Namespaces...),
+		Policies: mgr.GetCache(), Failures: failures, Conflicts: conflicts, Ledger: NewLedger(), Digests: NewDigestIndex(),
 		Keys: opts.Keys, Clock: opts.Clock, Reporter: announcer,
 	}
+	apikeys := r.APIKeyHandler(inventory)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(Name).
 		Watches(&v1alpha1.APIKey{}, apikeys).
-		Watches(&corev1.Secret{}, secretHandler(watched, conflicts, orphans), builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, r.SecretHandler(orphans), builder.OnlyMetadata).
 		WatchesRawSource(source.Channel(conflicts.queue, apikeys)).
 		Watches(&v1alpha1.APIKeyPolicy{}, policyHandler(mgr.GetCache())).
 		Watches(&corev1.Namespace{}, namespaceHandler(mgr.GetCache()), builder.OnlyMetadata).

@@ -33,6 +33,16 @@ type apikeyHandler struct {
 	clock     clock.PassiveClock
 }
 
+// APIKeyHandler returns the handler of the watch of APIKeys. The inventory counts them.
+func (r *Reconciler) APIKeyHandler(inventory *Inventory) handler.EventHandler {
+	return apikeyHandler{ledger: r.Ledger, digests: r.Digests, inventory: inventory, clock: r.Clock}
+}
+
+// SecretHandler returns the handler of the watch of the metadata of Secrets. Orphans learns which Secrets lose their APIKey.
+func (r *Reconciler) SecretHandler(orphans *Orphans) handler.EventHandler {
+	return secretHandler(r.Watched, r.Conflicts, orphans)
+}
+
 // Create implements handler.EventHandler.
 func (h apikeyHandler) Create(_ context.Context, e ctrlevent.CreateEvent, queue workQueue) {
 	priority := priorityOf(e.Object)

@@ -20,7 +20,8 @@ const conflictRetry = 30 * time.Second
 // the watch never delivers an object that was created and deleted during an interruption.
 const behindRetry = 5 * time.Second
 
-// fenceRetry is how soon the operator continues after a fence. The events that follow a fence are delayed.
+// fenceRetry is how soon the operator continues after a fence, or after it has promoted a key in a Secret that may have to change. The
+// events that follow are delayed.
 const fenceRetry = 100 * time.Millisecond
 
 // check is one step of a decision. It returns a plan and true, or leaves the decision to the checks after it.
@@ -118,7 +119,12 @@ func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 
-	return Plan{Action: Promote, Trigger: announcedRotation(o, record, now).Trigger}, true
+	plan := Plan{Action: Promote, Trigger: announcedRotation(o, record, now).Trigger}
+	if PromotedRef(o).ResourceVersion == unexamined {
+		plan.RetryAfter = fenceRetry
+	}
+
+	return plan, true
 }
 
 // HoldsBack returns a plan to block if an announced key must not be handed out. The caller observes policies and guardrails again right

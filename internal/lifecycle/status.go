@@ -31,6 +31,20 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 	return s
 }
 
+// unexamined is the resourceVersion in a status.secretRef whose Secret has to be read again. No object has it.
+const unexamined = "0"
+
+// PromotedRef returns the status.secretRef for a Secret that was read and whose announced key is promoted. An interrupted mint has written
+// that Secret. If spec has changed since, or an overlap was cut short, the Secret has to change once the key is promoted.
+func PromotedRef(o Observed) v1alpha1.SecretReference {
+	ref := o.Secret.Ref
+	if !o.Secret.InShape || o.Secret.PreviousDigest != "" {
+		ref.ResourceVersion = unexamined
+	}
+
+	return ref
+}
+
 // Promoted returns the status after the Secret was written: the record of the key in it is Active, and other Pending records are dropped.
 // The previous key stops now or after the overlap. An overlap of zero stops every older key.
 func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alpha1.RotationTrigger, now time.Time) v1alpha1.APIKeyStatus {
@@ -124,7 +138,7 @@ func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
 	phase, over := Ended(o, now)
 	s.Keys = withdrawn(s.Keys, f.Announced)
 	if !over {
-		s.Keys = withdrawn(remaining(o, now), f.Announced)
+		s.Keys = withdrawn(append(heldBeyondEnd(o, now), remaining(o, now)...), f.Announced)
 	}
 	if !over && secretGone(o) {
 		s.SecretRef = nil
@@ -139,6 +153,20 @@ func Failed(o Observed, f Failure, now time.Time) v1alpha1.APIKeyStatus {
 	}
 
 	return s
+}
+
+// heldBeyondEnd returns the ended records of keys that the Secret may still hold as its previous key. They stay until the Secret is without
+// the key, because they make the next attempt read the Secret.
+func heldBeyondEnd(o Observed, now time.Time) []v1alpha1.KeyRecord {
+	if secretGone(o) {
+		return nil
+	}
+	living := unlapsed(o.APIKey.Status.Keys, now)
+	unread := o.Secret.State == SecretUnread || o.Secret.State == SecretChanged
+
+	return without(o.APIKey.Status.Keys, func(r v1alpha1.KeyRecord) bool {
+		return recordOf(living, r.Digest) != nil || !unread && r.Digest != o.Secret.PreviousDigest
+	})
 }
 
 // Withheld returns the status after HoldsBack blocked an announced key. It drops the record, because the key was not handed out.
