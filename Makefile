@@ -20,6 +20,9 @@ IMG ?= ghcr.io/apikey-operator/apikey-operator:dev
 CONTAINER_TOOL ?= docker
 # How long `make fuzz` runs each fuzz target.
 FUZZTIME ?= 15s
+# The histories that `make simulate` runs, and the seed of the first.
+SIMULATE_COUNT ?= 1000000
+SIMULATE_FIRST ?= 0
 # The packages that `make test` tests, and the limit for each of them.
 PKG ?= ./...
 TEST_TIMEOUT ?= 20m
@@ -151,6 +154,11 @@ cover: ## Test the pure packages alone, in seconds, and fail if they are covered
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@hack/fuzz.sh '$(FUZZTIME)'
+
+.PHONY: simulate
+simulate: ## Run SIMULATE_COUNT random histories of the operator in one process, with every fault, and check that no invariant breaks.
+	@$(GO_BUILD) -o bin/simulate ./hack/simulate
+	@exec bin/simulate -first '$(SIMULATE_FIRST)' -count '$(SIMULATE_COUNT)'
 
 .PHONY: vulncheck
 vulncheck: $(GOVULNCHECK) ## Report known vulnerabilities in code that the programs call. Asks vuln.go.dev.

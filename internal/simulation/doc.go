@@ -1,0 +1,43 @@
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package simulation runs the operator through random histories in one process and one goroutine, and checks after each effect that no
+// invariant is broken. `make simulate` runs a million histories.
+//
+// The observe, decide and apply steps are those of internal/controller, with their caches' transformations, watch handlers, ledger, digest
+// index and back-off. What surrounds them is simulated: the API server (package apimodel), the queue, the watches, the clocks, the network and
+// the users. The verifier's answers are those of internal/keyindex and internal/access.
+//
+// # A history
+//
+// A seed determines a history: every choice comes from one generator of random numbers. A step is one effect: a call of an operator reaches
+// the API server, a watch delivers changes, a user does something, time passes. A pass of an operator is a coroutine that stands still at each
+// call, so passes of two operators interleave at every call. A call may be carried out or not, its answer may be lost, it may arrive after its
+// sender has given up or ended, and the operator may crash before and after it. Half of the histories have two operators that act at the same
+// time, as if leader election had failed. Caches lag, each kind by itself; a watch that was interrupted skips changes; after a start a cache
+// may be older than before it. The clocks of the operators step both ways.
+//
+// After the last step the faults end. One operator works for 90 simulated seconds, after which everything has to be as declared. Then a resync
+// must cause no call, and a restart no write.
+//
+// Choice 0 is always the harmless alternative. So a history that breaks an invariant shrinks by removing steps and lowering choices, until
+// nothing can be removed or lowered.
+//
+// # What users do that others forgive
+//
+// Users also do what the guardrails prevent and what restores do: they edit Secrets and statuses. Until the operator has handed out another
+// key, the oracle forgives the consequences for the keys of that APIKey: a status from the past makes older keys valid.
+//
+// A create has no precondition but that the name is free. If the Secret was absent when an operator read it, another operator has created it
+// and a user has deleted it since, then the first one's create succeeds although the second has dropped the first one's record. Its promotion
+// fails on the resourceVersion of the status, and the next pass replaces the key, which no record makes valid. The oracle forgives a key
+// without a record in this case, until it is replaced.
+//
+// A record that is forged as Pending and that the operator first sees after its start counts as announced by its predecessor. It ends with the
+// next key. While a Secret of others is in the way there is none, and the record stays. The oracle forgives it.
+//
+// # Limits
+//
+// There is one namespace without APIKeyPolicies, and no guardrail is missing. Requests do not overlap within one pass. The component that
+// deletes orphaned Secrets after an hour, and the watches of single Secrets in conflict, do not run.
+package simulation
