@@ -78,7 +78,8 @@ func (f *actionForm) take(r *http.Request, apikey *v1alpha1.APIKey) (wrong strin
 // refuseStale answers where the key is no longer as the person saw it. The form shows it as it is now.
 func (s *server) refuseStale(w http.ResponseWriter, r *http.Request, apikey *v1alpha1.APIKey, form *actionForm) error {
 	if form == nil {
-		return s.redirect(w, r, keyPath(operations.NameOf(apikey)), flash{toneWarn, "Nothing was changed.", "The key has changed, and there is nothing to do any more."})
+		return s.redirect(w, r, keyPath(operations.NameOf(apikey)),
+			flash{toneWarn, "Nothing was changed.", "The key has changed, and there is nothing to do any more."})
 	}
 	form.Problem = &failure{
 		Title: "Nothing was changed", Text: "The key has changed since you opened this form. Look at it as it is now, and decide again.",

@@ -97,33 +97,41 @@ func actionsFor(apikey *v1alpha1.APIKey, now time.Time) []action {
 
 // newActionForm returns the form of an action; nil: there is no such action, or the key has no use for it.
 func newActionForm(name string, apikey *v1alpha1.APIKey, now time.Time) *actionForm {
-	view := operations.ViewOf(apikey, now)
-	suspended := apikey.Spec.Suspend
-	if apikey.DeletionTimestamp != nil || view.Ended() && name != actRename && name != actDelete {
+	if apikey.DeletionTimestamp != nil || operations.ViewOf(apikey, now).Ended() && name != actRename && name != actDelete {
 		return nil
 	}
 	form := actionForm{Action: name, Seen: seen(apikey)}
-	switch {
-	case name == actRename:
-		form.rename(apikey)
-	case name == actRotate:
-		form.rotate(apikey)
-	case name == actSuspend && !suspended:
-		form.Title, form.Button, form.Breaks = "Disable this key?", "Disable", true
-		form.Text = "Verifiers refuse it at once with 401, until somebody enables it again. The key and its Secret stay."
-	case name == actResume && suspended:
-		form.Title, form.Button = "Enable this key?", "Enable"
-		form.Text = "Verifiers accept it again, with the same key as before."
-	case name == actRevoke:
-		form.Title, form.Button, form.Danger, form.Breaks = "Revoke this key for good?", "Revoke", true, true
-		form.Text = "Verifiers refuse it at once and its Secret is deleted. This cannot be undone. Its history stays."
-	case name == actDelete:
-		form.delete(apikey)
-	default:
+	if !form.fill(name, apikey) {
 		return nil
 	}
 
 	return &form
+}
+
+// fill writes the form of an action; false: there is no such action, or nothing to do.
+func (f *actionForm) fill(name string, apikey *v1alpha1.APIKey) bool {
+	suspended := apikey.Spec.Suspend
+	switch {
+	case name == actRename:
+		f.rename(apikey)
+	case name == actRotate:
+		f.rotate(apikey)
+	case name == actSuspend && !suspended:
+		f.Title, f.Button, f.Breaks = "Disable this key?", "Disable", true
+		f.Text = "Verifiers refuse it at once with 401, until somebody enables it again. The key and its Secret stay."
+	case name == actResume && suspended:
+		f.Title, f.Button = "Enable this key?", "Enable"
+		f.Text = "Verifiers accept it again, with the same key as before."
+	case name == actRevoke:
+		f.Title, f.Button, f.Danger, f.Breaks = "Revoke this key for good?", "Revoke", true, true
+		f.Text = "Verifiers refuse it at once and its Secret is deleted. This cannot be undone. Its history stays."
+	case name == actDelete:
+		f.delete(apikey)
+	default:
+		return false
+	}
+
+	return true
 }
 
 func (f *actionForm) rename(apikey *v1alpha1.APIKey) {

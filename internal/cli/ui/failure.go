@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // failure is what the page about an error shows.
@@ -80,8 +82,24 @@ func failureOf(err error) failure {
 			Advice: "Keys that are in use go on working: verifiers need no page. Check your connection to the cluster.",
 		}
 	default:
-		return failure{Status: http.StatusUnprocessableEntity, Title: "That did not work", Text: err.Error(), Retry: true}
+		return refusal(err)
 	}
+}
+
+// refusal returns what to show where the API server refuses a change: what the schema or a guardrail says, without what surrounds it.
+func refusal(err error) failure {
+	f := failure{Status: http.StatusUnprocessableEntity, Title: "The API server refuses this", Retry: true}
+	f.Text, f.Rule = refusalOf(err)
+	var status apierrors.APIStatus
+	if apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil {
+		var all []string
+		for _, cause := range status.Status().Details.Causes {
+			all = append(all, sentence(keys.Redact(withoutValue(cause.Message))))
+		}
+		f.Text = strings.Join(all, " ")
+	}
+
+	return f
 }
 
 // unreachable reports whether the API server gave no answer, or one that it cannot serve.

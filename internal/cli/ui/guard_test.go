@@ -344,8 +344,8 @@ func TestKeyNowhere(t *testing.T) {
 	s.stop()
 	<-s.ended
 	_ = writer.Close()
-	if printed, _ := io.ReadAll(reader); len(printed) > 0 {
-		t.Errorf("printed %q", printed)
+	if printed, err := io.ReadAll(reader); err != nil || len(printed) > 0 {
+		t.Errorf("printed %q, %v", printed, err)
 	}
 }
 

@@ -104,7 +104,8 @@ func newServer(o Options, host string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{Options: o, host: host, session: newSession(host), views: views, fleet: newFleet(o.Service, o.Namespace), checks: make(chan struct{}, maxChecks)}
+	s := &server{
+		Options: o, host: host, session: newSession(host), views: views, fleet: newFleet(o.Service, o.Namespace), checks: make(chan struct{}, maxChecks)}
 	s.touch()
 
 	return s, nil

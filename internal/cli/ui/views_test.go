@@ -63,6 +63,9 @@ func TestChips(t *testing.T) {
 	stalled := func(reason string) func(*v1alpha1.APIKey) {
 		return condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason)
 	}
+	pending := phase(v1alpha1.PhasePending)
+	noncompliant := condition(v1alpha1.ConditionCompliant, metav1.ConditionFalse, "PolicyDenied")
+	disputed := condition(v1alpha1.ConditionDisputed, metav1.ConditionTrue, "Disputed")
 	for name, test := range map[string]struct {
 		key  *v1alpha1.APIKey
 		want chip
@@ -72,11 +75,11 @@ func TestChips(t *testing.T) {
 		"an overlap runs":               {apikey("a", retiring(80*time.Minute)), chip{"Rotating until 13:20", toneWarn, false}},
 		"an overlap until tomorrow":     {apikey("a", retiring(24*time.Hour)), chip{"Rotating until 27 November, 12:00", toneWarn, false}},
 		"an overlap has ended":          {apikey("a", retiring(0)), chip{"Active", toneOK, false}},
-		"a policy is not met":           {apikey("a", condition(v1alpha1.ConditionCompliant, metav1.ConditionFalse, "PolicyDenied")), chip{"Active, against policy", toneWarn, false}},
-		"another APIKey has it":         {apikey("a", condition(v1alpha1.ConditionDisputed, metav1.ConditionTrue, "Disputed")), chip{"Refused: disputed", toneBad, false}},
-		"it is new":                     {apikey("a", phase(v1alpha1.PhasePending)), chip{"Being made", toneWarn, true}},
+		"a policy is not met":           {apikey("a", noncompliant), chip{"Active, against policy", toneWarn, false}},
+		"another APIKey has it":         {apikey("a", disputed), chip{"Refused: disputed", toneBad, false}},
+		"it is new":                     {apikey("a", pending), chip{"Being made", toneWarn, true}},
 		"the operator never saw it":     {apikey("a", phase("")), chip{"Being made", toneWarn, true}},
-		"its Secret's name is taken":    {apikey("a", phase(v1alpha1.PhasePending), stalled(v1alpha1.ReasonSecretConflict)), chip{"No key: Secret name is taken", toneBad, false}},
+		"its Secret's name is taken":    {apikey("a", pending, stalled(v1alpha1.ReasonSecretConflict)), chip{"No key: Secret name is taken", toneBad, false}},
 		"it works and cannot go on":     {apikey("a", stalled(v1alpha1.ReasonRequestRefused)), chip{"Stuck: the operator lacks a right", toneBad, false}},
 		"a reason of a later version":   {apikey("a", stalled("NewReason")), chip{"Stuck: NewReason", toneBad, false}},
 		"it is disabled":                {apikey("a", phase(v1alpha1.PhaseSuspended)), chip{"Inactive, disabled", toneOff, false}},
@@ -141,7 +144,9 @@ func TestWords(t *testing.T) {
 
 // fleetOf returns summaries of keys in all states.
 func fleetOf() []*summary {
-	named := func(name string) func(*v1alpha1.APIKey) { return func(k *v1alpha1.APIKey) { k.Spec.DisplayName = name } }
+	named := func(name string) func(*v1alpha1.APIKey) {
+		return func(k *v1alpha1.APIKey) { k.Spec.DisplayName = name }
+	}
 	in := func(namespace string, e v1alpha1.Environment) func(*v1alpha1.APIKey) {
 		return func(k *v1alpha1.APIKey) { k.Namespace, k.Spec.Environment = namespace, e }
 	}
@@ -270,12 +275,13 @@ func TestPages(t *testing.T) {
 
 // TestActions: a key offers what can be done with it, and nothing else.
 func TestActions(t *testing.T) {
+	suspended := func(k *v1alpha1.APIKey) { k.Status.Phase, k.Spec.Suspend = v1alpha1.PhaseSuspended, true }
 	for name, test := range map[string]struct {
 		key  *v1alpha1.APIKey
 		want string
 	}{
 		"active":        {apikey("a"), "Rename Regenerate Disable Revoke Delete"},
-		"disabled":      {apikey("a", phase(v1alpha1.PhaseSuspended), func(k *v1alpha1.APIKey) { k.Spec.Suspend = true }), "Rename Regenerate Enable Revoke Delete"},
+		"disabled":      {apikey("a", suspended), "Rename Regenerate Enable Revoke Delete"},
 		"revoked":       {apikey("a", phase(v1alpha1.PhaseRevoked)), "Rename Delete"},
 		"expired":       {apikey("a", phase(v1alpha1.PhaseExpired)), "Rename Delete"},
 		"being deleted": {apikey("a", func(k *v1alpha1.APIKey) { k.DeletionTimestamp = at(0) }), ""},
