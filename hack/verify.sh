@@ -37,7 +37,7 @@ cd "$work/wanted"
 # What was generated from a type or a marker that is gone would stay for ever.
 rm -f api/v1alpha1/README.md config/crd/bases/*.yaml config/rbac/role.yaml
 find config/policy -maxdepth 1 -name '*.yaml' ! -name kustomization.yaml -delete
-rm -f config/chart/templates/{crds,guardrails,rbac,verifier_rbac}.yaml
+rm -f config/chart/templates/{crds,guardrails,namespaces,rbac,verifier_namespaces,verifier_rbac}.yaml
 find . -name 'zz_generated.*.go' -delete
 # A make of its own, not a part of the one that called this script.
 env -u MAKEFLAGS -u MAKELEVEL make --silent generate manifests >"$work/log" 2>&1 || {

@@ -198,11 +198,13 @@ func TestAPIServerTakesEveryRender(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.kubectl(t, string(foreign), "create", "--filename=-")
-	s.kubectl(t, "", "create", "namespace", defaultNamespace)
+	for _, namespace := range []string{defaultNamespace, "team-a", "team-b"} {
+		s.kubectl(t, "", "create", "namespace", namespace)
+	}
 	s.kubectl(t, "", "label", "namespace", defaultNamespace, "pod-security.kubernetes.io/warn=restricted")
 	s.kubectl(t, "", "wait", "--for=condition=Established", "crd", "--all")
 	renders := map[string]string{}
-	for _, path := range []string{"default", "overlays/high-availability"} {
+	for _, path := range []string{"default", "overlays/high-availability", "overlays/namespaces"} {
 		out, _ := s.kubectl(t, "", "kustomize", folder(t, "config", path))
 		renders["config/"+path] = out
 	}

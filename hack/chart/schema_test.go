@@ -44,6 +44,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"--set=networkPolicy.apiServer.cidrs={10.0.0.1}":                          "at '/networkPolicy/apiServer/cidrs/0': '10.0.0.1' does not match pattern",
 		"--set=networkPolicy.apiServer.ports={}":                                  "at '/networkPolicy/apiServer/ports",
 		"--set-json=networkPolicy.gateways={\"apikey-operator.io/gateway\":null}": "at '/networkPolicy/gateways': minProperties: got 0, want 1",
+		"--set=namespaces={Team-A}":                                               "at '/namespaces/0': 'Team-A' does not match pattern",
 		"--set=crds.keep=no":                                                      "at '/crds/keep': got string, want boolean",
 		"--set=priorityClass.create=true,priorityClass.name=system-own":           "at '/priorityClass/name': 'not' failed",
 		"--set=fullnameOverride=a-name-of-more-than-36-letters-at-all":            "is 37 characters long and must be at most 36",

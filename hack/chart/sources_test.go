@@ -72,6 +72,12 @@ func TestChartAndKustomizeRenderTheSameObjects(t *testing.T) {
 			kustomization: "resources: [config/default]\nnamespace: elsewhere\nnamePrefix: theirs-\n",
 			account:       "system:serviceaccount:elsewhere:theirs-apikey-operator-controller-manager",
 		},
+		"single namespaces": {
+			release: defaultRelease, namespace: defaultNamespace,
+			args:          []string{"--values", folder(t, "config", "chart", "ci", "namespaces-values.yaml")},
+			kustomization: "resources: [config/overlays/namespaces]\n",
+			account:       "system:serviceaccount:apikey-operator-system:apikey-operator-controller-manager",
+		},
 		"high availability": {
 			release: defaultRelease, namespace: defaultNamespace,
 			args:          []string{"--values", folder(t, "config", "chart", "ci", "high-availability-values.yaml")},

@@ -36,6 +36,8 @@ type template struct {
 	labels map[string]string
 	// named says that the names are those of the sources.
 	named bool
+	// perNamespace says that the objects are made in each of the namespaces that the programs watch.
+	perNamespace bool
 }
 
 // templates returns the files that are generated.
@@ -51,6 +53,8 @@ func templates() []template {
 		},
 		{file: "rbac.yaml", sources: []string{"rbac/*role*.yaml"}},
 		{file: "verifier_rbac.yaml", sources: []string{"verifier/role*.yaml"}, when: ".Values.verifier.enabled"},
+		{file: "namespaces.yaml", sources: []string{"rbac/namespace/manager_*.yaml"}, perNamespace: true},
+		{file: "verifier_namespaces.yaml", sources: []string{"rbac/namespace/verifier_*.yaml"}, when: ".Values.verifier.enabled", perNamespace: true},
 	}
 }
 
@@ -60,6 +64,13 @@ func (t template) render(config string) (string, error) {
 	out.WriteString("{{- /* Written by `make manifests` from config/" + strings.Join(t.sources, ", config/") + ": change them there. */ -}}\n")
 	if t.when != "" {
 		out.WriteString("{{- if " + t.when + " }}\n")
+	}
+	narrowed, err := narrowedRules(config)
+	if err != nil {
+		return "", err
+	}
+	if t.perNamespace {
+		out.WriteString("{{- range $namespace := .Values.namespaces }}\n")
 	}
 	for _, source := range t.sources {
 		files, err := filepath.Glob(filepath.Join(config, source))
@@ -71,10 +82,13 @@ func (t template) render(config string) (string, error) {
 			if filepath.Base(file) == "kustomization.yaml" {
 				continue
 			}
-			if err := t.add(&out, file); err != nil {
+			if err := t.add(&out, file, narrowed); err != nil {
 				return "", fmt.Errorf("%s: %w", file, err)
 			}
 		}
+	}
+	if t.perNamespace {
+		out.WriteString("{{- end }}\n")
 	}
 	if t.when != "" {
 		out.WriteString("{{- end }}\n")
@@ -84,7 +98,7 @@ func (t template) render(config string) (string, error) {
 }
 
 // add writes the objects of a file.
-func (t template) add(out *strings.Builder, file string) error {
+func (t template) add(out *strings.Builder, file string, narrowed map[string]string) error {
 	data, err := os.ReadFile(file) //nolint:gosec // G703: a file of the repository
 	if err != nil {
 		return err
@@ -101,7 +115,7 @@ func (t template) add(out *strings.Builder, file string) error {
 		if err != nil {
 			return err
 		}
-		out.WriteString("---\n" + text)
+		out.WriteString("---\n" + withNarrowedRules(text, object, narrowed))
 	}
 
 	return nil
@@ -111,6 +125,7 @@ func (t template) add(out *strings.Builder, file string) error {
 const (
 	prefixMark    = "@prefix@"
 	namespaceMark = "@namespace@"
+	watchedMark   = "@watched@"
 	labelsMark    = "@labels@"
 	keepMark      = "@keep@"
 )
@@ -138,6 +153,9 @@ func (t template) object(object map[string]any) (string, error) {
 	if !t.named {
 		rename(object)
 	}
+	if t.perNamespace {
+		metadata["namespace"] = watchedMark
+	}
 	text, err := yaml.Marshal(object)
 	if err != nil {
 		return "", err
@@ -151,7 +169,7 @@ func rename(object map[string]any) {
 	named := func(field any) {
 		reference, _ := field.(map[string]any)
 		if name, ok := reference["name"].(string); ok {
-			reference["name"] = prefixMark + name
+			reference["name"] = prefixMark + strings.TrimPrefix(name, "apikey-operator-") // config/rbac/namespace has the prefix of config/default
 		}
 		if _, ok := reference["namespace"].(string); ok {
 			reference["namespace"] = namespaceMark
@@ -172,12 +190,18 @@ func rename(object map[string]any) {
 func (t template) insert(text string) string {
 	text = strings.ReplaceAll(text, "{{", `{{ "{{" }}`)
 
-	return strings.NewReplacer(
+	text = strings.NewReplacer(
 		"    '"+labelsMark+"': \"\"\n", labels,
 		"  annotations: '"+keepMark+"'\n", "  {{- if "+t.kept+" }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n",
 		"    '"+keepMark+"': \"\"\n", "    {{- if "+t.kept+" }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n",
 		"'"+prefixMark, "'"+prefix, prefixMark, prefix, "'"+namespaceMark+"'", `{{ .Release.Namespace | quote }}`,
 		"$(APIKEY_OPERATOR_NAMESPACE)", namespace, "$(APIKEY_OPERATOR_NAME)", prefix+"controller-manager",
 		"$(APIKEY_VERIFIER_NAMESPACE)", namespace, "$(APIKEY_VERIFIER_NAME)", prefix+"verifier",
+		"'"+watchedMark+"'", "{{ $namespace | quote }}",
 	).Replace(text)
+	if t.perNamespace { // within range, only $ is the release
+		text = strings.NewReplacer(`" . `, `" $ `, "{{ .Release", "{{ $.Release").Replace(text)
+	}
+
+	return text
 }
