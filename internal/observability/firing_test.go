@@ -3,24 +3,33 @@
 
 package observability
 
-import "testing"
+import (
+	"maps"
+	"testing"
+)
+
+// operator and verifier begin the names of metrics.
+const (
+	operator = "apikey_operator_"
+	verifier = "apikey_verifier_"
+)
 
 // healthy are the series of an installation in which nothing is wrong, in the notation of promtool.
 func healthy() map[string]string {
 	return map[string]string{
-		`apikey_operator_guardrails_in_force{pod="operator"}`:                                 `1x1600`,
-		`apikey_operator_apikeys_not_ready{pod="operator",reason="RequestFailed"}`:            `0x1600`,
-		`apikey_operator_apikeys_expiring{pod="operator",environment="Staging",within="24h"}`: `0x1600`,
-		`apikey_operator_apikeys_unused{pod="operator",environment="Staging",period="2160h"}`: `0x2000`,
-		`apikey_operator_status_records_dropped_total{pod="operator"}`:                        `0x1600`,
-		`apikey_verifier_index_keys{pod="verifier"}`:                                          `10x1600`,
-		`apikey_verifier_index_disputed_keys{pod="verifier"}`:                                 `0x1600`,
-		`apikey_verifier_index_watch_up{pod="verifier",resource="apikeys"}`:                   `1x1600`,
-		`apikey_verifier_decisions_total{pod="verifier",code="401",reason="unknown"}`:         `0+6x1600`, // 0.1 a second, as ever
-		`apikey_verifier_decisions_total{pod="verifier",code="503",reason="stale"}`:           `0x1600`,
-		`apikey_verifier_decided_while_stale_total{pod="verifier"}`:                           `0x1600`,
-		`apikey_verifier_rate_limit_fallback_total{pod="verifier"}`:                           `0x1600`,
-		`apikey_verifier_last_used_writes_total{pod="verifier",result="failed"}`:              `0x1600`,
+		operator + `guardrails_in_force{pod="operator"}`:                                 `1x1600`,
+		operator + `apikeys_not_ready{pod="operator",reason="RequestFailed"}`:            `0x1600`,
+		operator + `apikeys_expiring{pod="operator",environment="Staging",within="24h"}`: `0x1600`,
+		operator + `apikeys_unused{pod="operator",environment="Staging",period="2160h"}`: `0x2000`,
+		operator + `status_records_dropped_total{pod="operator"}`:                        `0x1600`,
+		verifier + `index_keys{pod="verifier"}`:                                          `10x1600`,
+		verifier + `index_disputed_keys{pod="verifier"}`:                                 `0x1600`,
+		verifier + `index_watch_up{pod="verifier",resource="apikeys"}`:                   `1x1600`,
+		verifier + `decisions_total{pod="verifier",code="401",reason="unknown"}`:         `0+6x1600`, // 0.1 a second, as ever
+		verifier + `decisions_total{pod="verifier",code="503",reason="stale"}`:           `0x1600`,
+		verifier + `decided_while_stale_total{pod="verifier"}`:                           `0x1600`,
+		verifier + `rate_limit_fallback_total{pod="verifier"}`:                           `0x1600`,
+		verifier + `last_used_writes_total{pod="verifier",result="failed"}`:              `0x1600`,
 	}
 }
 
@@ -36,68 +45,75 @@ type firing struct {
 
 func firings() []firing {
 	obstacle := func(reason, values string) map[string]string {
-		return map[string]string{`apikey_operator_apikeys_not_ready{pod="operator",reason="` + reason + `"}`: values}
+		return map[string]string{operator + `apikeys_not_ready{pod="operator",reason="` + reason + `"}`: values}
 	}
 	expiring := func(within string) map[string]string {
-		return map[string]string{`apikey_operator_apikeys_expiring{pod="operator",environment="Staging",within="` + within + `"}`: `2x100`}
+		return map[string]string{operator + `apikeys_expiring{pod="operator",environment="Staging",within="` + within + `"}`: `2x100`}
 	}
 	const staging = `environment="Staging"`
 
 	return []firing{
-		{alert: "APIKeyOperatorAbsent", severity: "critical", without: []string{`apikey_operator_guardrails_in_force{pod="operator"}`}, quiet: "4m", fires: "5m"},
+		{
+			alert: "APIKeyOperatorAbsent", severity: "critical",
+			without: []string{operator + `guardrails_in_force{pod="operator"}`}, quiet: "4m", fires: "5m",
+		},
 		{
 			alert: "APIKeyGuardrailsNotInForce", severity: "critical", quiet: "14m", fires: "15m",
-			series: map[string]string{`apikey_operator_guardrails_in_force{pod="operator"}`: `1x9 0x90`},
+			series: map[string]string{operator + `guardrails_in_force{pod="operator"}`: `1x9 0x90`},
 		},
 		{
-			alert: "APIKeyMintingFails", severity: "warning", series: obstacle("RequestRefused", `0x4 3x100`), quiet: "14m", fires: "15m", labels: `reason="RequestRefused"`,
+			alert: "APIKeyMintingFails", severity: "warning",
+			series: obstacle("RequestRefused", `0x4 3x100`), quiet: "14m", fires: "15m", labels: `reason="RequestRefused"`,
 		},
-		{alert: "APIKeyBlocked", severity: "warning", series: obstacle("SecretConflict", `0x4 1x100`), quiet: "19m", fires: "20m", labels: `reason="SecretConflict"`},
+		{
+			alert: "APIKeyBlocked", severity: "warning",
+			series: obstacle("SecretConflict", `0x4 1x100`), quiet: "19m", fires: "20m", labels: `reason="SecretConflict"`,
+		},
 		{alert: "APIKeyBlocked", severity: "warning", series: obstacle("NotClaimed", `1x100`), quiet: "14m", fires: "15m", labels: `reason="NotClaimed"`},
 		{alert: "APIKeyDisputed", severity: "critical", series: obstacle("Disputed", `2x100`), quiet: "4m", fires: "5m"},
 		{
 			alert: "APIKeyDisputed", severity: "critical", quiet: "4m", fires: "5m",
-			series: map[string]string{`apikey_verifier_index_disputed_keys{pod="verifier"}`: `1x100`},
+			series: map[string]string{verifier + `index_disputed_keys{pod="verifier"}`: `1x100`},
 		},
 		{
 			alert: "APIKeyStatusForged", severity: "warning", quiet: "9m", fires: "12m",
-			series: map[string]string{`apikey_operator_status_records_dropped_total{pod="operator"}`: `0x9 1x90`},
+			series: map[string]string{operator + `status_records_dropped_total{pod="operator"}`: `0x9 1x90`},
 		},
 		{alert: "APIKeyExpiresIn30Days", severity: "info", series: expiring("720h"), quiet: "59m", fires: "1h", labels: staging},
 		{alert: "APIKeyExpiresIn7Days", severity: "warning", series: expiring("168h"), quiet: "59m", fires: "1h", labels: staging},
 		{alert: "APIKeyExpiresTomorrow", severity: "critical", series: expiring("24h"), quiet: "4m", fires: "5m", labels: staging},
 		{
 			alert: "APIKeyUnused", severity: "info", quiet: "23h", fires: "24h", labels: staging,
-			series: map[string]string{`apikey_operator_apikeys_unused{pod="operator",environment="Staging",period="2160h"}`: `4x2000`},
+			series: map[string]string{operator + `apikeys_unused{pod="operator",environment="Staging",period="2160h"}`: `4x2000`},
 		},
-		{alert: "APIKeyVerifierAbsent", severity: "critical", without: []string{`apikey_verifier_index_keys{pod="verifier"}`}, quiet: "1m", fires: "2m"},
+		{alert: "APIKeyVerifierAbsent", severity: "critical", without: []string{verifier + `index_keys{pod="verifier"}`}, quiet: "1m", fires: "2m"},
 		{
 			alert: "APIKeyVerifierMissesChanges", severity: "warning", quiet: "10m", fires: "11m", labels: `pod="verifier",resource="apikeys"`,
-			series: map[string]string{`apikey_verifier_index_watch_up{pod="verifier",resource="apikeys"}`: `1x9 0x90`},
+			series: map[string]string{verifier + `index_watch_up{pod="verifier",resource="apikeys"}`: `1x9 0x90`},
 		},
 		{
 			alert: "APIKeyVerifierStale", severity: "critical", quiet: "9m", fires: "12m",
-			series: map[string]string{`apikey_verifier_decisions_total{pod="verifier",code="503",reason="stale"}`: `0x9 60+60x90`},
+			series: map[string]string{verifier + `decisions_total{pod="verifier",code="503",reason="stale"}`: `0x9 60+60x90`},
 		},
 		{
 			alert: "APIKeyVerifierStale", severity: "critical", quiet: "9m", fires: "12m",
-			series: map[string]string{`apikey_verifier_decided_while_stale_total{pod="verifier"}`: `0x9 60+60x90`},
+			series: map[string]string{verifier + `decided_while_stale_total{pod="verifier"}`: `0x9 60+60x90`},
 		},
 		{
 			alert: "APIKeyRateLimitStoreDegraded", severity: "warning", quiet: "12m", fires: "16m", labels: `pod="verifier"`,
-			series: map[string]string{`apikey_verifier_rate_limit_fallback_total{pod="verifier"}`: `0x9 60+60x90`},
+			series: map[string]string{verifier + `rate_limit_fallback_total{pod="verifier"}`: `0x9 60+60x90`},
 		},
 		{
 			alert: "APIKeyRefusalsUnusual", severity: "warning", quiet: "1439m", fires: "1460m", // from 0.1 to 10 a second after a day
-			series: map[string]string{`apikey_verifier_decisions_total{pod="verifier",code="401",reason="unknown"}`: `0+6x1439 9240+600x100`},
+			series: map[string]string{verifier + `decisions_total{pod="verifier",code="401",reason="unknown"}`: `0+6x1439 9240+600x100`},
 		},
 		{
 			alert: "APIKeyGatewayMisconfigured", severity: "critical", quiet: "9m", fires: "17m",
-			series: map[string]string{`apikey_verifier_decisions_total{pod="verifier",code="500",reason="misconfigured"}`: `0x9 60+60x90`},
+			series: map[string]string{verifier + `decisions_total{pod="verifier",code="500",reason="misconfigured"}`: `0x9 60+60x90`},
 		},
 		{
 			alert: "APIKeyLastUseNotWritten", severity: "warning", quiet: "39m", fires: "42m",
-			series: map[string]string{`apikey_verifier_last_used_writes_total{pod="verifier",result="failed"}`: `0x9 10+10x90`},
+			series: map[string]string{verifier + `last_used_writes_total{pod="verifier",result="failed"}`: `0x9 10+10x90`},
 		},
 	}
 }
@@ -131,9 +147,7 @@ func TestNoAlertFiresWhileAllIsWell(t *testing.T) {
 func evaluate(t *testing.T, series map[string]string, without []string, want map[string][]map[string]any) {
 	t.Helper()
 	input := healthy()
-	for name, values := range series {
-		input[name] = values
-	}
+	maps.Copy(input, series)
 	for _, name := range without {
 		delete(input, name)
 	}
