@@ -42,6 +42,8 @@ type fleetState struct {
 	Loaded, Watching bool
 	// Err is why the last attempt failed; nil: it did not.
 	Err error
+	// Began is when the last list began.
+	Began time.Time
 	// At is when the summaries were last known to be right.
 	At time.Time
 }
@@ -94,6 +96,7 @@ func (f *fleet) Listing() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.listing++
+	f.state.Began = f.service.Clock.Now()
 	f.state.Watching = false
 }
 

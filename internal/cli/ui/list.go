@@ -11,6 +11,9 @@ import (
 // listPatience is how long the list waits for keys. What was read by then is shown, and the rest follows.
 const listPatience = 800 * time.Millisecond
 
+// silence is how long the cluster may take to answer before the list says so.
+const silence = 5 * time.Second
+
 // list answers with the list of keys.
 func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	all, state := s.fleet.all(r.Context(), listPatience)
@@ -19,9 +22,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	data := newListView(all, parseListQuery(r.URL.Query()), scope{Namespace: s.Namespace, ReadOnly: s.ReadOnly}, s.Service.Clock.Now())
 	data.State = stateNote(state, len(all), s.Service.Clock.Now())
-	if !state.Loaded {
-		w.Header().Set("Refresh", "1") // without JavaScript
-	}
+	data.Loading = !state.Loaded
 
 	return s.render(w, r, http.StatusOK, "list", page{Title: "Keys", Section: "Keys", Data: data})
 }
@@ -29,6 +30,11 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 // stateNote says how far the list can be relied on; nil: it is up to date.
 func stateNote(state fleetState, read int, now time.Time) *flash {
 	switch {
+	case !state.Loaded && read == 0 && now.Sub(state.Began) > silence:
+		return &flash{
+			Tone: toneWarn, Text: "The cluster does not answer.",
+			Detail: "It was asked " + since(state.Began, now) + ". Keys that are in use go on working. The page shows the list as soon as it comes.",
+		}
 	case !state.Loaded:
 		return &flash{Tone: "progress", Text: "Reading keys", Detail: number(read) + " so far. The list fills while you look."}
 	case state.Err != nil && unreachable(state.Err):

@@ -34,6 +34,8 @@ type listView struct {
 	Pages *pager
 	// Empty says why there is no row; nil: there are rows.
 	Empty *empty
+	// Loading tells that the list is still being read.
+	Loading bool
 	// State says how far the list can be relied on; nil: it is up to date.
 	State *flash
 }

@@ -6,6 +6,7 @@ package ui_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -148,5 +149,32 @@ func TestClusterAway(t *testing.T) {
 	code, text := serve(t, nil).enter().get("/")
 	if code != http.StatusBadGateway || !strings.Contains(text, "The cluster does not answer") || !strings.Contains(text, "Try again") {
 		t.Errorf("%d\n%s", code, text)
+	}
+}
+
+// TestClusterSilent: where the API server takes the question and does not answer, the list says that it is being read, and later that no
+// answer comes.
+func TestClusterSilent(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	silent, err := operations.Connect(&rest.Config{Host: "http://" + listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, func(o *ui.Options) { o.Service.Client = silent }).enter()
+	if code, text := s.get("/"); code != http.StatusOK || !strings.Contains(text, "Reading keys") || strings.Contains(text, "No keys") {
+		t.Errorf("%d\n%s", code, text)
+	}
+	for until := time.Now().Add(patience); ; {
+		_, text := s.get("/")
+		if strings.Contains(text, "The cluster does not answer") {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("it never says so:\n%s", text)
+		}
 	}
 }

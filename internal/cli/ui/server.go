@@ -48,6 +48,7 @@ const (
 	headerTimeout     = 5 * time.Second
 	readTimeout       = 10 * time.Second
 	writeTimeout      = 60 * time.Second // longer than the page waits for the operator
+	viewTimeout       = 40 * time.Second // for all that a view asks of the cluster
 	connectionTimeout = 2 * time.Minute
 	shutdownTimeout   = 2 * time.Second
 
@@ -105,7 +106,8 @@ func newServer(o Options, host string) (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		Options: o, host: host, session: newSession(host), views: views, fleet: newFleet(o.Service, o.Namespace), checks: make(chan struct{}, maxChecks)}
+		Options: o, host: host, session: newSession(host), views: views, fleet: newFleet(o.Service, o.Namespace), checks: make(chan struct{}, maxChecks),
+	}
 	s.touch()
 
 	return s, nil

@@ -4,6 +4,7 @@
 package ui
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
@@ -103,6 +104,11 @@ func (s *server) members(next http.Handler) http.Handler {
 		}
 		if !isRefresh(r) && r.URL.Path != changesPath { // a forgotten tab goes on asking
 			s.touch()
+		}
+		if r.URL.Path != changesPath {
+			ctx, cancel := context.WithTimeout(r.Context(), viewTimeout)
+			defer cancel()
+			r = r.WithContext(ctx)
 		}
 		next.ServeHTTP(w, r)
 	})

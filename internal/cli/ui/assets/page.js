@@ -45,13 +45,27 @@ document.addEventListener('click', async (event) => {
 });
 
 // refresh reads the page again and replaces the parts that are marked for it, where they differ.
+// An update that comes meanwhile waits for the one under way; what the person asks for does not.
 let refreshing = null;
-async function refresh(address) {
+let again = false;
+async function refresh(address, asked = false) {
+  if (refreshing && !asked) { again = true; return false; }
   if (refreshing) refreshing.abort();
-  refreshing = new AbortController();
-  const answer = await fetch(address, { signal: refreshing.signal, headers: { 'X-Refresh': '1' } }).catch(() => null);
+  const mine = new AbortController();
+  refreshing = mine;
+  const done = await readAgain(address, mine.signal);
+  if (refreshing !== mine) return false;
+  refreshing = null;
+  if (again) { again = false; refresh(liveAddress()); }
+  return done;
+}
+
+async function readAgain(address, signal) {
+  const answer = await fetch(address, { signal, headers: { 'X-Refresh': '1' } }).catch(() => null);
   if (!answer || !answer.ok) return false;
-  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const text = await answer.text().catch(() => null);
+  if (text === null) return false;
+  const fresh = new DOMParser().parseFromString(text, 'text/html');
   for (const part of document.querySelectorAll('[data-refresh]')) {
     const next = fresh.getElementById(part.id);
     if (next) replace(part, next);
@@ -79,7 +93,7 @@ function filterAsTyped(form) {
     const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ''));
     const address = '/' + (query.size ? '?' + query : '');
     history.replaceState(null, '', address);
-    refresh(address).then((done) => { if (done) announce(document.getElementById('list').querySelectorAll('tbody tr').length + ' keys shown'); });
+    refresh(address, true).then((done) => { if (done) announce(document.getElementById('list').querySelectorAll('tbody tr').length + ' keys shown'); });
   };
   form.addEventListener('submit', (event) => { event.preventDefault(); submit(); });
   form.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(submit, 120); });
@@ -95,15 +109,15 @@ function follow() {
   const start = () => {
     if (source || document.hidden) return;
     source = new EventSource('/changes');
-    source.onopen = () => { failures = 0; document.getElementById('lost').hidden = true; };
+    source.onopen = () => { failures = 0; document.getElementById('lost').hidden = true; refresh(liveAddress()); };
     source.onmessage = (event) => {
       const about = document.body.querySelector('[data-about]');
       if (!about || event.data === '*' || event.data.split(' ').includes(about.dataset.about)) refresh(liveAddress());
     };
-    source.onerror = () => { failures += 1; if (failures > 2) document.getElementById('lost').hidden = false; };
+    source.onerror = () => { failures += 1; if (failures > 2 || source.readyState === EventSource.CLOSED) document.getElementById('lost').hidden = false; };
   };
   document.addEventListener('visibilitychange', () => {
-    if (document.hidden && source) { source.close(); source = null; } else if (!document.hidden) { start(); refresh(liveAddress()); }
+    if (document.hidden && source) { source.close(); source = null; } else if (!document.hidden) { start(); }
   });
   start();
 }
@@ -128,7 +142,7 @@ if (box) {
   copyButtons(document);
   document.querySelectorAll('form[data-filter]').forEach(filterAsTyped);
   document.querySelectorAll('form[data-busy]').forEach(busy);
-  const first = document.querySelector('[data-focus]');
+  const first = document.querySelector('[data-focus], main > .note:not([hidden])');
   if (first) { first.focus(); first.scrollIntoView({ block: 'nearest' }); }
   if (document.body.dataset.live !== undefined && document.querySelector('[data-refresh]')) follow();
 }
