@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -32,15 +33,18 @@ func TestSyncsChangeNothing(t *testing.T) {
 	r := newReader(t)
 	stop := r.operate(t, clock.RealClock{})
 	defer stop()
-	for name, arguments := range map[string][]string{
-		"client-side apply": {"apply"},
-		"server-side apply": {"apply", "--server-side", "--field-manager=argocd-controller"},
+	helm := testkit.FindBuilt(t, "charts", "helm")
+	for name, program := range map[string][]string{
+		"client-side apply": {"kubectl", "apply", "-k"},
+		"server-side apply": {"kubectl", "apply", "--server-side", "--field-manager=argocd-controller", "-k"},
 		"server-side apply that takes over": {
-			"apply", "--server-side", "--field-manager=kustomize-controller", "--force-conflicts",
+			"kubectl", "apply", "--server-side", "--field-manager=kustomize-controller", "--force-conflicts", "-k",
 		},
+		"helm":                      {helm, "upgrade", "--install", "keys"},
+		"helm by client-side apply": {helm, "upgrade", "--install", "--server-side=false", "keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := r.newPipeline(t, arguments)
+			p := r.newPipeline(t, program)
 			p.sync(t)
 			p.settle(t, "before")
 			before := p.state(t)
@@ -65,11 +69,11 @@ func TestSyncsChangeNothing(t *testing.T) {
 type pipeline struct {
 	*reader
 	namespace string
-	arguments []string
+	program   []string // and its arguments, up to the folder of the manifests
 	manifests string
 }
 
-func (r *reader) newPipeline(t *testing.T, arguments []string) *pipeline {
+func (r *reader) newPipeline(t *testing.T, program []string) *pipeline {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "pipeline-"}}
 	if err := r.admin.Create(t.Context(), namespace); err != nil {
@@ -80,14 +84,49 @@ func (r *reader) newPipeline(t *testing.T, arguments []string) *pipeline {
 		t.Fatal(err)
 	}
 
-	return &pipeline{reader: r, namespace: namespace.Name, arguments: arguments, manifests: filepath.Join(root, "config", "samples")}
+	p := &pipeline{reader: r, namespace: namespace.Name, program: program, manifests: filepath.Join(root, "config", "samples")}
+	if slices.Contains(program, "upgrade") {
+		p.manifests = chartOf(t, p.manifests)
+	}
+
+	return p
+}
+
+// chartOf returns the folder of a chart whose templates are the manifests of a folder.
+func chartOf(t *testing.T, folder string) string {
+	t.Helper()
+	chart := t.TempDir()
+	templates := filepath.Join(chart, "templates")
+	if err := os.Mkdir(templates, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	description := []byte("{apiVersion: v2, name: keys, version: 1.0.0}\n")
+	if err := os.WriteFile(filepath.Join(chart, "Chart.yaml"), description, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	manifests, err := filepath.Glob(filepath.Join(folder, "apikey_*.yaml"))
+	if err != nil || len(manifests) == 0 {
+		t.Fatalf("no manifests in %s: %v", folder, err)
+	}
+	for _, manifest := range manifests {
+		content, err := os.ReadFile(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(templates, filepath.Base(manifest)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return chart
 }
 
 func (p *pipeline) sync(t *testing.T) {
 	t.Helper()
-	kubectl := exec.CommandContext(t.Context(), p.plane.Program("kubectl"), append(p.arguments, "-n", p.namespace, "-k", p.manifests)...)
-	kubectl.Env = p.env
-	if out, err := kubectl.CombinedOutput(); err != nil {
+	arguments := append(slices.Clone(p.program[1:]), p.manifests, "-n", p.namespace)
+	command := exec.CommandContext(t.Context(), "bash", append([]string{"-c", `"$0" "$@"`, p.program[0]}, arguments...)...)
+	command.Env = p.env // its PATH has kubectl
+	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
@@ -156,6 +195,9 @@ func (p *pipeline) state(t *testing.T) map[string]string {
 	}
 	state, events := map[string]string{}, p.events(t)
 	for _, secret := range secrets.Items {
+		if secret.Type != v1alpha1.SecretType { // Helm keeps its releases in Secrets
+			continue
+		}
 		state["Secret "+secret.Name] = secret.ResourceVersion
 	}
 	for _, apikey := range p.apikeys(t) {
