@@ -17,7 +17,7 @@ type section struct{ Name, Path string }
 
 // sections returns the navigation, in order.
 func sections() []section {
-	return []section{{"Keys", "/"}}
+	return []section{{"Keys", "/"}, {"Policies", "/policies"}, {"Roles", "/roles"}, {"Audit", "/audit"}}
 }
 
 // view answers a request with a page, or returns why it cannot; the server then answers with a page about the error.
@@ -45,6 +45,9 @@ func (s *server) handler() http.Handler {
 func (s *server) readRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", s.page(s.list))
 	mux.Handle("GET "+changesPath, s.page(s.changes))
+	mux.Handle("GET /policies", s.page(s.policies))
+	mux.Handle("GET /roles", s.page(s.roles))
+	mux.Handle("GET /audit", s.page(s.audit))
 	mux.Handle("GET /keys/{namespace}/{name}", s.page(s.key))
 	mux.Handle("POST /keys/{namespace}/{name}/explain", s.page(s.explain)) // a POST, so that the key is in no address
 }
