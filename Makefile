@@ -151,6 +151,11 @@ cover: ## Test the pure packages alone, in seconds, and fail if they are covered
 	go test -short -covermode=atomic -coverprofile=cover.out "$${packages[@]}"
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(PURE)
 
+.PHONY: screenshots
+screenshots: kube axe ## Write every view of `kubectl apikey ui`, light and dark, wide and 360 px, into screenshots/; needs Chromium.
+	@CI=1 SCREENSHOTS='$(CURDIR)/screenshots' $(WITH_K8S) go test -count 1 -timeout $(TEST_TIMEOUT) ./internal/cli/ui/browser -run 'View|Away'
+	@echo "screenshots: $$(ls screenshots | wc -l) files in screenshots/"
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@hack/fuzz.sh '$(FUZZTIME)'

@@ -55,7 +55,10 @@ func (s *server) offered(ctx context.Context, f createForm, around operations.Su
 		TypePermissions: grants.Permissions.Any || grants.Incomplete, TypeRoles: grants.Roles.Any || grants.Incomplete,
 		Owners: grants.Owners.Listed, AnyOwner: grants.Owners.Any || grants.Incomplete,
 	}
-	o.Environments = listOffers(environmentNames(), nil, []string{f.Environment}, reasons{grants.Environments, allowed.environments, grants.Incomplete, "use"})
+	environments := reasons{grants.Environments, allowed.environments, grants.Incomplete, "use"}
+	for _, name := range environmentNames() {
+		o.Environments = append(o.Environments, offer{Name: name, Why: environments.why(name), Chosen: name == f.Environment})
+	}
 	o.Permissions = listOffers(known.permissions, grants.Permissions.Listed, f.Permissions,
 		reasons{grants.Permissions, allowed.permissions, grants.Incomplete, "grant"})
 	o.Roles = listOffers(append(texts(roles), known.roles...), grants.Roles.Listed, f.Roles,
@@ -137,7 +140,7 @@ func limitsOf(policies []*v1alpha1.APIKeyPolicy) policyLimits {
 }
 
 func environmentNames() []string {
-	return []string{string(v1alpha1.EnvironmentDevelopment), string(v1alpha1.EnvironmentStaging), string(v1alpha1.EnvironmentProduction)}
+	return []string{string(v1alpha1.EnvironmentProduction), string(v1alpha1.EnvironmentStaging), string(v1alpha1.EnvironmentDevelopment)}
 }
 
 func texts[T ~string](list []T) []string {

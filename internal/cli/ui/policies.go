@@ -151,11 +151,15 @@ func spanSentence(format string, length v1alpha1.Duration) string {
 	if length == "" {
 		return ""
 	}
-	if parsed, ok := length.Parse(); ok {
+	parsed, ok := length.Parse()
+	switch {
+	case ok && parsed == year:
+		return fmt.Sprintf(format, "1 year")
+	case ok:
 		return fmt.Sprintf(format, span(parsed))
+	default:
+		return fmt.Sprintf(format, length)
 	}
-
-	return fmt.Sprintf(format, length)
 }
 
 // limitDemand returns a sentence about a rate limit; empty: it is not set.

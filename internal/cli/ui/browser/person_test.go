@@ -247,3 +247,14 @@ func (p *person) untilVerifiedFor(environment v1alpha1.Environment, plain, permi
 		return response.StatusCode == want
 	})
 }
+
+// change edits an APIKey as the administrator.
+func (p *person) change(name string, edit func(*v1alpha1.APIKey)) {
+	p.t.Helper()
+	key := p.key(name)
+	before := key.DeepCopy()
+	edit(key)
+	if err := p.cluster.admin.Patch(p.t.Context(), key, client.MergeFrom(before)); err != nil {
+		p.t.Fatal(err)
+	}
+}
