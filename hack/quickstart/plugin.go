@@ -29,7 +29,7 @@ func suggestionLines() []string {
 		lines = append(lines, plugin+strings.TrimPrefix(commandLine(args), "kubectl"))
 	}
 
-	return lines
+	return append(lines, pageLine)
 }
 
 // trySuggestions runs the suggestions, so that none is made that fails.
@@ -46,5 +46,5 @@ func (g *guide) trySuggestions(ctx context.Context, root string) error {
 		}
 	}
 
-	return nil
+	return g.tryPage(ctx, root, overlapping().Name)
 }
