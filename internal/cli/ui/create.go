@@ -28,10 +28,8 @@ type createView struct {
 	// Namespaces are those to choose from; FixedNamespace tells that the page is about one alone.
 	Namespaces     []string
 	FixedNamespace bool
-	Expires        []choice
-	RotateEvery    []choice
-	Overlap        []choice
-	LimitPer       []choice
+	formChoices
+
 	// Problems are about fields, by their names.
 	Problems map[string]string
 	Verdict  verdict
@@ -139,7 +137,7 @@ func (s *server) renderCreate(w http.ResponseWriter, r *http.Request, status int
 	view.Offers = offered
 	view.FixedNamespace = s.Namespace != ""
 	view.Namespaces = s.namespaces(view.Form.Namespace, around)
-	view.Expires, view.RotateEvery, view.Overlap, view.LimitPer = view.Form.choices()
+	view.formChoices = view.Form.choices()
 
 	return s.render(w, r, status, "create", page{Title: "Create key", Section: "Keys", Data: view, Script: "create.js"})
 }
@@ -153,8 +151,11 @@ func (s *server) namespaces(current string, around operations.Surroundings) []st
 	return slices.Compact(all)
 }
 
+// formChoices are the options of the select fields.
+type formChoices struct{ Expires, RotateEvery, Overlap, LimitPer []choice }
+
 // choices returns the options of the select fields.
-func (f createForm) choices() (expires, rotateEvery, overlap, limitPer []choice) {
+func (f createForm) choices() formChoices {
 	list := func(current string, pairs ...string) []choice {
 		var all []choice
 		for pair := range slices.Chunk(pairs, 2) {
@@ -164,11 +165,14 @@ func (f createForm) choices() (expires, rotateEvery, overlap, limitPer []choice)
 		return all
 	}
 
-	return list(f.Expires, "365d", "In 1 year", "180d", "In 180 days", "90d", "In 90 days", "30d", "In 30 days", "730d", "In 2 years",
+	return formChoices{
+		Expires: list(f.Expires, "365d", "In 1 year", "180d", "In 180 days", "90d", "In 90 days", "30d", "In 30 days", "730d", "In 2 years",
 			expiresOnDate, "On a date", expiresNever, "Never, or when a policy says"),
-		list(f.RotateEvery, "", "Only when asked", "30d", "Every 30 days", "90d", "Every 90 days", "180d", "Every 180 days", "365d", "Every year"),
-		list(f.Overlap, "", "Stops at once", "10m", "Works 10 more minutes", "1h", "Works 1 more hour", "24h", "Works 24 more hours"),
-		list(f.LimitPer, "1s", "per second", "1m", "per minute", "1h", "per hour", "24h", "per day")
+		RotateEvery: list(f.RotateEvery, "", "Only when asked", "30d", "Every 30 days", "90d", "Every 90 days", "180d", "Every 180 days",
+			"365d", "Every year"),
+		Overlap:  list(f.Overlap, "", "Stops at once", "10m", "Works 10 more minutes", "1h", "Works 1 more hour", "24h", "Works 24 more hours"),
+		LimitPer: list(f.LimitPer, "1s", "per second", "1m", "per minute", "1h", "per hour", "24h", "per day"),
+	}
 }
 
 // defaultExpiry returns what the form offers first: a year, or what the policies say where they allow less.

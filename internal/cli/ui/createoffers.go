@@ -109,7 +109,7 @@ func listOffers(known, granted, chosen []string, r reasons) []offer {
 			cannot = append(cannot, o)
 		}
 	}
-	all := append(can, cannot...)
+	all := slices.Concat(can, cannot)
 
 	return all[:min(len(all), maxOffers)]
 }

@@ -43,8 +43,10 @@ func TestForeignPages(t *testing.T) {
 		if got := eval[string](attacker, "fetch("+target+", {credentials: 'include'}).then(() => 'read', () => 'refused')"); got != "refused" {
 			t.Errorf("%s reads the page with fetch", origin)
 		}
-		eval[bool](attacker, "new Promise(done => { const f = document.createElement('iframe'); f.onload = () => done(true); f.src = "+target+"; document.body.append(f) })")
-		if !eval[bool](attacker, "(() => { try { return !document.querySelector('iframe').contentDocument?.body?.innerText.includes('Shop') } catch { return true } })()") {
+		eval[bool](attacker, "new Promise(done => { const f = document.createElement('iframe'); f.onload = () => done(true); "+
+			"f.src = "+target+"; document.body.append(f) })")
+		if !eval[bool](attacker, "(() => { try { return !document.querySelector('iframe').contentDocument?.body?.innerText.includes('Shop') } "+
+			"catch { return true } })()") {
 			t.Errorf("%s frames the page", origin)
 		}
 		eval[bool](attacker, "(() => { const f = document.createElement('form'); f.method = 'post'; f.action = "+target+"+'/suspend'; "+

@@ -53,7 +53,7 @@ func startChromium(path string) {
 	)
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, _ := chromedp.NewContext(allocator)
-	theBrowser.ctx = ctx
+	theBrowser.ctx = ctx //nolint:fatcontext // it lives as long as the browser
 	if err := chromedp.Do(ctx); err != nil {
 		theBrowser.err = fmt.Errorf("start %s: %w", path, err)
 	}

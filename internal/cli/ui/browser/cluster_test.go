@@ -63,7 +63,7 @@ func start(t *testing.T) *cluster {
 func startCluster(t *testing.T) (*cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
-	programs, err := os.MkdirTemp("", "apikey-page-")
+	programs, err := os.MkdirTemp("", "apikey-page-") //nolint:usetesting // it outlives the test that starts the cluster
 	if err != nil {
 		return nil, err
 	}

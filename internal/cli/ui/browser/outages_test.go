@@ -110,7 +110,7 @@ func (p *person) throughLine() *line {
 // restore takes connections, at the same address as before.
 func (l *line) restore(t *testing.T) {
 	t.Helper()
-	listener, err := net.Listen("tcp", l.address)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", l.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func (l *line) restore(t *testing.T) {
 			if err != nil {
 				return
 			}
-			to, err := net.Dial("tcp", l.target)
+			to, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.target)
 			if err != nil {
 				_ = from.Close()
 

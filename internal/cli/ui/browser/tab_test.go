@@ -43,6 +43,8 @@ type tab struct {
 }
 
 // openTab opens a tab that closes with the test. A problem that no test takes away with takeProblems fails the test.
+//
+//nolint:revive // context-as-argument: the test comes first, as everywhere
 func openTab(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(parent, options...)
@@ -185,7 +187,7 @@ func (tb *tab) open(address string) {
 }
 
 // try evaluates a JavaScript expression, which may be a promise. While a document is being replaced there is an error.
-func try[T any](ctx context.Context, tb *tab, expression string) (T, error) {
+func try[T any](tb *tab, expression string) (T, error) {
 	ctx, cancel := context.WithTimeout(tb.ctx, patience)
 	defer cancel()
 	var value T
@@ -203,8 +205,8 @@ func eval[T any](tb *tab, expression string) T {
 	tb.t.Helper()
 	var value T
 	var err error
-	if waitErr := wait.PollUntilContextTimeout(tb.ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		value, err = try[T](ctx, tb, expression)
+	if waitErr := wait.PollUntilContextTimeout(tb.ctx, pollInterval, patience, true, func(context.Context) (bool, error) {
+		value, err = try[T](tb, expression)
 
 		return err == nil || !strings.Contains(err.Error(), "context"), nil // the document is being replaced
 	}); waitErr != nil || err != nil {
@@ -223,8 +225,8 @@ func (tb *tab) eventually(what string, holds func(ctx context.Context) bool) {
 // until waits until a JavaScript expression is true.
 func (tb *tab) until(expression string) {
 	tb.t.Helper()
-	tb.eventually(expression, func(ctx context.Context) bool {
-		holds, err := try[bool](ctx, tb, "!!("+expression+")")
+	tb.eventually(expression, func(context.Context) bool {
+		holds, err := try[bool](tb, "!!("+expression+")")
 
 		return err == nil && holds
 	})
@@ -263,13 +265,6 @@ func (tb *tab) fill(selector, text string) {
 		chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl)), chromedp.KeyEvent(kb.Delete),
 		chromedp.KeyEvent(text),
 	)
-}
-
-// choose selects an option of a select field by its value.
-func (tb *tab) choose(selector, value string) {
-	tb.t.Helper()
-	tb.do(chromedp.SetValue(chromedp.CSS(selector), value))
-	eval[bool](tb, "document.querySelector("+quoted(selector)+").dispatchEvent(new Event('change', {bubbles: true}))")
 }
 
 // keys presses keys, one after the other.

@@ -156,7 +156,8 @@ func TestViewsOfLittleRights(t *testing.T) {
 	p := newAdministrator(t, "little")
 	p.furnish()
 	jane := p.newUser("jane-little", allow([]string{"apikeys"}, nil, []string{"get", "list", "watch", "create"}),
-		allow([]string{"permissions"}, []string{"customers:read"}, []string{"grant"}), allow([]string{"environments"}, []string{"Development"}, []string{"use"}))
+		allow([]string{"permissions"}, []string{"customers:read"}, []string{"grant"}),
+		allow([]string{"environments"}, []string{"Development"}, []string{"use"}))
 	tb, s := jane.browse()
 	i := newInspector(t, tb)
 	i.goTo(s, "/create", "you may not grant this")
@@ -193,7 +194,8 @@ func (p *person) furnish() {
 	})
 	p.newKey("main-website", v1alpha1.APIKeySpec{
 		DisplayName: "Main Website Integration", Permissions: []v1alpha1.Permission{"customers:read", "telemetry:write"},
-		RateLimit: &v1alpha1.RateLimit{Requests: 100, Per: "1m", Burst: 20}, ValidFor: "8760h", Customers: []v1alpha1.Customer{"acme"}, Owner: "jane@example.com",
+		RateLimit: &v1alpha1.RateLimit{Requests: 100, Per: "1m", Burst: 20}, ValidFor: "8760h",
+		Customers: []v1alpha1.Customer{"acme"}, Owner: "jane@example.com",
 	})
 	p.newKey("data-synchronizer", v1alpha1.APIKeySpec{
 		DisplayName: "Data Synchronizer", Roles: []v1alpha1.RoleName{v1alpha1.RoleName(p.namespace + "-synchronizer")}, ValidFor: "288h",
