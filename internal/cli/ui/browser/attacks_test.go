@@ -70,10 +70,10 @@ func TestRebinding(t *testing.T) {
 	tb.takeProblems()
 }
 
-// TestMarkup: what users write is text on every view.
-func TestMarkup(t *testing.T) {
+// TestMarkupOnEveryView: what users write is text on every view, and so is what an address holds.
+func TestMarkupOnEveryView(t *testing.T) {
 	const markup = `<script>window.pwned=1</script><img src=x onerror="window.pwned=1">`
-	p := newAdministrator(t, "markup")
+	p := newAdministrator(t, "markup-views")
 	key := p.newKey("shop", v1alpha1.APIKeySpec{DisplayName: markup})
 	p.change("shop", func(k *v1alpha1.APIKey) { k.Annotations = map[string]string{"example.com/note": markup} })
 	now := metav1.NewTime(time.Now())
