@@ -4,10 +4,12 @@
 package ui
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
 )
 
@@ -28,7 +30,19 @@ func momentWords(m operations.Moment) string {
 		return capital(m.Event.Message)
 	}
 
-	return capital(m.What)
+	trigger, isRotation := strings.CutPrefix(strings.TrimSuffix(m.What, ")"), "rotated (")
+	if !isRotation {
+		return capital(m.What)
+	}
+	words := map[v1alpha1.RotationTrigger]string{
+		v1alpha1.TriggerAnnotation:     "Regenerated on request",
+		v1alpha1.TriggerSchedule:       "Regenerated on schedule",
+		v1alpha1.TriggerSecretDeleted:  "Regenerated because its Secret was deleted",
+		v1alpha1.TriggerSecretModified: "Regenerated because its Secret was changed",
+		v1alpha1.TriggerRecovered:      "Regenerated after an interruption",
+	}[v1alpha1.RotationTrigger(trigger)]
+
+	return cmp.Or(words, capital(m.What))
 }
 
 // repeats reports whether an event tells no more than the status does: that a key was made whose record is there.

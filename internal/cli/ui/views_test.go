@@ -325,6 +325,7 @@ func TestTimeline(t *testing.T) {
 		{At: noon.Add(-2 * day), What: "key abc minted"},
 		{At: noon.Add(-2 * day), What: "Normal Minted: …", Event: &operations.EventText{Reason: "Minted", Message: `Secret "a" holds key abc`}},
 		{At: noon.Add(-time.Hour), What: "Warning …", Event: &operations.EventText{Warning: true, Reason: "SecretModified", Message: "the Secret was edited"}},
+		{At: noon.Add(-time.Minute), What: "rotated (Annotation)"},
 		{At: noon.Add(day), What: "expiry"},
 	}, noon)
 	var got []string
@@ -334,6 +335,7 @@ func TestTimeline(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"Expiry | 27 November 2026, in 24 hours",
 		"Now | 12:00",
+		"Regenerated on request | 11:59, 1 minute ago",
 		"The Secret was edited | 11:00, 60 minutes ago",
 		"Key abc minted | 24 November 2026, 2 days ago",
 		"APIKey created | 24 November 2026, 2 days ago",
