@@ -209,7 +209,7 @@ install-plugin: ## Build `kubectl apikey` and put it and its completion into PLU
 	@hack/install-plugin.sh bin/kubectl-apikey '$(PLUGIN_DIR)'
 
 .PHONY: dist
-dist: ## Build `kubectl apikey` for DIST_PLATFORMS into dist/, with checksums and the manifest for krew. VERSION names the release.
+dist: bin/k8s/kubectl ## Build `kubectl apikey` for DIST_PLATFORMS, install.yaml, the Helm chart, the manifest for krew and checksums into dist/. VERSION names the release.
 	@hack/dist.sh '$(VERSION)' $(DIST_PLATFORMS)
 
 .PHONY: kube

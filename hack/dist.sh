@@ -2,8 +2,8 @@
 # Copyright The apikey-operator Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# dist.sh VERSION PLATFORM... builds kubectl-apikey for each platform, such as linux/amd64, into dist/: an archive each, their
-# checksums, and the manifest by which krew installs the release.
+# dist.sh VERSION PLATFORM... builds kubectl-apikey for each platform, such as linux/amd64, into dist/: an archive each, the manifest by
+# which krew installs the release, install.yaml and the Helm chart, and the checksums.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -28,7 +28,8 @@ for platform in "$@"; do
     gzip -n >"dist/kubectl-apikey-$os-$arch.tar.gz"
   echo "built dist/kubectl-apikey-$os-$arch.tar.gz"
 done
-(cd dist && sha256sum -- *.tar.gz >checksums.txt)
+hack/manifests.sh "$version" dist
+(cd dist && sha256sum -- *.tar.gz *.tgz install.yaml >checksums.txt)
 
 {
   cat <<MANIFEST
