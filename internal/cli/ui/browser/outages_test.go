@@ -50,11 +50,11 @@ func TestClusterAway(t *testing.T) {
 	p.newKey("shop", v1alpha1.APIKeySpec{DisplayName: "Shop"})
 	line := p.throughLine()
 	tb, s := p.browse()
+	tb.problemsExpected = true
 	tb.untilText("Shop")
 	line.cut()
 	tb.open(s.Origin + p.path("shop"))
 	tb.untilText("The cluster does not answer")
-	tb.takeProblems()
 	newInspector(t, tb).inspect("cluster-away")
 	tb.open(s.Origin + "/")
 	tb.untilText("The cluster does not answer")
@@ -62,19 +62,18 @@ func TestClusterAway(t *testing.T) {
 	line.restore(t)
 	tb.open(s.Origin + p.path("shop"))
 	tb.untilText("What it may do")
-	tb.takeProblems()
 }
 
 // TestInterrupt: Ctrl-C ends the command, and the page says so.
 func TestInterrupt(t *testing.T) {
 	p := newAdministrator(t, "interrupt")
 	tb, s := p.browse()
+	tb.problemsExpected = true
 	tb.untilText("No keys")
 	if code := s.Stop(); code != 130 {
 		t.Errorf("exit code %d, want 130; it printed\n%s", code, s.Output)
 	}
 	tb.untilText("This page has ended.")
-	tb.takeProblems()
 }
 
 // line is a connection to the API server that can be cut.

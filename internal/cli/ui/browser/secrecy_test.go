@@ -117,7 +117,7 @@ func TestKeyAsName(t *testing.T) {
 	tb.untilText("That is an API key, which is never a name.")
 	tb.click("form .primary")
 	tb.until("document.getElementById('displayName').value === ''")
-	tb.takeProblems()
+	tb.awaitProblem("422")
 	if strings.Contains(tb.source(), plain) {
 		t.Error("the answer holds the key")
 	}

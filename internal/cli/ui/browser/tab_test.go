@@ -38,11 +38,13 @@ type tab struct {
 	mu sync.Mutex
 	// problems are errors of scripts and of the console, and violations of the Content-Security-Policy.
 	problems []string
+	// problemsExpected tells that the test makes an unknown number of problems.
+	problemsExpected bool
 	// dialogs are the kinds of dialogs that came up. Each is accepted.
 	dialogs []string
 }
 
-// openTab opens a tab that closes with the test. A problem that no test takes away with takeProblems fails the test.
+// openTab opens a tab that closes with the test. A problem that the test does not wait for fails it, unless problemsExpected is set.
 //
 //nolint:revive // context-as-argument: the test comes first, as everywhere
 func openTab(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
@@ -55,7 +57,9 @@ func openTab(t *testing.T, parent context.Context, options ...chromedp.ContextOp
 		}
 		cancel()
 		for _, problem := range tb.takeProblems() {
-			t.Errorf("the browser reports: %s", problem)
+			if !tb.problemsExpected {
+				t.Errorf("the browser reports: %s", problem)
+			}
 		}
 	})
 	if err := chromedp.Do(ctx); err != nil { // opens the tab, which lives as long as this context
@@ -140,6 +144,21 @@ func (tb *tab) takeProblems() []string {
 	tb.problems = nil
 
 	return problems
+}
+
+// awaitProblems waits until there are this many problems, and forgets them.
+func (tb *tab) awaitProblems(count int) {
+	tb.t.Helper()
+	tb.eventually(fmt.Sprintf("the browser reports %d problems", count), func(context.Context) bool {
+		tb.mu.Lock()
+		defer tb.mu.Unlock()
+		if len(tb.problems) < count {
+			return false
+		}
+		tb.problems = nil
+
+		return true
+	})
 }
 
 // awaitProblem waits for a problem that holds a text, and forgets all.

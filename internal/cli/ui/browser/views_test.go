@@ -38,7 +38,7 @@ func (i *inspector) inspect(name string) {
 	i.t.Helper()
 	for _, width := range []int64{1280, 360} {
 		for _, scheme := range []string{"light", "dark"} {
-			i.look(width, 900, scheme)
+			i.look(width, 660, scheme)
 			what := fmt.Sprintf("%s, %s, %d px", name, scheme, width)
 			for _, barrier := range i.barriers(i.axe) {
 				i.t.Errorf("%s: %s", what, barrier)
@@ -78,7 +78,7 @@ func (i *inspector) goTo(s *site, path, text string) {
 
 // TestViews inspects every view in every state that a person can get to.
 func TestViews(t *testing.T) {
-	p := newAdministrator(t, "views")
+	p := newAdministrator(t, "storefront")
 	tb, s := p.browse()
 	i := newInspector(t, tb)
 	i.untilText("No keys")
@@ -147,7 +147,7 @@ func TestFilledViews(t *testing.T) {
 	i.goTo(s, "/create", "Create key")
 	eval[bool](i.tab, "(document.getElementById('create').submit(), true)") // as a browser without JavaScript does
 	i.untilText("Say what the key is for")
-	i.takeProblems()
+	i.awaitProblem("422")
 	i.inspect("create-wrong")
 }
 
@@ -173,15 +173,16 @@ func TestViewsOfLittleRights(t *testing.T) {
 	s = eve.serve()
 	tb.open(s.Link)
 	tb.untilText("You may not see or do this")
-	tb.takeProblems()
+	tb.awaitProblem("403")
 	newInspector(t, tb).inspect("forbidden")
 	other := newTab(t)
 	other.open(s.Link)
 	other.untilText("This link was used before")
+	other.awaitProblems(2) // the token was refused, and so was the list
 	newInspector(t, other).inspect("link-used")
 	other.open(s.Origin + "/")
 	other.untilText("This browser was not let in")
-	other.takeProblems()
+	other.awaitProblem("401")
 	newInspector(t, other).inspect("stranger")
 }
 
