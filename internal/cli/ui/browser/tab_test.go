@@ -266,14 +266,30 @@ func (tb *tab) untilAt(path string) {
 // click clicks the first visible element of a CSS selector with the mouse.
 func (tb *tab) click(selector string) {
 	tb.t.Helper()
-	tb.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible, chromedp.NodeEnabled))
+	tb.mouse(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible, chromedp.NodeEnabled))
 }
 
 // press clicks the button or link that says exactly this.
 func (tb *tab) press(label string) {
 	tb.t.Helper()
 	path := fmt.Sprintf(`//*[self::button or self::a or self::summary or self::label][normalize-space(.)=%q]`, label)
-	tb.do(chromedp.Click(chromedp.Search(path), chromedp.NodeVisible, chromedp.NodeEnabled))
+	tb.mouse(chromedp.Click(chromedp.Search(path), chromedp.NodeVisible, chromedp.NodeEnabled))
+}
+
+// mouse clicks. A live update may replace the element between finding and clicking it; then nothing was clicked, and it is found again.
+func (tb *tab) mouse(click chromedp.Action[chromedp.Void]) {
+	tb.t.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, patience)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, click)
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "Could not find node") && !strings.Contains(err.Error(), "detached") {
+			tb.t.Fatal(err)
+		}
+	}
 }
 
 // fill types a text into an emptied field.
