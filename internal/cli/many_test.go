@@ -23,34 +23,20 @@ import (
 // many is how many APIKeys are listed.
 const many = 10_000
 
-// TestListMany lists 10,000 APIKeys in a process of its own: the first rows come before the last page is read, and the memory does not
-// grow with the list. No operator runs, so the APIKeys are Pending.
-func TestListMany(t *testing.T) {
+// TestMany lists 10,000 APIKeys and serves their page. No operator runs, so the APIKeys are Pending.
+func TestMany(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it creates 10,000 APIKeys")
 	}
 	plane := testkit.StartFor(t, testkit.Options{})
-	admin, err := plane.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var group errgroup.Group
-	group.SetLimit(16)
-	for i := range many {
-		group.Go(func() error {
-			return admin.Create(t.Context(), &v1alpha1.APIKey{
-				ObjectMeta: objectMeta("default", fmt.Sprintf("key-%05d", i)),
-				Spec: v1alpha1.APIKeySpec{
-					DisplayName: "One of many",
-					Environment: v1alpha1.EnvironmentDevelopment,
-					Permissions: []v1alpha1.Permission{"customers:read", "orders:read"},
-				},
-			})
-		})
-	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	createMany(t, plane)
+	t.Run("list", func(t *testing.T) { listMany(t, plane) })
+	t.Run("page", func(t *testing.T) { servePageOfMany(t, plane) })
+}
+
+// listMany lists in a process of its own: the first rows come before the last page is read, and the memory does not grow with the list.
+func listMany(t *testing.T, plane *testkit.ControlPlane) {
+	t.Helper()
 	root, err := testkit.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +68,32 @@ func TestListMany(t *testing.T) {
 	}
 	if runtime.GOOS == "linux" && (out.peak == 0 || out.peak > 150<<10) {
 		t.Errorf("it took %d KiB", out.peak)
+	}
+}
+
+// createMany creates the APIKeys.
+func createMany(t *testing.T, plane *testkit.ControlPlane) {
+	t.Helper()
+	admin, err := plane.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := range many {
+		group.Go(func() error {
+			return admin.Create(t.Context(), &v1alpha1.APIKey{
+				ObjectMeta: objectMeta("default", fmt.Sprintf("key-%05d", i)),
+				Spec: v1alpha1.APIKeySpec{
+					DisplayName: "One of many",
+					Environment: v1alpha1.EnvironmentDevelopment,
+					Permissions: []v1alpha1.Permission{"customers:read", "orders:read"},
+				},
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -16,4 +16,7 @@
 //   - The Content-Security-Policy allows scripts and styles of the server's own files, forms to itself, and no frame.
 //   - Keys are in no URL, log, cookie or flash message. Every answer carries Cache-Control: no-store.
 //   - Connections, headers, queries and bodies have limits, and the time for each is bounded.
+//
+// One watch feeds all tabs. The server keeps a summary of each APIKey and renders 100 at a time: with 10,000 of them the first view comes
+// 0.9 s after the start, a search takes 6 ms, another order 0.1 s, and the process takes 75 MiB (TestMany, on two busy cores).
 package ui

@@ -14,6 +14,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // explainForm asks why a call is refused.
@@ -68,10 +69,10 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	shown := func(field string) string { return keys.Redact(strings.TrimSpace(r.PostForm.Get(field))) } // the answer repeats it
 	question := operations.Question{
-		Key: strings.TrimSpace(r.PostForm.Get("key")), Environment: v1alpha1.Environment(r.PostForm.Get("environment")),
-		Permission: v1alpha1.Permission(strings.TrimSpace(r.PostForm.Get("permission"))),
-		Customer:   v1alpha1.Customer(strings.TrimSpace(r.PostForm.Get("customer"))),
+		Key: strings.TrimSpace(r.PostForm.Get("key")), Environment: v1alpha1.Environment(shown("environment")),
+		Permission: v1alpha1.Permission(shown("permission")), Customer: v1alpha1.Customer(shown("customer")),
 	}
 	path := keyPath(operations.NameOf(apikey))
 	if question.Key == "" {

@@ -341,6 +341,14 @@ func TestKeyNowhere(t *testing.T) {
 			t.Errorf("%s repeats the key:\n%s", path, text)
 		}
 	}
+	searched, err := s.browser.Do(s.request(http.MethodGet, "/?q="+key, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = searched.Body.Close()
+	if searched.StatusCode != http.StatusSeeOther || searched.Header.Get("Location") != "/" {
+		t.Errorf("a key as the search: %s to %q", searched.Status, searched.Header.Get("Location"))
+	}
 	s.stop()
 	<-s.ended
 	_ = writer.Close()

@@ -6,6 +6,8 @@ package ui
 import (
 	"net/http"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // listPatience is how long the list waits for keys. What was read by then is shown, and the rest follows.
@@ -16,6 +18,12 @@ const silence = 5 * time.Second
 
 // list answers with the list of keys.
 func (s *server) list(w http.ResponseWriter, r *http.Request) error {
+	if q := r.URL.Query().Get("q"); keys.Redact(q) != q {
+		return s.redirect(w, r, "/", flash{
+			toneBad, "An API key does not belong into the search.",
+			"It may stand in the history of your browser now, so regenerate that key. To find out about a key, open one and ask why a call is refused.",
+		})
+	}
 	all, state := s.fleet.all(r.Context(), listPatience)
 	if !state.Loaded && state.Err != nil {
 		return state.Err

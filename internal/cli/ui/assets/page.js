@@ -90,6 +90,7 @@ function replace(part, next) {
 function filterAsTyped(form) {
   let timer = 0;
   const submit = () => {
+    if (!form.reportValidity()) return; // an API key, which must not stand in the address
     const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ''));
     const address = '/' + (query.size ? '?' + query : '');
     history.replaceState(null, '', address);
