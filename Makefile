@@ -107,6 +107,10 @@ manifests: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write the CRDs and the plugin's 
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/reference/config.yaml --templates-dir=hack/reference \
 		--renderer=markdown --output-path=api/v1alpha1/README.md --log-level=ERROR
 
+.PHONY: session
+session: kube ## Run the commands of the terminal session in README.md on a real control plane, and write what they print into it.
+	$(WITH_K8S) go test ./internal/cli -run '^TestReadmeSession$$' -count 1 -timeout $(TEST_TIMEOUT) -args -update
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Check the code by the rules of .golangci.yml, and the workflows.
 	$(GOLANGCI_LINT) run ./...

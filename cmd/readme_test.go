@@ -159,6 +159,7 @@ func readDocument(t *testing.T, path string) string {
 func documents() []string {
 	return []string{
 		"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ".github/SECURITY.md", "api/v1alpha1/README.md",
+		"cmd/kubectl-apikey/README.md", "config/secret-scanning/README.md",
 		"config/README.md", "config/gitops/README.md", "config/policy/README.md", "config/prometheus/README.md", "config/samples/gateways/README.md",
 	}
 }

@@ -97,7 +97,7 @@ func (s *session) audit(ctx context.Context, o *auditOptions) error {
 		return err
 	}
 	if len(around.Unread) > 0 {
-		s.say("You may not list %s; what depends on them was not judged.", strings.Join(around.Unread, ", "))
+		s.say("%s What depends on them was not judged.", unreadNote(around))
 	}
 	if err := s.printFindings(o.format, findings); err != nil {
 		return err
@@ -107,6 +107,16 @@ func (s *session) audit(ctx context.Context, o *auditOptions) error {
 	}
 
 	return nil
+}
+
+// unreadNote says what the person may not read, and the rules that would allow it.
+func unreadNote(around operations.Surroundings) string {
+	text := "You may not list " + strings.Join(around.Unread, ", ") + "."
+	if len(around.MissingRules) > 0 {
+		text += " An administrator can allow it in the whole cluster with a ClusterRole that has the rules " + strings.Join(around.MissingRules, ", ") + "."
+	}
+
+	return text
 }
 
 // find returns the findings of the rules that the flags name.

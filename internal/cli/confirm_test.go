@@ -7,10 +7,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/cli"
 )
 
@@ -68,34 +71,68 @@ func TestConfirmation(t *testing.T) {
 // TestCreateAsks: at a terminal create asks, shows the YAML, and creates what it showed.
 func TestCreateAsks(t *testing.T) {
 	admin := newAdministrator(t, "asking")
+	admin.create(&v1alpha1.APIKeyRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "asking-reader"},
+		Spec:       v1alpha1.APIKeyRoleSpec{Permissions: []v1alpha1.Permission{"customers:read", "invoices:read"}},
+	})
+	admin.create(&v1alpha1.APIKeyRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "asking-writer"},
+		Spec:       v1alpha1.APIKeyRoleSpec{Permissions: []v1alpha1.Permission{"orders:write"}},
+	})
 	rules := func(text string) { admin.allow("asked", parseRule(t, text)) }
 	user := admin.newUser("asked")
 	rules(`{apiGroups: [apikey-operator.io], resources: [apikeys], verbs: [create, get]}`)
 	rules(`{apiGroups: [apikey-operator.io], resources: [environments], resourceNames: [Staging], verbs: [use]}`)
 	rules(`{apiGroups: [apikey-operator.io], resources: [permissions], resourceNames: ["customers:read", "orders:read"], verbs: [grant]}`)
+	rules(`{apiGroups: [apikey-operator.io], resources: [roles], resourceNames: ["asking-reader"], verbs: [grant]}`)
+	rules(`{apiGroups: [apikey-operator.io], resources: [owners], resourceNames: ["jane@example.com"], verbs: [assign]}`)
+	admin.create(&rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "asked"},
+		Rules:      []rbacv1.PolicyRule{parseRule(t, `{apiGroups: [apikey-operator.io], resources: [apikeyroles], verbs: [list]}`)},
+	})
+	admin.create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "asked"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "asked"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "asked"}},
+	})
 	user.terminal = true
 
-	r := user.answer("Main Website\nMoon\n\ncustomers:write\ncustomers:read, orders:read\n1y\n30d\ny\n", "create", "web")
+	r := user.answer(strings.Join([]string{
+		"Main Website", "Moon", "Production", "", "customers:write", "customers:read, orders:read", "asking-writer", "asking-reader", "acme, globex",
+		"1y", "30d", "often", "100/1m,burst=20", "joe@example.com", "jane@example.com", "y", "",
+	}, "\n"), "create", "web")
 	if r.code != cli.ExitDone {
 		t.Fatalf("%+v", r)
 	}
-	spec := admin.key("web").Spec
-	if spec.DisplayName != "Main Website" || spec.Environment != "Staging" || len(spec.Permissions) != 2 || spec.ValidFor != "720h" {
-		t.Errorf("created %+v", spec)
+	want := v1alpha1.APIKeySpec{
+		DisplayName: "Main Website", Environment: "Staging", Permissions: []v1alpha1.Permission{"customers:read", "orders:read"},
+		Roles: []v1alpha1.RoleName{"asking-reader"}, Customers: []v1alpha1.Customer{"acme", "globex"}, ValidFor: "720h",
+		RateLimit: &v1alpha1.RateLimit{Requests: 100, Per: "1m", Burst: 20}, Owner: "jane@example.com",
+	}
+	if diff := cmp.Diff(want, admin.key("web").Spec); diff != "" {
+		t.Errorf("created (-want +got):\n%s", diff)
 	}
 	golden(t, "create-asks.golden", r.err+r.out)
 
-	user.interrupt = "brackets"
-	for _, question := range []string{"Display name", "Environment", "Permissions", "Expires in", "Create it?"} {
+	for answered, question := range []string{
+		"Display name", "Environment", "Permissions", "Roles", "Customers", "Expires in", "Rate limit", "Owner", "Create it?",
+	} {
+		answers := strings.Repeat("\n", answered)
 		user.interrupt = ""
-		answers := map[string]string{"Display name": "", "Environment": "\n", "Permissions": "\n\n", "Expires in": "\n\n\n", "Create it?": "\n\n\n\n"}[question]
 		if r := user.answer(answers, "create", "never"); r.code != cli.ExitUnconfirmed || !strings.Contains(r.err, question) {
 			t.Errorf("input that ends at %q: %+v", question, r)
 		}
+		user.interrupt = question
+		if r := user.answer(answers, "create", "never"); r.code != 130 || r.out != "" || strings.Contains(r.err, "error") {
+			t.Errorf("Ctrl-C at %q: %+v", question, r)
+		}
 	}
-	user.interrupt = "Display name"
-	if r := user.run("create", "never"); r.code != 130 || strings.Contains(r.err, "error") {
-		t.Errorf("Ctrl-C: %+v", r)
+	user.terminal, user.interrupt = false, ""
+	if r := user.run("create", "never"); r.code != cli.ExitUsage || !strings.Contains(r.err, "--environment is missing") {
+		t.Errorf("without a terminal: %+v", r)
+	}
+	if r := admin.run("list", "-o", "name"); r.out != "apikey.apikey-operator.io/web\n" {
+		t.Errorf("created %s", r.out)
 	}
 }
 

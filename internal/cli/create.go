@@ -34,8 +34,8 @@ func newCreate(s *session) *cobra.Command {
 		Long: `Make an APIKey, wait until the operator has put its key into a Secret, and say where that is. The key is not printed:
 "reveal" does that.
 
-At a terminal and without flags that describe the key, it asks for environment, permissions that you may grant, and expiry, and
-shows the YAML before it applies it. "--dry-run=client -o yaml" prints a manifest for Git.
+At a terminal and without flags that describe the key, it asks for display name, environment, permissions and roles that you may
+grant, customers, expiry, rate limit and owner, and shows the YAML before it applies it. "--dry-run=client -o yaml" prints a manifest for Git.
 
 Choose a name that says what the key is for. An API key is never a name.`,
 		Example: `  # Asks what the key is for

@@ -50,14 +50,18 @@ func (s *session) describe(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	d := &description{now: s.Clock.Now(), colour: s.Colour}
+	d := &description{now: s.Clock.Now(), colour: s.Colour, view: operations.ViewOf(key, s.Clock.Now())}
 	d.settings(key)
 	d.conditions(key)
 	events, err := service.Events(ctx, key)
 	d.timeline(operations.Timeline(key, events), err)
-	d.policies(key, service.Surroundings(ctx))
-	if err := d.grants(ctx, service, key); err != nil {
-		return err
+	if d.view.Ended() {
+		d.ended()
+	} else {
+		d.policies(key, service.Surroundings(ctx))
+		if err := d.grants(ctx, service, key); err != nil {
+			return err
+		}
 	}
 	_, err = io.WriteString(s.Out, d.text.String())
 
@@ -69,6 +73,7 @@ type description struct {
 	text   strings.Builder
 	now    time.Time
 	colour bool
+	view   operations.View
 }
 
 func (d *description) line(format string, args ...any) {
@@ -82,7 +87,7 @@ func (d *description) field(name, value string) {
 }
 
 func (d *description) settings(key *v1alpha1.APIKey) {
-	view := operations.ViewOf(key, d.now)
+	view := d.view
 	d.field("Name", operations.NameOf(key).String())
 	d.field("Display name", view.DisplayName)
 	d.field("Environment", string(view.Environment))
@@ -98,18 +103,35 @@ func (d *description) settings(key *v1alpha1.APIKey) {
 	if rotation := key.Spec.Rotation; rotation != nil {
 		d.field("Rotation", fmt.Sprintf("every %s, overlap %s", orAny(string(rotation.Every), "request"), orAny(string(rotation.Overlap), "0s")))
 	}
-	expires := output.Never
-	if view.Expires != nil {
-		expires = view.Expires.UTC().Format(time.RFC3339) + " (" + output.In(view.Expires, d.now) + ")"
-	}
-	d.field("Expires", expires)
+	d.field("Expires", d.end())
 	d.field("Last used", output.Ago(view.LastUsed, d.now))
 	if view.Secret != "" {
 		d.field("Secret", view.Secret+", under "+key.SecretDataKey())
 	}
+	if key.DeletionTimestamp != nil {
+		d.field("Deleting", "since "+key.DeletionTimestamp.UTC().Format(time.RFC3339)+": verifiers refuse the key")
+	}
+}
+
+// end returns when the key ends by itself.
+func (d *description) end() string {
+	switch {
+	case d.view.Status == v1alpha1.PhaseRevoked:
+		return "ended: it was revoked"
+	case d.view.Expires == nil:
+		return output.Never
+	case d.view.Ended():
+		return d.view.Expires.UTC().Format(time.RFC3339) + " (ended)"
+	default:
+		return d.view.Expires.UTC().Format(time.RFC3339) + " (in " + output.In(d.view.Expires, d.now) + ")"
+	}
 }
 
 func (d *description) conditions(key *v1alpha1.APIKey) {
+	d.line("Conditions:")
+	if len(key.Status.Conditions) == 0 {
+		d.line("  none yet: the operator has not reported on the key")
+	}
 	for _, c := range key.Status.Conditions {
 		d.line("  %s is %s (%s): %s", c.Type, c.Status, c.Reason, c.Message)
 	}
@@ -118,6 +140,9 @@ func (d *description) conditions(key *v1alpha1.APIKey) {
 func (d *description) timeline(moments []operations.Moment, unread error) {
 	d.line("Timeline:")
 	for _, moment := range moments {
+		if d.view.Ended() && moment.At.After(d.now) {
+			continue // it will not come to that
+		}
 		when := output.Ago(&moment.At, d.now) + " ago"
 		if moment.At.After(d.now) {
 			when = "in " + output.In(&moment.At, d.now)
@@ -140,10 +165,19 @@ func (d *description) policies(key *v1alpha1.APIKey, around operations.Surroundi
 	}
 	switch {
 	case len(around.Unread) > 0:
-		d.line("  You may not list %s, so policies may be missing here.", strings.Join(around.Unread, ", "))
+		d.line("  %s Policies may be missing here.", unreadNote(around))
 	case len(selected) == 0:
 		d.line("  none")
 	}
+}
+
+// ended tells what can still be done with a key that is dead for good. Policies and grants do not matter to it any more.
+func (d *description) ended() {
+	d.line("Policies:")
+	d.line("  not judged: the key has ended")
+	d.line("Grants:")
+	d.line("  The key has ended, so that nobody can rotate, resume or extend it. You need no grants to rename and delete it. Create another one")
+	d.line("  instead: %s create NAME --environment %s -n %s", program, d.view.Environment, d.view.Namespace)
 }
 
 // grants tells which grants for this key the person lacks, and who has them.
@@ -170,6 +204,9 @@ func (d *description) grants(ctx context.Context, service operations.Service, ke
 			who = "held by " + who
 		}
 		d.line("  You lack %s: %s.", grant, who)
+	}
+	if unread != nil {
+		d.line("  %v", unread)
 	}
 	d.line("  Without them you can rename, suspend, narrow, revoke and delete the key, and not rotate, resume or extend it.")
 

@@ -23,7 +23,7 @@ var exampleOrder = []struct {
 	code    int
 	answers string
 }{
-	{"create", cli.ExitDone, "\n\n\n\ny\n"}, {"list", cli.ExitDone, ""}, {"describe", cli.ExitDone, ""}, {"audit", cli.ExitDone, ""},
+	{"create", cli.ExitDone, "\n\n\n\n\n\n\ny\n"}, {"list", cli.ExitDone, ""}, {"describe", cli.ExitDone, ""}, {"audit", cli.ExitDone, ""},
 	{"rename", cli.ExitDone, ""}, {"rotate", cli.ExitDone, "y\n"}, {"reveal", cli.ExitDone, ""}, {"explain", cli.ExitFindings, ""},
 	{"leaked", cli.ExitFindings, "y\n"}, {"suspend", cli.ExitDone, "y\n"}, {"resume", cli.ExitDone, ""}, {"version", cli.ExitDone, ""},
 	{"ui", 130, ""}, {"completion", cli.ExitDone, ""}, {"options", cli.ExitDone, ""}, {"revoke", cli.ExitDone, "y\n"}, {"delete", cli.ExitDone, "y\n"},

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,7 +35,7 @@ const exitCodes = `Exit codes:
   1    failed: the API server or the operator refused it, or could not be reached
   2    the command line is wrong, or holds an API key
   3    a right is missing; the message names the RBAC rule
-  4    there is no such APIKey
+  4    there is no such APIKey, or none that -l selects for a change
   5    the time limit of a wait has passed; what was asked for stays asked for
   6    not confirmed: the answer was not yes, or there is no terminal and no --yes
   7    findings: explain would be refused, leaked found a key, audit found something
@@ -75,12 +76,16 @@ func conclude(err error) (code int, message string) {
 		return ExitUsage, usage.text
 	case errors.As(err, &forbidden), apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		return ExitForbidden, err.Error()
+	case errors.As(err, new(noMatchError)):
+		return ExitNotFound, err.Error()
 	case apierrors.IsNotFound(err):
 		return ExitNotFound, notFound(err)
 	case errors.Is(err, operations.ErrWaitTimeout), errors.Is(err, context.DeadlineExceeded):
 		return ExitTimeout, err.Error()
 	case errors.Is(err, prompt.ErrDeclined), errors.Is(err, errNoTerminal):
 		return ExitUnconfirmed, err.Error()
+	case errors.As(err, new(*net.OpError)), errors.As(err, new(*net.DNSError)):
+		return ExitFailed, "the API server cannot be reached: " + err.Error() + "; check --context, --server and the kubeconfig"
 	default:
 		return ExitFailed, err.Error()
 	}

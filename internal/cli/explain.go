@@ -150,10 +150,9 @@ func (s *session) printExplanation(question operations.Question, explanation ope
 	var text strings.Builder
 	if explanation.APIKey != nil {
 		view := operations.ViewOf(explanation.APIKey, s.Clock.Now())
-		_, _ = fmt.Fprintf(&text, "Key of apikey %s, for %s, %s\n",
-			operations.NameOf(explanation.APIKey), view.Environment, strings.ToLower(string(view.Status)))
-		_, _ = fmt.Fprintf(&text, "Permissions %s; limit %s, which is not counted here\n",
-			output.Permissions(view.Permissions, view.Roles), output.Limit(view.Limit))
+		text.WriteString(output.CleanLines(fmt.Sprintf("Key of apikey %s, for %s, %s\nPermissions %s; limit %s, which is not counted here\n",
+			operations.NameOf(explanation.APIKey), view.Environment, strings.ToLower(string(view.Status)),
+			output.Permissions(view.Permissions, view.Roles), output.Limit(view.Limit))))
 	}
 	for _, step := range explanation.Steps {
 		mark, colour := "pass  ", output.Green

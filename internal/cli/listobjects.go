@@ -31,10 +31,10 @@ func (s *session) listObjects(ctx context.Context, service operations.Service, o
 			found[i].SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("APIKey"))
 		}
 
-		return printer.PrintObj(list, s.stdout())
+		return s.print(printer, list)
 	}
 	for i := range found {
-		if err := printer.PrintObj(&found[i], s.stdout()); err != nil {
+		if err := s.print(printer, &found[i]); err != nil {
 			return err
 		}
 	}

@@ -4,9 +4,12 @@
 package cli
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
@@ -76,7 +79,34 @@ func (r *results) show(s *session, key *v1alpha1.APIKey) error {
 		object = manifest(key)
 	}
 
-	return to.PrintObj(runtime.Object(object), s.stdout())
+	return s.print(to, object)
+}
+
+// print prints an object. It returns the error of the output, which some printers do not report and others hide behind the whole object.
+func (s *session) print(printer printers.ResourcePrinter, object runtime.Object) error {
+	to := &errorKeeper{to: s.stdout()}
+	err := printer.PrintObj(object, to)
+	if to.err != nil {
+		return to.err
+	}
+
+	return err
+}
+
+// errorKeeper keeps the first error of a writer.
+type errorKeeper struct {
+	to  io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (k *errorKeeper) Write(p []byte) (int, error) {
+	n, err := k.to.Write(p)
+	if k.err == nil {
+		k.err = err
+	}
+
+	return n, err
 }
 
 // manifest returns of an APIKey what belongs into Git: what a person has declared, and nothing that the cluster has added.

@@ -143,6 +143,8 @@ type person struct {
 	kubeconfig string
 	// terminal tells whether standard input and output are one.
 	terminal bool
+	// out is where standard output goes instead of the result; nil: into the result.
+	out io.Writer
 	// interrupt ends the context of the commands once its text stands on standard error; empty: never.
 	interrupt string
 }
@@ -230,16 +232,20 @@ func (p *person) answer(input string, args ...string) result {
 	if p.interrupt != "" {
 		pipe, writer := io.Pipe() // a terminal at which nothing is typed
 		defer func() { _ = writer.Close() }()
-		in = pipe
+		in = io.MultiReader(in, pipe)
 	}
 	var out bytes.Buffer
+	stdout := io.Writer(&out)
+	if p.out != nil {
+		stdout = p.out
+	}
 	said := &watched{text: p.interrupt, seen: func() { cancel(cli.InterruptError{Signal: 2}) }}
 	at := len(args)
 	if args[0] == "__complete" {
 		at-- // the last argument is the one to complete
 	}
 	code := cli.Run(ctx, slices.Insert(slices.Clone(args), at, "--kubeconfig", p.kubeconfig, "--namespace", p.namespace), cli.Environment{
-		In: in, Out: &out, Err: said, InTerminal: p.terminal, OutTerminal: p.terminal, Clock: clock.RealClock{}, Build: buildinfo.Info{Version: "test"},
+		In: in, Out: stdout, Err: said, InTerminal: p.terminal, OutTerminal: p.terminal, Clock: clock.RealClock{}, Build: buildinfo.Info{Version: "test"},
 	})
 
 	return result{code: code, out: out.String(), err: said.String()}

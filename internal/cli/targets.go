@@ -43,7 +43,7 @@ func (t *targets) find(ctx context.Context, service operations.Service, namespac
 		}
 		found, err := service.All(ctx, operations.Filter{Namespace: namespace, Selector: selector})
 		if err == nil && len(found) == 0 {
-			err = fmt.Errorf("no APIKey in namespace %q has the labels %q", namespace, t.selector)
+			err = noMatchError{namespace, t.selector}
 		}
 
 		return found, err
@@ -61,6 +61,14 @@ func (t *targets) find(ctx context.Context, service operations.Service, namespac
 	}
 
 	return found, errors.Join(errs...)
+}
+
+// noMatchError tells that a selector selects no APIKey.
+type noMatchError struct{ namespace, selector string }
+
+// Error implements error.
+func (e noMatchError) Error() string {
+	return fmt.Sprintf("no APIKey in namespace %q has the labels %q", e.namespace, e.selector)
 }
 
 func parseSelector(text string) (labels.Selector, error) {

@@ -5,6 +5,7 @@ package operations
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -81,6 +82,17 @@ type Surroundings struct {
 	Labels map[string]map[string]string
 	// Unread are kinds that the user may not read: what depends on them is not judged.
 	Unread []string
+	// MissingRules are the RBAC rules that would let the user read them.
+	MissingRules []string
+}
+
+// leaveOut notes that a kind cannot be read, and the rule that is missing.
+func (a *Surroundings) leaveOut(kind string, err error) {
+	a.Unread = append(a.Unread, kind)
+	var forbidden *ForbiddenError
+	if errors.As(withMissingRule(err), &forbidden) {
+		a.MissingRules = append(a.MissingRules, forbidden.Rule())
+	}
 }
 
 // Surroundings reads roles, policies and namespaces, as far as the user may.
@@ -88,14 +100,14 @@ func (s Service) Surroundings(ctx context.Context) Surroundings {
 	around := Surroundings{Roles: map[v1alpha1.RoleName][]v1alpha1.Permission{}, Labels: map[string]map[string]string{}}
 	roles, err := s.roles(ctx)
 	if err != nil {
-		around.Unread = append(around.Unread, "APIKeyRole")
+		around.leaveOut("APIKeyRole", err)
 	}
 	for i := range roles {
 		around.Roles[v1alpha1.RoleName(roles[i].Name)] = roles[i].Spec.Permissions
 	}
 	var policies v1alpha1.APIKeyPolicyList
 	if err := s.Client.List(ctx, &policies); err != nil {
-		around.Unread = append(around.Unread, "APIKeyPolicy")
+		around.leaveOut("APIKeyPolicy", err)
 	}
 	for i := range policies.Items {
 		around.Policies = append(around.Policies, &policies.Items[i])
@@ -103,7 +115,7 @@ func (s Service) Surroundings(ctx context.Context) Surroundings {
 	var namespaces metav1.PartialObjectMetadataList
 	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
 	if err := s.Client.List(ctx, &namespaces, &client.ListOptions{}); err != nil {
-		around.Unread = append(around.Unread, "Namespace")
+		around.leaveOut("Namespace", err)
 	}
 	for i := range namespaces.Items {
 		around.Labels[namespaces.Items[i].Name] = namespaces.Items[i].Labels

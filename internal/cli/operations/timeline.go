@@ -38,10 +38,14 @@ func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
 			moments = append(moments, Moment{At: at, What: fmt.Sprintf(format, args...)})
 		}
 	}
+	why := ": it was replaced"
+	if phase := key.Status.Phase; phase == v1alpha1.PhaseRevoked || phase == v1alpha1.PhaseExpired {
+		why = "" // with the APIKey, which its events tell
+	}
 	for _, record := range key.Status.Keys {
 		add(record.CreatedAt.Time, "key %s minted", record.ID)
 		if record.NotAfter != nil {
-			add(record.NotAfter.Time, "key %s stops: it was replaced", record.ID)
+			add(record.NotAfter.Time, "key %s stops%s", record.ID, why)
 		}
 	}
 	if last := key.Status.LastRotation; last != nil && last.Trigger != v1alpha1.TriggerCreated {
