@@ -30,7 +30,7 @@ TEST_TIMEOUT ?= 20m
 # Unset: they run with it if there is a C compiler; a note says when there is none.
 RACE ?=
 # The steps of `make ci`, in order. `make ci CI_STEPS='lint verify'` runs some of them.
-CI_STEPS ?= lint verify kube gateways axe test quickstart
+CI_STEPS ?= lint verify kube gateways axe test quickstart e2e-lab
 # Where install-plugin puts `kubectl apikey`. Empty: the first writable folder of PATH, of those where people keep programs.
 PLUGIN_DIR ?=
 # The release that `make dist` and `make image` build, and the platforms of `make dist`.
@@ -69,7 +69,7 @@ WITH_K8S := KUBEBUILDER_ASSETS='$(CURDIR)/bin/k8s'
 help: ## Show this list.
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: quickstart
 quickstart: kube build bin/quickstart ## See a key live: a control plane, the operator, the verifier, an API and a tour. QUICKSTART_EXIT=1 ends it after the tour.
@@ -147,6 +147,14 @@ unit: $(GOTESTSUM) ## Run the tests that need nothing but Go.
 .PHONY: integration
 integration: kube charts $(GOTESTSUM) $(GITLEAKS) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
 	@$(call go-test,$(call tested))
+
+.PHONY: e2e
+e2e: kube $(HELM) ## Test installations on the kind cluster of your kubeconfig, which must be empty. E2E_FOCUS names some specs.
+	@hack/e2e/run.sh kind
+
+.PHONY: e2e-lab
+e2e-lab: kube $(HELM) ## Start a cluster from CLUSTER_LAB_SOURCE, as root on Linux, run the same tests on it, and take it down.
+	@hack/e2e/lab.sh
 
 .PHONY: cover
 cover: ## Test the pure packages alone, in seconds, and fail if they are covered to less than 95 %.

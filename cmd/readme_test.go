@@ -173,7 +173,7 @@ func TestDocumentedTargets(t *testing.T) {
 		}
 	}
 	for _, path := range documents() {
-		for _, found := range regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+(?: [a-z-]+)*)").FindAllStringSubmatch(readDocument(t, path), -1) {
+		for _, found := range regexp.MustCompile("(?m)(?:^|`)make ([a-z0-9-]+(?: [a-z0-9-]+)*)").FindAllStringSubmatch(readDocument(t, path), -1) {
 			for target := range strings.FieldsSeq(found[1]) {
 				if !targets[target] {
 					t.Errorf("%s: %q: the Makefile has no target %s", path, found[0], target)

@@ -1,0 +1,144 @@
+//go:build e2e
+
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+const (
+	// replacementLimit is how long after Kubernetes noticed the loss of a node its verifier is missed. Kubernetes notices after 40 to 50 s.
+	replacementLimit = 30 * time.Second
+	// lossLimit is the share of requests that may fail when a node is lost.
+	lossLimit = 0.001
+	// gatewayAttempts is how often the caller sends a request that was not answered, as gateways do.
+	gatewayAttempts = 4
+)
+
+// nodeLossSpecs cut a node off that runs the leader and a verifier.
+func nodeLossSpecs() {
+	It("survives the loss of the leader's node", Label(unmet), func(ctx context.Context) {
+		minting := requirement("node of the leader lost → next mint", "≤ 8 s")
+		replacing := requirement("verifier of a lost node replaced, after Kubernetes marked the node", "≤ 30 s")
+		answering := requirement("failed requests when a node with a verifier is lost, through a gateway that tries again", "≤ 0.1 %")
+		if len(openNodes(ctx)) < 3 {
+			minting.notRun("needs three nodes")
+		}
+		install(ctx)
+		deleteAll(ctx, &v1alpha1.APIKey{})
+		workload := fresh("website")
+		mintNamed(ctx, workload)
+		lost := gatherOnOneNode(ctx)
+		startCaller(ctx, workloadCall, workload, gatewayAttempts)
+		before := reportOf(ctx, workloadCall)
+
+		start := time.Now()
+		fault(ctx, "node-down", lost)
+		DeferCleanup(func(ctx context.Context) { bringBack(ctx, lost) }, NodeTimeout(2*patience))
+		minted := mintSince(ctx, "after-loss", start)
+		noticed := awaitLoss(ctx, lost)
+		replaced := awaitReplacement(ctx, lost).Sub(noticed)
+		after := reportOf(ctx, workloadCall).since(before)
+
+		minting.note(minted, takeoverLimit)
+		replacing.note(replaced, replacementLimit)
+		share := float64(after.Failed) / float64(after.Sent)
+		answering.is(share <= lossLimit, "%.2f %% (%s)", 100*share, after)
+		minting.within(minted, takeoverLimit)
+		replacing.within(replaced, replacementLimit)
+	}, SpecTimeout(2*patience))
+}
+
+// gatherOnOneNode brings the leader and a verifier to a node other than the steady one, and returns it. A third node stays open. The node
+// is none that runs the DNS of the cluster, which is not what the test is about.
+func gatherOnOneNode(ctx context.Context) string {
+	GinkgoHelper()
+	dns := &corev1.PodList{}
+	Expect(admin.List(ctx, dns, client.InNamespace("kube-system"), client.MatchingLabels{"k8s-app": "kube-dns"})).To(Succeed())
+	runsDNS := func(node string) bool {
+		return slices.ContainsFunc(dns.Items, func(pod corev1.Pod) bool { return pod.Spec.NodeName == node })
+	}
+	others := slices.DeleteFunc(openNodes(ctx), func(node string) bool { return node == steadyNode(ctx) })
+	chosen := slices.IndexFunc(others, func(node string) bool { return !runsDNS(node) })
+	Expect(chosen).To(BeNumerically(">=", 0), "a node without the DNS of the cluster")
+	lost := others[chosen]
+	closed := slices.DeleteFunc(openNodes(ctx), func(node string) bool { return node == lost || node == steadyNode(ctx) })
+	if !isOpenNode(ctx, steadyNode(ctx)) { // two workers besides the steady node take all replicas
+		closed = closed[1:]
+	}
+	for _, node := range closed {
+		kubectl(ctx, "cordon", node)
+		evict(ctx, node)
+	}
+	awaitRollout(ctx)
+	if pod := leader(ctx); pod.Spec.NodeName != lost {
+		Expect(admin.Delete(ctx, &pod)).To(Succeed())
+		Eventually(func() string { return leader(ctx).Spec.NodeName }).WithContext(ctx).Should(Equal(lost))
+		awaitRollout(ctx)
+	}
+	for _, node := range closed {
+		kubectl(ctx, "uncordon", node)
+	}
+	onLost := func(pod corev1.Pod) bool { return pod.Spec.NodeName == lost }
+	Expect(slices.ContainsFunc(pods(ctx, verifierComponent), onLost)).To(BeTrue(), "a verifier runs on %s", lost)
+
+	return lost
+}
+
+// isOpenNode reports whether the pods of the operator may run on a node.
+func isOpenNode(ctx context.Context, name string) bool {
+	GinkgoHelper()
+
+	return slices.Contains(openNodes(ctx), name)
+}
+
+// awaitLoss waits until Kubernetes marks a node as lost, and returns when that was seen.
+func awaitLoss(ctx context.Context, name string) time.Time {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		node := &corev1.Node{}
+		g.Expect(admin.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
+		g.Expect(node.Spec.Taints).To(ContainElement(HaveField("Key", corev1.TaintNodeUnreachable)))
+	}).WithContext(ctx).Should(Succeed())
+
+	return time.Now()
+}
+
+// awaitReplacement waits until as many verifiers as before are ready on other nodes, and returns when that was seen.
+func awaitReplacement(ctx context.Context, lost string) time.Time {
+	GinkgoHelper()
+	Eventually(func() int {
+		return len(slices.DeleteFunc(pods(ctx, verifierComponent), func(pod corev1.Pod) bool {
+			return pod.Spec.NodeName == lost || !podReady(pod)
+		}))
+	}).WithContext(ctx).Should(BeNumerically(">=", 2))
+
+	return time.Now()
+}
+
+// podReady reports whether a pod is ready.
+func podReady(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// bringBack connects a node again and waits until the cluster is as before.
+func bringBack(ctx context.Context, node string) {
+	GinkgoHelper()
+	fault(ctx, "node-up", node)
+	Eventually(func() bool { return isOpenNode(ctx, node) }).WithContext(ctx).Should(BeTrue())
+	awaitRollout(ctx)
+}

@@ -1,0 +1,104 @@
+//go:build e2e
+
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/metadata"
+)
+
+// removalLimit bounds garbage collection, and the end of the pods: 40 s for the operator.
+const removalLimit = 2 * time.Minute
+
+// removalSpecs remove an installation with live keys.
+func removalSpecs() {
+	It("leaves nothing behind", func(ctx context.Context) {
+		r := requirement("`kubectl delete -k config/default` leaves", "nothing")
+		remove(ctx)
+		makeNamespace(ctx, keysNamespace)
+		before := inventory(ctx)
+		prepare(ctx)
+		makeTarget(ctx, root, "deploy", currentImage)
+		awaitRollout(ctx)
+		mint(ctx, "live")
+		during := added(before, inventory(ctx))
+		Expect(during).NotTo(BeEmpty(), "the inventory must see an installation")
+
+		kubectl(ctx, "delete", "-k", "config/default", "--timeout="+patience.String())
+		Expect(admin.Delete(ctx, authority(nil))).To(Succeed())
+		left := during
+		_ = wait.PollUntilContextTimeout(ctx, time.Second, removalLimit, true, func(ctx context.Context) (bool, error) { // r judges what is left
+			left = added(before, inventory(ctx))
+
+			return len(left) == 0, nil
+		})
+		r.is(len(left) == 0, "%s", listed(left))
+	}, SpecTimeout(2*patience))
+}
+
+// listed joins what is left.
+func listed(left []string) string {
+	if len(left) == 0 {
+		return "nothing"
+	}
+
+	return strings.Join(left, ", ")
+}
+
+// transient are the resources that come and go by themselves.
+var transient = []schema.GroupResource{
+	{Resource: "events"},
+	{Group: "events.k8s.io", Resource: "events"},
+	{Group: "coordination.k8s.io", Resource: "leases"},
+	{Group: "discovery.k8s.io", Resource: "endpointslices"},
+	{Resource: "endpoints"},
+}
+
+// inventory returns the names of all objects of the cluster that do not come and go by themselves, sorted.
+func inventory(ctx context.Context) []string {
+	GinkgoHelper()
+	lists, err := core.Discovery().ServerPreferredResources()
+	Expect(err).NotTo(HaveOccurred())
+	reader, err := metadata.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	resources, err := discovery.GroupVersionResources(discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, lists))
+	Expect(err).NotTo(HaveOccurred())
+	var names []string
+	for resource := range resources {
+		if slices.Contains(transient, resource.GroupResource()) {
+			continue
+		}
+		objects, err := reader.Resource(resource).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			continue // a resource that went after its discovery has no objects
+		}
+		for _, object := range objects.Items {
+			names = append(names, strings.Join([]string{resource.GroupResource().String(), object.Namespace, object.Name}, "/"))
+		}
+	}
+	slices.Sort(names)
+
+	return names
+}
+
+// added returns what the second inventory has and the first one has not.
+func added(before, after []string) []string {
+	return slices.DeleteFunc(after, func(name string) bool {
+		_, found := slices.BinarySearch(before, name)
+
+		return found
+	})
+}

@@ -1,0 +1,89 @@
+//go:build e2e
+
+// Copyright The apikey-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/internal/testkit"
+)
+
+const (
+	// patience bounds every step that no requirement gives a limit for. A wait inside a spec ends with the spec.
+	patience = 3 * time.Minute
+	// poll is the pause between two looks, and so the precision of every figure.
+	poll = 50 * time.Millisecond
+	// requestLimit bounds a request to the API server, which may be away.
+	requestLimit = 10 * time.Second
+	// unmet labels the specs whose requirement the code does not meet yet. hack/e2e/run.sh leaves them out unless E2E_LABELS names them.
+	unmet = "unmet"
+)
+
+// What all specs share.
+var (
+	config *rest.Config
+	admin  client.WithWatch
+	core   kubernetes.Interface
+	plain  *http.Client // to the API server, for answers of others that it passes on
+	root   string
+)
+
+func TestEndToEnd(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "End to end")
+}
+
+var _ = BeforeSuite(func(ctx context.Context) {
+	ctrl.SetLogger(logr.Discard())
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(poll)
+	var err error
+	root, err = testkit.Root()
+	Expect(err).NotTo(HaveOccurred())
+	config, err = clientcmd.BuildConfigFromFlags("", os.Getenv(clientcmd.RecommendedConfigPathEnvVar))
+	Expect(err).NotTo(HaveOccurred(), "KUBECONFIG must name the cluster that the tests may take")
+	config.QPS, config.Burst, config.Timeout = -1, -1, requestLimit
+	admin, err = client.NewWithWatch(config, client.Options{Scheme: testkit.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	core, err = kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	plain, err = rest.HTTPClientFor(config)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(readyNodes(ctx)).To(HaveLen(len(nodes(ctx))), "every node of the cluster must be ready")
+}, NodeTimeout(patience))
+
+// The groups run one after another, because each of them takes the whole cluster.
+var _ = Describe("an installation", Ordered, ContinueOnFailure, func() {
+	Context("upgrade", upgradeSpecs)
+	Context("rotation under load", rotationSpecs)
+	Context("API server", outageSpecs)
+	Context("node loss", nodeLossSpecs)
+	Context("redeploy", redeploySpecs)
+	Context("removal", removalSpecs)
+	Context("install", installSpecs)
+	Context("rights", rightsSpecs)
+	Context("overlay", overlaySpecs)
+	Context("Helm", helmSpecs)
+})
+
+// artefact returns the path of a file that hack/e2e/run.sh has built.
+func artefact(elements ...string) string {
+	return filepath.Join(append([]string{root, "bin", "e2e"}, elements...)...)
+}
