@@ -125,10 +125,12 @@ func unknown(q question) bool { return q.grant == nil || q.grant.Subject == nil 
 
 func disputed(q question) bool { return q.grant.Disputed }
 
-func revoked(q question) bool { return q.grant.Subject.Revoked }
+func revoked(q question) bool {
+	return q.grant.Subject.Revoked || q.grant.Subject.Unclaimed && !q.grant.Subject.Expired && q.now >= q.grant.Subject.ExpiresAt
+}
 
 func expired(q question) bool {
-	return q.grant.Subject.Expired || q.now >= q.grant.Subject.ExpiresAt
+	return q.grant.Subject.Expired || !q.grant.Subject.Unclaimed && q.now >= q.grant.Subject.ExpiresAt
 }
 
 func suspended(q question) bool { return q.grant.Subject.Suspended }

@@ -75,7 +75,23 @@ func TestDecide(t *testing.T) {
 		"an expired and suspended key":                    {nil, func(g *access.Grant) { g.Subject.Expired, g.Subject.Suspended = true, true }, access.Expired},
 		"a key at the second of its expiry":               {nil, func(g *access.Grant) { g.Subject.ExpiresAt = noon.Unix() }, access.Expired},
 		"a key in the second before its expiry":           {nil, func(g *access.Grant) { g.Subject.ExpiresAt = noon.Unix() + 1 }, access.Allowed},
-		"a suspended key":                                 {nil, func(g *access.Grant) { g.Subject.Suspended = true }, access.Suspended},
+		"a key at the second of its claim deadline": {
+			nil, func(g *access.Grant) { g.Subject.ExpiresAt, g.Subject.Unclaimed = noon.Unix(), true }, access.Revoked,
+		},
+		"a key in the second before its claim deadline": {
+			nil, func(g *access.Grant) { g.Subject.ExpiresAt, g.Subject.Unclaimed = noon.Unix()+1, true }, access.Allowed,
+		},
+		"an expired key that was not claimed": {
+			nil, func(g *access.Grant) {
+				g.Subject.Expired, g.Subject.ExpiresAt, g.Subject.Unclaimed = true, noon.Unix(), true
+			}, access.Expired,
+		},
+		"a suspended key that was not claimed in time": {
+			nil, func(g *access.Grant) {
+				g.Subject.Suspended, g.Subject.ExpiresAt, g.Subject.Unclaimed = true, noon.Unix(), true
+			}, access.Revoked,
+		},
+		"a suspended key": {nil, func(g *access.Grant) { g.Subject.Suspended = true }, access.Suspended},
 		"a suspended key of another environment": {nil, func(g *access.Grant) {
 			g.Subject.Suspended, g.Subject.Environment = true, "Staging"
 		}, access.Suspended},

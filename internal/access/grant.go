@@ -29,7 +29,7 @@ type Grant struct {
 // Subject is what an APIKey grants to all its keys. Requests share it and it does not change; only the permissions of its roles do.
 // The fields that every decision reads come first, so that behind a Grant they are in the same two cache lines.
 type Subject struct {
-	// ExpiresAt is when the APIKey expires, in seconds since 1970.
+	// ExpiresAt is when the APIKey ends, in seconds since 1970: it expires, or it is revoked if Unclaimed is true.
 	ExpiresAt int64
 
 	// Revoked reports that spec.revoked is true or that the APIKey is being deleted.
@@ -38,6 +38,8 @@ type Subject struct {
 	Expired bool
 	// Suspended reports that spec.suspend is true.
 	Suspended bool
+	// Unclaimed reports that ExpiresAt is the time before which the key has to be claimed.
+	Unclaimed bool
 
 	// Environment is the only one whose endpoints accept the key.
 	Environment v1alpha1.Environment

@@ -22,7 +22,7 @@ const (
 	Ambiguous
 	// Malformed: the credential is no API key, because the shape, the checksum or a byte is wrong.
 	Malformed
-	// Revoked: spec.revoked is true, or the APIKey is being deleted.
+	// Revoked: spec.revoked is true, the APIKey is being deleted, or its key was not claimed in time.
 	Revoked
 	// Expired: the expiry has passed, or this key was replaced and its overlap has ended.
 	Expired

@@ -30,8 +30,12 @@ func (r *Reconciler) apply(ctx context.Context, a *attempt) error {
 		return r.fence(ctx, a)
 	case lifecycle.Reshape:
 		return r.reshape(ctx, a)
+	case lifecycle.Claim:
+		return r.claim(ctx, a)
+	case lifecycle.Discard:
+		return r.discard(ctx, a)
 	case lifecycle.Delete:
-		return r.deleteSecret(ctx, a)
+		return r.end(ctx, a)
 	case lifecycle.Close:
 		return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
 	case lifecycle.Block:
@@ -149,7 +153,35 @@ func (r *Reconciler) reshape(ctx context.Context, a *attempt) error {
 	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
 }
 
-// deleteSecret deletes the observed version of the Secret, then closes the records.
+// claim records that the key was claimed before it deletes the Secret: a Secret that is gone without the record would stop the key.
+func (r *Reconciler) claim(ctx context.Context, a *attempt) error {
+	if err := r.writeStatus(ctx, a, lifecycle.Claimed(a.observed, a.now)); err != nil {
+		return err
+	}
+
+	return r.discard(ctx, a)
+}
+
+// discard deletes the Secret of a claimed key.
+func (r *Reconciler) discard(ctx context.Context, a *attempt) error {
+	if err := r.deleteSecret(ctx, a); err != nil {
+		return err
+	}
+	a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
+
+	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
+}
+
+// end deletes the Secret, then closes the records.
+func (r *Reconciler) end(ctx context.Context, a *attempt) error {
+	if err := r.deleteSecret(ctx, a); err != nil {
+		return err
+	}
+
+	return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
+}
+
+// deleteSecret deletes the observed version of the Secret. Another version can hold the key of another writer.
 func (r *Reconciler) deleteSecret(ctx context.Context, a *attempt) error {
 	ref := a.observed.Secret.Ref
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.observed.APIKey.Namespace, Name: ref.Name}}
@@ -161,7 +193,7 @@ func (r *Reconciler) deleteSecret(ctx context.Context, a *attempt) error {
 		return asRefused(scrubbed(err, keys.Key{}), "", "delete Secret %s/%s", secret.Namespace, secret.Name)
 	}
 
-	return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
+	return nil
 }
 
 // confirmGone reads a Secret whose deletion was answered with "not found". An admission plugin can give that answer while the Secret
@@ -200,6 +232,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, a *attempt, status v1alpha
 	a.observed.APIKey = after
 	if a.checked() {
 		r.Ledger.vouch(after)
+		a.observed.Unvouched = false
 	}
 	r.Reporter.report(ctx, before, after, r.Clock.Now())
 	if dispute(after) != nil && dispute(before) == nil {

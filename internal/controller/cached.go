@@ -12,6 +12,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // The caches keep of each object only the fields that decisions read, and store strings that most objects share once: the cached fields
@@ -20,8 +21,11 @@ import (
 
 // annotationsRead are the annotations of an APIKey that the operator reads.
 func annotationsRead() []string {
-	return []string{v1alpha1.RotateAnnotation}
+	return []string{v1alpha1.RotateAnnotation, v1alpha1.ClaimAnnotation}
 }
+
+// maxClaim is how many bytes of the claim annotation the cache keeps: one more than an id has, so that a longer value is still no id.
+const maxClaim = keys.IDLength + 1
 
 // intern returns the one copy of a string that all objects share.
 func intern[T ~string](s T) T { return unique.Make(s).Value() }
@@ -81,6 +85,9 @@ func identity(meta *metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 	for _, name := range annotationsRead() {
 		if value, ok := meta.Annotations[name]; ok {
+			if name == v1alpha1.ClaimAnnotation {
+				value = strings.Clone(value[:min(len(value), maxClaim)])
+			}
 			metav1.SetMetaDataAnnotation(&kept, name, value)
 		}
 	}

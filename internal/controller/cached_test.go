@@ -20,6 +20,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/controller"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // cachedAs is what the cache of a kind makes of an object.
@@ -49,7 +50,7 @@ func filled() metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{
 		Namespace: "default", Name: "main-website", GenerateName: large, UID: "uid", ResourceVersion: "7", Generation: 3,
 		Labels:      map[string]string{"example.com/team": large, guardrails.Label: "grants"},
-		Annotations: map[string]string{"example.com/note": large, v1alpha1.RotateAnnotation: "1"},
+		Annotations: map[string]string{"example.com/note": large, v1alpha1.RotateAnnotation: "1", v1alpha1.ClaimAnnotation: large},
 		Finalizers:  []string{large}, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: large}},
 	}
 	for i := range 100 {
@@ -92,6 +93,9 @@ func TestCachesKeepOnlyWhatIsRead(t *testing.T) {
 	key := cachedAs(t, &v1alpha1.APIKey{}, &v1alpha1.APIKey{ObjectMeta: filled()})
 	if key.GetAnnotations()[v1alpha1.RotateAnnotation] != "1" {
 		t.Error("the rotate annotation is gone")
+	}
+	if claim := key.GetAnnotations()[v1alpha1.ClaimAnnotation]; len(claim) != keys.IDLength+1 {
+		t.Errorf("%d bytes of a claim are kept, which must be more than an id has, and no more than that takes", len(claim))
 	}
 	policy := cachedAs(t, &admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: filled()})
 	if policy.GetLabels()[guardrails.Label] != "grants" {

@@ -41,6 +41,7 @@ const (
 	actionAdmit  = "Admit"
 	actionBlock  = "Block"
 	actionCheck  = "Check"
+	actionClaim  = "Claim"
 )
 
 // event is an event about an APIKey.
@@ -64,8 +65,9 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 				v1alpha1.RotateAnnotation),
 		})
 	}
+	events = append(events, claimEvents(before, after)...)
 	if from, to := before.Status.Phase, after.Status.Phase; from != to {
-		events = append(events, phaseEvents(from, to)...)
+		events = append(events, phaseEvents(after, from)...)
 	}
 	if problem := problemOf(after); problem != nil && isNewProblem(problemOf(before), problem) {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: problem.Reason, action: actionBlock, note: problem.Message})
@@ -129,12 +131,13 @@ func rotationEvents(before, apikey *v1alpha1.APIKey, trigger v1alpha1.RotationTr
 	if trigger == v1alpha1.TriggerCreated {
 		return []event{{
 			kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonMinted, action: actionMint, limited: true,
-			note: fmt.Sprintf("Secret %q holds key %s", apikey.SecretName(), activeID(apikey)),
+			note: fmt.Sprintf("Secret %q holds key %s%s", apikey.SecretName(), activeID(apikey), untilClaimed(apikey)),
 		}}
 	}
 	events := []event{{
 		kind: corev1.EventTypeNormal, reason: eventRotated, action: actionRotate,
-		note: fmt.Sprintf("Secret %q holds the new key %s (%s)%s", apikey.SecretName(), activeID(apikey), trigger, endOfOld(before, apikey)),
+		note: fmt.Sprintf("Secret %q holds the new key %s%s (%s)%s", apikey.SecretName(), activeID(apikey), untilClaimed(apikey), trigger,
+			endOfOld(before, apikey)),
 	}}
 	if request, actedOn := lifecycle.RequestActedOn(apikey); actedOn {
 		if _, err := policy.ParseRotateRequest(request); err != nil {
@@ -155,6 +158,28 @@ func rotationEvents(before, apikey *v1alpha1.APIKey, trigger v1alpha1.RotationTr
 	return events
 }
 
+// claimEvents returns the event about a claim, if the change of status is one.
+func claimEvents(before, after *v1alpha1.APIKey) []event {
+	if after.Status.ClaimedAt == nil || before.Status.ClaimedAt != nil {
+		return nil
+	}
+
+	return []event{{
+		kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonClaimed, action: actionClaim,
+		note: fmt.Sprintf("Key %s was claimed and keeps working; Secret %q is deleted", activeID(after), after.SecretName()),
+	}}
+}
+
+// untilClaimed returns the part of a note that says until when the key has to be claimed, or "" if its Secret stays.
+func untilClaimed(apikey *v1alpha1.APIKey) string {
+	deadline := policy.ClaimDeadline(apikey)
+	if deadline == nil {
+		return ""
+	}
+
+	return ", to be claimed before " + deadline.UTC().Format(time.RFC3339)
+}
+
 // endOfOld returns the part of a note that says until when the replaced key works, or "" if no key was replaced.
 func endOfOld(before, after *v1alpha1.APIKey) string {
 	old := activeID(before)
@@ -173,8 +198,8 @@ func endOfOld(before, after *v1alpha1.APIKey) string {
 	return fmt.Sprintf("; the old key %s works until %s", old, end.UTC().Format(time.RFC3339))
 }
 
-func phaseEvents(from, to v1alpha1.Phase) []event {
-	switch to {
+func phaseEvents(apikey *v1alpha1.APIKey, from v1alpha1.Phase) []event {
+	switch apikey.Status.Phase {
 	case v1alpha1.PhaseSuspended:
 		return []event{
 			{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonSuspended, action: actionAdmit, note: "The key is refused until spec.suspend is false"},
@@ -184,6 +209,10 @@ func phaseEvents(from, to v1alpha1.Phase) []event {
 			return []event{{kind: corev1.EventTypeNormal, reason: eventResumed, action: actionAdmit, note: "The key is accepted again"}}
 		}
 	case v1alpha1.PhaseRevoked:
+		if active := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionActive); active != nil && active.Reason == v1alpha1.ReasonNotClaimed {
+			return []event{{kind: corev1.EventTypeWarning, reason: active.Reason, action: actionEnd, note: active.Message}}
+		}
+
 		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonRevoked, action: actionEnd, note: "The key is refused for good"}}
 	case v1alpha1.PhaseExpired:
 		return []event{{kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonExpired, action: actionEnd, note: "The key has expired and is refused for good"}}

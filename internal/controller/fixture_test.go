@@ -224,7 +224,12 @@ func (f *fixture) accepts(value string) bool {
 	digest := keys.DigestOf(value).String()
 	for _, r := range apikey.Status.Keys {
 		if r.Digest == digest {
-			return r.State != v1alpha1.KeyRetiring || f.clock.Now().Before(r.NotAfter.Time)
+			ends := r.ClaimDeadline
+			if r.State == v1alpha1.KeyRetiring {
+				ends = r.NotAfter
+			}
+
+			return ends == nil || f.clock.Now().Before(ends.Time)
 		}
 	}
 

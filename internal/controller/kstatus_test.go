@@ -98,6 +98,20 @@ var _ = DescribeTable("kstatus and Argo CD read an APIKey", func(ctx context.Con
 		f.clock.SetTime(f.key().Status.ExpiresAt.Time)
 		f.settle()
 	}),
+	Entry("that awaits its claim: current", status.CurrentStatus, func(f *fixture) { f.create(once); f.settle() }),
+	Entry("that is being claimed: in progress", status.InProgressStatus, func(f *fixture) {
+		f.create(once)
+		f.settle()
+		f.claim(idOf(f.value()))
+		_, _ = f.pass(f.reconciler(testkit.NewWire(testkit.Cut{Write: 2, Forever: true})))
+	}),
+	Entry("that was claimed: current", status.CurrentStatus, func(f *fixture) { f.deliver() }),
+	Entry("that was not claimed: failed", status.FailedStatus, func(f *fixture) {
+		f.create(once)
+		f.settle()
+		f.advance(v1alpha1.ClaimBeforeDefault)
+		f.settle()
+	}),
 	Entry("whose Secret belongs to another program: failed", status.FailedStatus, func(f *fixture) {
 		f.foreign("Opaque")
 		f.create()

@@ -6,15 +6,18 @@ package controller
 import (
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
 // checkDelay is how long after another writer's change of status.keys or status.secretRef the Secret is read. By then the mint of
@@ -33,6 +36,8 @@ type Ledger struct {
 	mu      sync.Mutex
 	of      map[types.NamespacedName]entry
 	started bool
+	// accounts are the Accounts of APIKeys that deliver once: of the status that was vouched for, and of the one being written.
+	accounts map[types.NamespacedName][2]string
 }
 
 // entry is the state of an APIKey in the Ledger.
@@ -48,10 +53,11 @@ type entry struct {
 func NewLedger() *Ledger {
 	return &Ledger{
 		seed: maphash.MakeSeed(), checks: rate.NewLimiter(checksPerSecond, 1), of: map[types.NamespacedName]entry{},
+		accounts: map[types.NamespacedName][2]string{},
 	}
 }
 
-// fingerprint identifies status.keys and status.secretRef. The seed is random for each process, so an attacker cannot construct two
+// fingerprint identifies status.keys, status.claimedAt and status.secretRef. The seed is random for each process, so an attacker cannot construct two
 // statuses with the same fingerprint.
 func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 	var h maphash.Hash
@@ -59,17 +65,23 @@ func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 	_, _ = fmt.Fprintf(&h, "%s\n", apikey.UID)
 	for i := range apikey.Status.Keys {
 		r := &apikey.Status.Keys[i]
-		end := int64(0)
-		if r.NotAfter != nil {
-			end = r.NotAfter.Unix()
-		}
-		_, _ = fmt.Fprintf(&h, "%q %q %q %d\n", r.ID, r.Digest, r.State, end)
+		_, _ = fmt.Fprintf(&h, "%q %q %q %d %d\n", r.ID, r.Digest, r.State, unix(r.NotAfter), unix(r.ClaimDeadline))
 	}
+	_, _ = fmt.Fprintf(&h, "%d\n", unix(apikey.Status.ClaimedAt))
 	if ref := apikey.Status.SecretRef; ref != nil {
 		_, _ = fmt.Fprintf(&h, "%q %q %q\n", ref.Name, ref.UID, ref.ResourceVersion)
 	}
 
 	return h.Sum64()
+}
+
+// unix returns a time in seconds since 1970, or 0 if there is none.
+func unix(t *metav1.Time) int64 {
+	if t == nil {
+		return 0
+	}
+
+	return t.Unix()
 }
 
 // makesNoKeyValid reports whether a status has neither records nor a Secret.
@@ -93,11 +105,45 @@ func (l *Ledger) vouchesFor(apikey *v1alpha1.APIKey) bool {
 // intend records a status before it is written.
 func (l *Ledger) intend(apikey *v1alpha1.APIKey) {
 	l.note(apikey, func(e *entry, mark uint64) { e.intended = mark })
+	l.remember(apikey, false)
 }
 
 // vouch records a status that was written or checked.
 func (l *Ledger) vouch(apikey *v1alpha1.APIKey) {
 	l.note(apikey, func(e *entry, mark uint64) { *e = entry{vouched: mark, intended: mark} })
+	l.remember(apikey, true)
+}
+
+// remember keeps the Account of a status that is being written or, if vouched is true, was written or checked. A claimed key has no Secret
+// that holds it.
+func (l *Ledger) remember(apikey *v1alpha1.APIKey, vouched bool) {
+	if l == nil || !apikey.DeliversOnce() {
+		return
+	}
+	name, account := client.ObjectKeyFromObject(apikey), lifecycle.FormatAccount(apikey.Status.Keys)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	both := l.accounts[name]
+	if both[1] = account; vouched {
+		both[0] = account
+	}
+	l.accounts[name] = both
+}
+
+// account returns the Account that the Ledger remembers of an APIKey. It has the keys of a status whose write was answered by no one, too.
+func (l *Ledger) account(apikey *v1alpha1.APIKey) lifecycle.Account {
+	if l == nil {
+		return lifecycle.Account{}
+	}
+	l.mu.Lock()
+	both := l.accounts[client.ObjectKeyFromObject(apikey)]
+	l.mu.Unlock()
+	account := lifecycle.ParseAccount(both[0])
+	if account.Known {
+		maps.Copy(account.Ends, lifecycle.ParseAccount(both[1]).Ends)
+	}
+
+	return account
 }
 
 func (l *Ledger) note(apikey *v1alpha1.APIKey, change func(*entry, uint64)) {
@@ -186,4 +232,5 @@ func (l *Ledger) forget(name types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.of, name)
+	delete(l.accounts, name)
 }

@@ -74,7 +74,7 @@ func (r *Reconciler) observeSecret(ctx context.Context, a *attempt) error {
 // check that. A key that has ended needs no check, because closing it ends every record.
 func (r *Reconciler) observeWriter(a *attempt) {
 	apikey := a.observed.APIKey
-	a.observed.Unvouched = !r.Ledger.vouchesFor(apikey)
+	a.observed.Unvouched, a.observed.Remembered = !r.Ledger.vouchesFor(apikey), r.Ledger.account(apikey)
 	if _, over := lifecycle.Ended(a.observed, a.now); over || !a.observed.Unvouched {
 		return
 	}
@@ -130,7 +130,8 @@ func (r *Reconciler) foreignRecords(a *attempt) []string {
 	}
 	for i := range a.observed.APIKey.Status.Keys {
 		record := &a.observed.APIKey.Status.Keys[i]
-		if record.State == v1alpha1.KeyPending || a.observed.Secret.State == lifecycle.SecretAbsent {
+		other := record.State == v1alpha1.KeyPending || a.observed.Secret.State == lifecycle.SecretAbsent
+		if other && !slices.Contains(ids, record.ID) {
 			ids = append(ids, record.ID)
 		}
 	}

@@ -6,6 +6,7 @@ package controller_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,6 +27,8 @@ type scenario struct {
 	handedOut int
 	// previousWorks says that the key before stays valid for a while.
 	previousWorks bool
+	// creates says that there is no Secret before, although the key was not just made.
+	creates bool
 }
 
 func scenarios() []scenario {
@@ -55,6 +58,37 @@ func scenarios() []scenario {
 		{
 			name: "an edited Secret", handedOut: 3, trigger: v1alpha1.TriggerSecretModified,
 			prepare: func(f *fixture) { minted(f); f.plant("planted") },
+		},
+		{
+			name: "the first key, delivered once", handedOut: 1, trigger: v1alpha1.TriggerCreated,
+			prepare: func(f *fixture) { f.create(once) },
+		},
+		{
+			name: "a rotation of a key that awaits its claim", handedOut: 2, trigger: v1alpha1.TriggerAnnotation,
+			prepare: func(f *fixture) { f.create(once); f.settle(); f.rotate("now") },
+		},
+		{
+			name: "a deleted Secret that was not claimed", handedOut: 2, trigger: v1alpha1.TriggerSecretDeleted,
+			prepare: func(f *fixture) { f.create(once); f.settle(); Expect(admin.Delete(f.ctx, f.secret())).To(Succeed()) },
+		},
+		{
+			name: "an edited Secret that was not claimed", handedOut: 3, trigger: v1alpha1.TriggerSecretModified,
+			prepare: func(f *fixture) { f.create(once); f.settle(); f.plant("planted") },
+		},
+		{
+			name: "a rotation of a claimed key", handedOut: 2, trigger: v1alpha1.TriggerAnnotation, creates: true,
+			prepare: func(f *fixture) { f.deliver(); f.rotate("now") },
+		},
+		{
+			name: "a rotation of a claimed key with overlap", handedOut: 2, trigger: v1alpha1.TriggerAnnotation, previousWorks: true, creates: true,
+			prepare: func(f *fixture) { f.deliver(); f.rotate("now,overlap=10m") },
+		},
+		{
+			name: "a schedule of a claimed key", handedOut: 2, trigger: v1alpha1.TriggerSchedule, creates: true,
+			prepare: func(f *fixture) {
+				f.deliver(func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Every: "24h"} })
+				f.advance(24 * time.Hour)
+			},
 		},
 	}
 }
@@ -102,7 +136,7 @@ var _ = Describe("An interrupted mint", func() {
 			_, err := f.pass(r)
 			Expect(err).NotTo(HaveOccurred())
 			secretWrite := "PUT secrets"
-			if s.trigger == v1alpha1.TriggerCreated || s.trigger == v1alpha1.TriggerSecretDeleted {
+			if s.creates || s.trigger == v1alpha1.TriggerCreated || s.trigger == v1alpha1.TriggerSecretDeleted {
 				secretWrite = "POST secrets"
 			}
 			// The first two reads stand for the caches that a running operator has.

@@ -85,12 +85,12 @@ func (h apikeyHandler) index(queue workQueue, before, after client.Object) bool 
 	return len(rivals) > 0
 }
 
-// keysChangedByOthers reports whether another writer has changed status.keys or status.secretRef.
+// keysChangedByOthers reports whether another writer has changed status.keys, status.claimedAt or status.secretRef.
 func (h apikeyHandler) keysChangedByOthers(before, after client.Object) bool {
 	was, wasKey := before.(*v1alpha1.APIKey)
 	is, isKey := after.(*v1alpha1.APIKey)
 	if !wasKey || !isKey || equality.Semantic.DeepEqual(was.Status.Keys, is.Status.Keys) &&
-		equality.Semantic.DeepEqual(was.Status.SecretRef, is.Status.SecretRef) {
+		equality.Semantic.DeepEqual(was.Status.SecretRef, is.Status.SecretRef) && was.Status.ClaimedAt.Equal(is.Status.ClaimedAt) {
 		return false
 	}
 
@@ -127,7 +127,8 @@ func changedForUs(before, after client.Object) bool {
 	return before.GetUID() != after.GetUID() ||
 		before.GetGeneration() != after.GetGeneration() ||
 		before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
-		before.GetAnnotations()[v1alpha1.RotateAnnotation] != after.GetAnnotations()[v1alpha1.RotateAnnotation]
+		before.GetAnnotations()[v1alpha1.RotateAnnotation] != after.GetAnnotations()[v1alpha1.RotateAnnotation] ||
+		before.GetAnnotations()[v1alpha1.ClaimAnnotation] != after.GetAnnotations()[v1alpha1.ClaimAnnotation]
 }
 
 // secretHandler queues the APIKey that controls a Secret and the APIKeys that wait for its deletion, and raises the high-water mark.

@@ -126,6 +126,21 @@ func rotating(every v1alpha1.Duration) func(*v1alpha1.APIKey) {
 	return func(apikey *v1alpha1.APIKey) { apikey.Spec.Rotation = &v1alpha1.Rotation{Every: every} }
 }
 
+// claimable is an APIKey that delivers once.
+func claimable(d v1alpha1.Duration) func(*v1alpha1.APIKey) {
+	return func(apikey *v1alpha1.APIKey) {
+		apikey.Spec.Secret = &v1alpha1.SecretTemplate{Delivery: v1alpha1.DeliveryOnce, ClaimBefore: d}
+	}
+}
+
+// claimed is one with a claim annotation.
+func claimed(d v1alpha1.Duration, id string) func(*v1alpha1.APIKey) {
+	return func(apikey *v1alpha1.APIKey) {
+		claimable(d)(apikey)
+		apikey.Annotations = map[string]string{v1alpha1.ClaimAnnotation: id}
+	}
+}
+
 func overlapping(d v1alpha1.Duration) func(*v1alpha1.APIKey) {
 	return func(apikey *v1alpha1.APIKey) { apikey.Spec.Rotation = &v1alpha1.Rotation{Overlap: d} }
 }
@@ -201,6 +216,14 @@ func rotationEdits(as func(*v1alpha1.APIKey)) []deed {
 		{name: "overlap longer", was: overlapping("1h"), is: overlapping("61m"), widens: true},
 		{name: "overlap as long in other words", was: overlapping("1h"), is: overlapping("60m")},
 		{name: "overlap shorter", was: overlapping("1h"), is: overlapping("59m")},
+		{name: "claim", was: claimable(""), is: claimed("", "AbCdEfGhIjKl")},
+		{name: "claim for longer", was: claimable("10m"), is: claimable("11m"), widens: true},
+		{name: "claim for longer than the default", was: claimable(""), is: claimable("61m"), widens: true},
+		{name: "claim for the default again", was: claimable("10m"), is: claimable(""), widens: true},
+		{name: "claim as long in other words", was: claimable("1h"), is: claimable("60m")},
+		{name: "claim for as long as the default", was: claimable("1h"), is: claimable("")},
+		{name: "claim for less", was: claimable("2h"), is: claimable("1h")},
+		{name: "claim for less than the default", was: claimable(""), is: claimable("59m")},
 		{name: "overlap no more", was: overlapping("1h"), is: as},
 
 		{name: "label the Secret", was: as, is: labelled(labels{"a": "b"}, nil), widens: true},

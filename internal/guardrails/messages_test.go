@@ -178,6 +178,13 @@ var _ = Describe("A refusal by the guardrail grants", func() {
 				`"grant" on "permissions/customers:read".`+allow0+rule+".",
 		),
 		Entry(
+			"a longer claim period",
+			has(claimable("1h")),
+			claimable("2h"),
+			`jane@example.com may not lengthen the claim period of an APIKey that has permission "customers:read" in namespace "NAMESPACE": that needs verb `+
+				`"grant" on "permissions/customers:read".`+allow0+rule+".",
+		),
+		Entry(
 			"other labels of the Secret",
 			hasRole,
 			labelled(labels{"argocd.argoproj.io/secret-type": "cluster"}, nil),

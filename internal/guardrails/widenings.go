@@ -5,7 +5,9 @@ package guardrails
 
 import (
 	"strings"
+	"time"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
@@ -31,6 +33,7 @@ func widenings() []variable {
 		{Name: "overlapped", Expression: updated(
 			"object.?spec.?rotation.?overlap.hasValue()",
 			policy.SecondsCEL("object.spec.rotation.overlap", 0)+" > "+policy.SecondsCEL("oldObject.?spec.?rotation.?overlap.orValue('')", 0))},
+		{Name: "claimableLonger", Expression: updated(claimPeriod("object") + " > " + claimPeriod("oldObject"))},
 		{Name: "relabelled", Expression: updated("(" + differ("spec.secret.labels", "spec.secret.annotations") + ")")},
 		{Name: "resumed", Expression: updated(
 			"oldObject.?spec.?suspend.orValue(false)",
@@ -42,10 +45,16 @@ func widenings() []variable {
 			"variables.rotated ? 'rotate' : " +
 			"variables.scheduled ? 'schedule an earlier rotation of' : " +
 			"variables.overlapped ? 'lengthen the overlap of' : " +
+			"variables.claimableLonger ? 'lengthen the claim period of' : " +
 			"variables.relabelled ? 'change the labels or annotations of the Secret of' : " +
 			"variables.resumed ? 'resume' : " +
 			"variables.customersAdded ? 'add customers to' : ''"},
 	}
+}
+
+// claimPeriod returns how many seconds a key of an object may be claimed, as a CEL integer.
+func claimPeriod(object string) string {
+	return policy.SecondsCEL(object+".?spec.?secret.?claimBefore.orValue('')", int64(v1alpha1.ClaimBeforeDefault/time.Second))
 }
 
 // updated returns an expression that holds for an update that meets all conditions.

@@ -53,6 +53,9 @@ func newEntry(apikey *v1alpha1.APIKey) *entry {
 		},
 		rights: rightsOf(apikey),
 	}
+	if deadline := seconds(policy.ClaimDeadline(apikey), access.Never); deadline < e.subject.ExpiresAt {
+		e.subject.ExpiresAt, e.subject.Unclaimed = deadline, true
+	}
 	e.records = e.only[:0]
 	if n := len(apikey.Status.Keys); n > len(e.only) {
 		e.records = make([]record, 0, n)
@@ -93,8 +96,12 @@ func (e *entry) add(from *v1alpha1.KeyRecord) {
 		return
 	}
 	added := record{digest: digest, grant: access.Grant{NotAfter: access.Never}}
-	if from.State == v1alpha1.KeyRetiring {
-		added.grant.NotAfter = seconds(from.NotAfter, 0) // without a time it has ended, as for the operator
+	switch from.State {
+	case v1alpha1.KeyRetiring:
+		added.grant.NotAfter = min(seconds(from.NotAfter, 0), seconds(from.ClaimDeadline, access.Never)) // without notAfter it has ended, as for the operator
+	case v1alpha1.KeyPending: // the operator mints another key in its place
+		added.grant.NotAfter = seconds(from.ClaimDeadline, access.Never)
+	case v1alpha1.KeyActive: // its claim deadline is that of the APIKey
 	}
 	if twin := e.recordOf(digest); twin != nil { // the same digest twice: the earlier end counts
 		twin.grant.NotAfter = min(twin.grant.NotAfter, added.grant.NotAfter)

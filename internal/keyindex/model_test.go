@@ -98,9 +98,13 @@ func (m *model) record() v1alpha1.KeyRecord {
 		m.texts = append(m.texts, text)
 	}
 	digest := keys.DigestOf(text)
+	var deadline *metav1.Time
+	if m.random.IntN(4) == 0 {
+		deadline = m.around()
+	}
 
 	return v1alpha1.KeyRecord{
-		ID: digest.ID(), Digest: digest.String(), NotAfter: m.around(),
+		ID: digest.ID(), Digest: digest.String(), NotAfter: m.around(), ClaimDeadline: deadline,
 		State: pick(m, v1alpha1.KeyActive, v1alpha1.KeyActive, v1alpha1.KeyPending, v1alpha1.KeyRetiring),
 	}
 }
@@ -147,8 +151,16 @@ func (m *model) oracle(key *v1alpha1.APIKey, records []v1alpha1.KeyRecord, r acc
 		length, err := time.ParseDuration(string(key.Spec.ValidFor))
 		over = over || err != nil || !m.now.Before(key.CreationTimestamp.Add(length))
 	}
+	ends := []*metav1.Time{key.Status.ExpiresAt, key.Spec.ExpiresAt}
+	if length, err := time.ParseDuration(string(key.Spec.ValidFor)); err == nil {
+		ends = append(ends, &metav1.Time{Time: key.CreationTimestamp.Add(length)})
+	}
+	unclaimed := slices.ContainsFunc(key.Status.Keys, func(r v1alpha1.KeyRecord) bool {
+		return r.State == v1alpha1.KeyActive && past(r.ClaimDeadline) &&
+			!slices.ContainsFunc(ends, func(end *metav1.Time) bool { return end != nil && !end.After(r.ClaimDeadline.Time) })
+	})
 	gone := slices.ContainsFunc(records, func(r v1alpha1.KeyRecord) bool {
-		return r.State == v1alpha1.KeyRetiring && (r.NotAfter == nil || past(r.NotAfter))
+		return r.State == v1alpha1.KeyRetiring && (r.NotAfter == nil || past(r.NotAfter)) || r.State != v1alpha1.KeyActive && past(r.ClaimDeadline)
 	})
 	granted := slices.Clone(key.Spec.Permissions)
 	for _, name := range key.Spec.Roles {
@@ -161,7 +173,7 @@ func (m *model) oracle(key *v1alpha1.APIKey, records []v1alpha1.KeyRecord, r acc
 		return "revoked"
 	case key.Status.Phase == v1alpha1.PhaseExpired:
 		return "expired"
-	case key.Spec.Revoked:
+	case key.Spec.Revoked, unclaimed:
 		return "revoked"
 	case over:
 		return "expired"

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // An Account lists the keys that are valid after a write of the Secret. An annotation of the Secret holds it. A record of status.keys
@@ -24,13 +25,16 @@ type Account struct {
 	Known bool
 	// Ends maps the digest of each valid key to the time from which verifiers refuse it; nil for the active key.
 	Ends map[string]*metav1.Time
+	// Deadlines maps the digest of an active key that is delivered once to the time before which it must be claimed.
+	Deadlines map[string]*metav1.Time
 }
 
-// accountSeparator separates the entries of an Account, and accountEnd a digest from its end in seconds. Neither is in the alphabet of
-// digests.
+// accountSeparator separates the entries of an Account, accountEnd a digest from its end in seconds, and accountDeadline a digest from its
+// claim deadline in seconds. None is in the alphabet of digests.
 const (
 	accountSeparator = ","
 	accountEnd       = "@"
+	accountDeadline  = "!"
 )
 
 // maxAccountLength exceeds the length of an Account with MaxKeys entries.
@@ -38,23 +42,35 @@ const maxAccountLength = 80 * v1alpha1.MaxKeys
 
 // ParseAccount parses an Account. It skips malformed entries.
 func ParseAccount(text string) Account {
-	account := Account{Known: text != "", Ends: map[string]*metav1.Time{}}
+	account := Account{Known: text != "", Ends: map[string]*metav1.Time{}, Deadlines: map[string]*metav1.Time{}}
 	if len(text) > maxAccountLength {
 		return account
 	}
 	for entry := range strings.SplitSeq(text, accountSeparator) {
-		digest, end, retiring := strings.Cut(entry, accountEnd)
-		if !retiring {
-			account.Ends[digest] = nil
-
-			continue
-		}
-		if seconds, err := strconv.ParseInt(end, 10, 64); err == nil {
-			account.Ends[digest] = v1alpha1.StorableTime(time.Unix(seconds, 0))
+		if digest, end, found := strings.Cut(entry, accountEnd); found {
+			if at := parseSeconds(end); at != nil {
+				account.Ends[digest] = at
+			}
+		} else if digest, deadline, found := strings.Cut(entry, accountDeadline); found {
+			if at := parseSeconds(deadline); at != nil {
+				account.Ends[digest], account.Deadlines[digest] = nil, at
+			}
+		} else {
+			account.Ends[entry] = nil
 		}
 	}
 
 	return account
+}
+
+// parseSeconds returns a time in seconds since 1970, or nil if the text is malformed.
+func parseSeconds(text string) *metav1.Time {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil
+	}
+
+	return v1alpha1.StorableTime(time.Unix(seconds, 0))
 }
 
 // FormatAccount returns the Account of the records that are valid after a write of the Secret. It has no Pending records: that of the
@@ -63,6 +79,8 @@ func FormatAccount(records []v1alpha1.KeyRecord) string {
 	var entries []string
 	for _, r := range records {
 		switch {
+		case r.State == v1alpha1.KeyActive && r.ClaimDeadline != nil:
+			entries = append(entries, r.Digest+accountDeadline+strconv.FormatInt(r.ClaimDeadline.Unix(), 10))
 		case r.State == v1alpha1.KeyActive:
 			entries = append(entries, r.Digest)
 		case r.State == v1alpha1.KeyRetiring && r.NotAfter != nil:
@@ -87,17 +105,41 @@ func (s Secret) readable(apikey *v1alpha1.APIKey) bool {
 	return s.State == SecretOwned || s.State == SecretForeign && s.OurType && ref != nil && ref.UID == s.Ref.UID
 }
 
+// witness returns the Secret that accounts for the records, and false if nothing does.
+//
+// A claimed key is in no Secret. A status that this operator has written or checked vouches for its own records. Another status is compared
+// with the last one that it has written or checked. An operator that has just started knows none: it compares with the Secret if there is
+// one by now, else it has to believe the status. A Secret with an announced key is that of the next delivery, and accounts as usual.
+func witness(o Observed) (Secret, bool) {
+	switch {
+	case o.APIKey.Status.ClaimedAt == nil || !o.APIKey.DeliversOnce() || holds(o, v1alpha1.KeyPending):
+		return o.Secret, o.Secret.readable(o.APIKey)
+	case !o.Unvouched:
+		return Secret{}, false
+	case o.Remembered.Known:
+		return Secret{Account: o.Remembered}, true
+	default:
+		return o.Secret, o.Secret.readable(o.APIKey)
+	}
+}
+
 // accounted returns the records that the Secret accounts for, or all if it was not read. Pending records stay, because a write of their
-// keys can be in flight. A record ends when the Account says, if that is earlier.
+// keys can be in flight. A record ends, or has to be claimed, when the Account says, if that is earlier.
 func accounted(o Observed) []v1alpha1.KeyRecord {
-	if !o.Secret.readable(o.APIKey) {
+	secret, there := witness(o)
+	if !there {
 		return o.APIKey.Status.Keys
 	}
 	var kept []v1alpha1.KeyRecord
 	for _, r := range o.APIKey.Status.Keys {
-		if r, ok := accountFor(o.Secret, r); ok {
-			kept = append(kept, r)
+		r, ok := accountFor(secret, r)
+		if !ok {
+			continue
 		}
+		if r.State == v1alpha1.KeyPending || r.State == v1alpha1.KeyActive && o.APIKey.Status.ClaimedAt == nil {
+			r.ClaimDeadline = policy.Earlier(r.ClaimDeadline, secret.Account.Deadlines[r.Digest])
+		}
+		kept = append(kept, r)
 	}
 
 	return kept

@@ -46,13 +46,16 @@ func inPlace(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 		return
 	}
 	w.remove(v1alpha1.ConditionStalled)
-	if s.Phase == v1alpha1.PhaseSuspended {
-		w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSuspended, messageSuspended)
-		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonSuspended, messageSuspended)
-	} else {
-		w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
-		w.set(v1alpha1.ConditionActive, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
+	reason, message := delivered(s, o)
+	if s.ClaimedAt != nil && s.SecretRef != nil {
+		w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
 	}
+	works := metav1.ConditionTrue
+	if s.Phase == v1alpha1.PhaseSuspended {
+		reason, message, works = v1alpha1.ReasonSuspended, messageSuspended, metav1.ConditionFalse
+	}
+	w.set(v1alpha1.ConditionReady, metav1.ConditionTrue, reason, message+ignoredClaim(s, o))
+	w.set(v1alpha1.ConditionActive, works, reason, message)
 }
 
 // inProgress reports that a key is being minted. During a rotation Ready does not change, because the old key works until the
@@ -77,7 +80,7 @@ func inProgress(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w.remove(v1alpha1.ConditionStalled)
 }
 
-// ended reports an APIKey that is Revoked or Expired. A revoked APIKey is as declared; an expired one is Stalled.
+// ended reports an APIKey that is Revoked or Expired. A revoked APIKey is as declared; one that has expired or was not claimed is Stalled.
 func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	w := writerFor(s, o, now)
 	reason, message, ready := endOf(s, o)
@@ -93,7 +96,7 @@ func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 	case reason == v1alpha1.ReasonSecretTerminating, reason == v1alpha1.ReasonDeleting:
 		w.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
 		w.remove(v1alpha1.ConditionStalled)
-	case s.Phase == v1alpha1.PhaseExpired:
+	case ready == metav1.ConditionFalse:
 		w.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
 		w.remove(v1alpha1.ConditionReconciling)
 	default:
@@ -104,10 +107,12 @@ func ended(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) {
 // endOf returns how an APIKey has ended, and whether Ready is True.
 func endOf(s *v1alpha1.APIKeyStatus, o Observed) (reason, message string, ready metav1.ConditionStatus) {
 	switch {
-	case orphans(o.APIKey):
+	case orphans(o.APIKey) && s.ClaimedAt == nil:
 		return v1alpha1.ReasonDeleting, messageDeleting + messageOrphans, metav1.ConditionFalse
 	case !o.APIKey.DeletionTimestamp.IsZero():
 		return v1alpha1.ReasonDeleting, messageDeleting + messageWaits + listed(o.APIKey.Finalizers, ", ") + ".", metav1.ConditionFalse
+	case neverClaimed(s, o.APIKey):
+		return v1alpha1.ReasonNotClaimed, messageNotClaimed, metav1.ConditionFalse
 	case s.Phase != v1alpha1.PhaseExpired:
 		return v1alpha1.ReasonRevoked, messageRevoked, metav1.ConditionTrue
 	case o.APIKey.Status.LastRotation == nil && len(o.APIKey.Status.Keys) == 0:
@@ -149,11 +154,15 @@ func notReady(s *v1alpha1.APIKeyStatus, o Observed, reason, message string, now 
 	}
 	switch s.Phase {
 	case v1alpha1.PhaseActive:
-		w.set(v1alpha1.ConditionActive, metav1.ConditionTrue, v1alpha1.ReasonMinted, messageMinted)
+		reason, message = delivered(s, o)
+		w.set(v1alpha1.ConditionActive, metav1.ConditionTrue, reason, message)
 	case v1alpha1.PhaseSuspended:
 		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonSuspended, messageSuspended)
 	case v1alpha1.PhaseRevoked:
-		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonRevoked, messageRevoked)
+		if reason, message = v1alpha1.ReasonRevoked, messageRevoked; neverClaimed(s, o.APIKey) {
+			reason, message = v1alpha1.ReasonNotClaimed, messageNotClaimed
+		}
+		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, reason, message)
 	case v1alpha1.PhaseExpired:
 		w.set(v1alpha1.ConditionActive, metav1.ConditionFalse, v1alpha1.ReasonExpired, messageExpired)
 	default:
@@ -200,6 +209,9 @@ func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWri
 	}
 	s.ExpiresAt = inRange(recordedExpiry(o, now))
 	s.Phase = phaseOf(s, o, now)
+	if !over && activeRecord(s.Keys) == nil {
+		s.ClaimedAt = nil // the claimed key is gone
+	}
 	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *v1alpha1.StorableTime(now)}
 	if over {
 		w.remove(v1alpha1.ConditionCompliant, v1alpha1.ConditionDisputed) // the key is refused for good, whatever else there is to say

@@ -40,6 +40,9 @@ type check struct {
 //   - "unread" precedes every check that depends on the content of the Secret.
 //   - "foreign" and "terminating" precede every write: another client owns the Secret, or a write to it would be lost.
 //   - "announced" precedes "due": a key that was handed out must not be replaced by another.
+//   - "announced" precedes "claimed", too: the claim is of the key that the announced one replaces.
+//   - "claimed" and "copy left" precede all that may block, because a copy must not stay longer than it has to. A copy that a write in
+//     flight may still replace, such as a fence, stays until "due" has decided; a claimed key whose Secret is gone is due only on request.
 //   - "denied" and "unguarded" precede the work that prepares minting, such as a fence. "denied" comes first, because the author of
 //     the APIKey can correct it.
 //   - "crowded" precedes "due", which needs room for another record.
@@ -53,6 +56,8 @@ func checks() []check {
 		{name: "foreign", decide: whenForeign},
 		{name: "terminating", decide: whenTerminating},
 		{name: "announced", decide: whenAnnounced},
+		{name: "claimed", decide: whenClaimed},
+		{name: "copy left", decide: whenCopyLeft},
 		{name: "denied", decide: whenDenied, holdsBack: true},
 		{name: "unguarded", decide: whenUnguarded, holdsBack: true},
 		{name: "crowded", decide: whenCrowded},
@@ -101,21 +106,28 @@ func whenUnread(o Observed, now time.Time) (Plan, bool) {
 	return Plan{Action: Read}, unread && (o.Secret.State == SecretChanged || unsettled(o.APIKey, now))
 }
 
-func whenForeign(o Observed, _ time.Time) (Plan, bool) {
+// whenForeign leaves a Secret of another owner alone. Another Secret in the place of a claimed key's is in the way of the next key only.
+func whenForeign(o Observed, now time.Time) (Plan, bool) {
 	return Plan{
 		Action: Block, Reason: v1alpha1.ReasonSecretConflict, Message: o.Secret.Conflict, RetryAfter: conflictRetry,
-	}, o.Secret.State == SecretForeign
+	}, o.Secret.State == SecretForeign && (!claimed(o) || !secretGone(o) || requested(o, now))
 }
 
 func whenTerminating(o Observed, _ time.Time) (Plan, bool) {
+	message := messageStopped + lingering(o) + messageNameFree
+	if claimed(o) {
+		message = messageCopyLingers + lingering(o) + "."
+	}
+
 	return Plan{
-		Action: Block, Reason: v1alpha1.ReasonSecretTerminating, Message: messageStopped + lingering(o) + messageNameFree, RetryAfter: conflictRetry,
+		Action: Block, Reason: v1alpha1.ReasonSecretTerminating, Message: message, RetryAfter: conflictRetry,
 	}, o.Secret.State == SecretTerminating
 }
 
+// whenAnnounced leaves a key alone whose claim deadline has passed before it was promoted: verifiers refuse it, so another is minted.
 func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
 	record := heldRecord(o, v1alpha1.KeyPending)
-	if record == nil {
+	if record == nil || reached(record.ClaimDeadline, now) {
 		return Plan{}, false
 	}
 
@@ -185,18 +197,22 @@ func whenOutOfShape(o Observed, now time.Time) (Plan, bool) {
 
 func whenSettled(Observed, time.Time) (Plan, bool) { return Plan{Action: Settle}, true }
 
-// due reports whether the APIKey needs a new key: the Secret does not hold the active key, a rotation was interrupted, or a rotation
-// was requested.
+// due reports whether the APIKey needs a new key and its Secret can be written: the Secret does not hold the active key, although that was
+// not claimed, or a rotation was requested.
 func due(o Observed, now time.Time) bool {
 	switch o.Secret.State {
 	case SecretAbsent:
-		return true
+		return !claimed(o) || requested(o, now)
 	case SecretOwned:
-		return !holds(o, v1alpha1.KeyActive) || hasPending(o.APIKey.Status.Keys) ||
-			rotationRequested(o.APIKey) || reached(rotationDue(o.APIKey), now)
+		return !holds(o, v1alpha1.KeyActive) && !claimed(o) || requested(o, now)
 	default:
 		return false
 	}
+}
+
+// requested reports whether a rotation was requested, is scheduled for now, or was interrupted.
+func requested(o Observed, now time.Time) bool {
+	return hasPending(o.APIKey.Status.Keys) || rotationRequested(o.APIKey) || reached(rotationDue(o.APIKey), now)
 }
 
 // unsettled reports whether the APIKey alone shows that its Secret may need an action.
@@ -204,7 +220,7 @@ func unsettled(apikey *v1alpha1.APIKey, now time.Time) bool {
 	return apikey.Generation != apikey.Status.ObservedGeneration ||
 		activeRecord(apikey.Status.Keys) == nil || hasPending(apikey.Status.Keys) ||
 		len(unlapsed(apikey.Status.Keys, now)) != len(apikey.Status.Keys) ||
-		rotationRequested(apikey) || reached(rotationDue(apikey), now) || !isReady(apikey) && !reportsDispute(apikey)
+		rotationRequested(apikey) || reached(rotationDue(apikey), now) || claimRequested(apikey) || !isReady(apikey) && !reportsDispute(apikey)
 }
 
 // orphans reports whether the deletion of the APIKey leaves its Secret, as kubectl delete --cascade=orphan does.

@@ -57,10 +57,40 @@
 // Long values are recorded as a digest. status.lastRotation.value holds at most 48 characters verbatim. Every API key is
 // longer, so a key that was put into the annotation by mistake does not spread into the status.
 //
+// # Delivery once
+//
+// With spec.secret.delivery Once the Secret exists until the key is claimed. A claim is two writes, in this order: the status gets
+// claimedAt, then the Secret is deleted under its uid and resourceVersion (a last status write reports it). A crash between them leaves
+// a key that works and a copy that the next attempt deletes. In the other order, a crash would leave an active record without a Secret,
+// which is what a deleted Secret looks like: the key would stop. The preconditions of the delete keep the next key, which a writer
+// in flight may just have put into the Secret.
+//
+// The value of the claim annotation is the id of the claimed record. A boolean, or any value, would claim the next delivery as well, as
+// soon as a pipeline applies it again or after a rotation. An id cannot: the next record has another one.
+//
+// A claim comes before all that may block minting. It comes after the promotion of an announced key, because the claim is then of the
+// key that was replaced. A Secret that is deleted without a recorded claim is a rotation, whatever the annotation says: users delete a
+// Secret to stop its key.
+//
+// A record has its deadline from the moment when the key is drawn, so that no crash leaves a key without one, and retains it until the key
+// is claimed or replaced. Verifiers compare it with their own clock. When it passes, the APIKey is Revoked, with the reason
+// NotClaimed. The deadline is in the Account of the Secret as well, so a changed status cannot move it. A key that was announced, and whose
+// deadline has passed before it was promoted, was held up by the operator and not by a user: another is minted in its place.
+//
+// After a claim nothing at the name of the Secret matters to the key. A Secret of another owner is left alone until the next
+// rotation needs the name. A Secret that the APIKey controls can only be restored or forged; it is deleted.
+//
+// A claimed record has no Secret that accounts for it. While the operator runs it remembers which records its last status made valid,
+// and drops others. An operator that has just started compares with the Secret if the copy is still there, and else believes the
+// status if it has exactly one active record. Believing is safe as far as the guardrail "status" is: only the operator writes the status. A
+// signature in the status would add nothing: a client that can write the status has the operator's token, and reads the signing key with
+// it, and a restored status has its signature with it. Two operators at once, which the lease prevents, can take the claim of the other for
+// forged, if a rotation and its claim happen within the 2 seconds before the check; then a new delivery starts.
+//
 // # Accounts
 //
-// Each write of a Secret records in its annotation valid-keys which digests are valid after it: the active one and those of
-// running overlaps with their ends (account.go). The annotation is part of the same update, under the same precondition, as the
+// Each write of a Secret records in its annotation valid-keys which digests are valid after it: the active one, with its claim deadline
+// if it has one, and those of running overlaps with their ends (account.go). The annotation is part of the same update, under the same precondition, as the
 // key, so it always describes that version of the Secret. A digest that it does not list is dropped by the next status write,
 // and an overlap never ends later than it says. An announced key (Pending) is in no Secret yet; the protocol ends it: the
 // rotation finishes with another key or, where minting is blocked, the Secret is fenced. Status writes have their resourceVersion

@@ -51,7 +51,7 @@ func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
 	switch {
 	case apikey.Status.Phase == v1alpha1.PhaseRevoked, apikey.Status.Phase == v1alpha1.PhaseExpired:
 		return apikey.Status.Phase, true
-	case apikey.Spec.Revoked:
+	case apikey.Spec.Revoked, unclaimed(o, now):
 		return v1alpha1.PhaseRevoked, true
 	case Expired(o, now):
 		return v1alpha1.PhaseExpired, true
@@ -79,6 +79,7 @@ func NextWake(o Observed, now time.Time) time.Duration {
 		}
 	}
 	sooner(apikey.Status.ExpiresAt)
+	sooner(policy.ClaimDeadline(apikey))
 	sooner(rotationDue(apikey))
 	sooner(o.terms().NextViolation(now)) // changes Compliant
 	for i := range apikey.Status.Keys {

@@ -31,6 +31,9 @@ func FuzzDecide(f *testing.F) {
 			actedOn("a", "b"),
 			with(record("active", v1alpha1.KeyActive), announced("new", v1alpha1.TriggerAnnotation, "c,overlap=0s", "0s")),
 		),
+		settled(once), settled(once, taken), settled(once, taken, with(record("active", v1alpha1.KeyActive), record("new", v1alpha1.KeyPending))),
+		settled(once, annotated(v1alpha1.ClaimAnnotation, "active")),
+		settled(once, func(k *v1alpha1.APIKey) { k.Status.Keys[0].ClaimDeadline = at(now) }),
 		settled(with(
 			record("a", v1alpha1.KeyPending), record("b", v1alpha1.KeyActive), record("c", v1alpha1.KeyRetiring, now),
 			record("d", v1alpha1.KeyRetiring),
@@ -132,6 +135,14 @@ func statusAfter(o lifecycle.Observed, plan lifecycle.Plan, now time.Time) (v1al
 	case lifecycle.Block:
 		return lifecycle.Blocked(o, plan.Reason, plan.Message, now), true
 	case lifecycle.Settle, lifecycle.Reshape:
+		return lifecycle.Settled(o, now), true
+	case lifecycle.Claim, lifecycle.Discard:
+		claimed := *o.APIKey.DeepCopy()
+		if plan.Action == lifecycle.Claim {
+			claimed.Status = lifecycle.Claimed(o, now)
+		}
+		o.APIKey, o.Secret = &claimed, lifecycle.Secret{State: lifecycle.SecretAbsent}
+
 		return lifecycle.Settled(o, now), true
 	case lifecycle.Ignore, lifecycle.Read:
 		return v1alpha1.APIKeyStatus{}, false

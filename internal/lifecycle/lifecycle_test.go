@@ -303,7 +303,15 @@ func TestChecksComeInTheOrderThatTheirCommentsExplain(t *testing.T) {
 		{"unread", func() { secret = in(lifecycle.SecretForeign) }},
 		{"foreign", func() { secret = in(lifecycle.SecretTerminating) }},
 		{"terminating", func() { secret = owned("a") }},
-		{"announced", func() { secret = owned("active"); secret.InShape = false; apikey.Status.LastRotation = nil }},
+		{"announced", func() {
+			secret = owned("active")
+			secret.InShape = false
+			apikey.Status.LastRotation = nil
+			once(apikey)
+			metav1.SetMetaDataAnnotation(&apikey.ObjectMeta, v1alpha1.ClaimAnnotation, "active")
+		}},
+		{"claimed", func() { taken(apikey) }},
+		{"copy left", func() { apikey.Spec.Secret, apikey.Status.ClaimedAt = nil, nil }},
 		{"denied", func() { apikey.Status.LastRotation = handedOut }},
 		{"unguarded", func() { unguarded = nil }},
 		{"crowded", func() { apikey.Status.Keys = apikey.Status.Keys[:2] }},

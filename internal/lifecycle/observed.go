@@ -18,6 +18,8 @@ type Observed struct {
 	Secret Secret
 	// Unvouched reports that status.keys or status.secretRef differs from what this operator wrote or checked last.
 	Unvouched bool
+	// Remembered is the Account of the status that this operator wrote or checked last. It stands for the Secret of a claimed key.
+	Remembered Account
 	// Policies are the APIKeyPolicies that select the namespace of the APIKey.
 	Policies []*v1alpha1.APIKeyPolicy
 	// PoliciesUnknown reports that the lookup of Policies failed. The status keeps their last effect until it succeeds.
@@ -95,6 +97,10 @@ const (
 	Fence
 	// Reshape updates labels, annotations and the previous key of the Secret. Its key stays.
 	Reshape
+	// Claim records that the key in the Secret was claimed, then deletes the Secret.
+	Claim
+	// Discard deletes the Secret of a claimed key. The key stays.
+	Discard
 	// Delete deletes the Secret and closes all records.
 	Delete
 	// Close closes all records. The Secret is gone or stays.
@@ -105,14 +111,15 @@ const (
 
 // String returns the name of the action, for logs.
 func (a Action) String() string {
-	return [...]string{"Settle", "Ignore", "Read", "Mint", "Promote", "Fence", "Reshape", "Delete", "Close", "Block"}[a]
+	return [...]string{"Settle", "Ignore", "Read", "Mint", "Promote", "Fence", "Reshape", "Claim", "Discard", "Delete", "Close", "Block"}[a]
 }
 
-// NeedsPolicies reports whether an action must wait until policies are known. Ending a key and promoting the key in the Secret must not
-// wait: otherwise an ended key would keep working, or a workload would have a key that verifiers refuse.
+// NeedsPolicies reports whether an action must wait until policies are known. Ending a key, promoting the key in the Secret and acting on a
+// claim must not wait: otherwise an ended key would keep working, a workload would have a key that verifiers refuse, or a claim would come
+// too late.
 func (a Action) NeedsPolicies() bool {
 	switch a {
-	case Ignore, Read, Promote, Delete, Close:
+	case Ignore, Read, Promote, Claim, Discard, Delete, Close:
 		return false
 	case Settle, Mint, Fence, Reshape, Block:
 		return true

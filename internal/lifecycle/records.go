@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // holds reports whether the Secret holds a key whose record has a state.
@@ -90,18 +91,18 @@ func withdrawn(records []v1alpha1.KeyRecord, announced string) []v1alpha1.KeyRec
 	})
 }
 
-// retire returns a record as Retiring until notAfter, or until its own notAfter if that is earlier: a stopped key never works again.
+// retire returns a record as Retiring until notAfter, or until its own notAfter or claim deadline if that is earlier: a stopped key never
+// works again.
 func retire(r v1alpha1.KeyRecord, notAfter *metav1.Time) v1alpha1.KeyRecord {
 	r.State, r.Rotation = v1alpha1.KeyRetiring, nil
-	if r.NotAfter == nil || notAfter.Before(r.NotAfter) {
-		r.NotAfter = notAfter.DeepCopy()
-	}
+	r.NotAfter = policy.Earlier(policy.Earlier(r.NotAfter, r.ClaimDeadline), notAfter).DeepCopy()
+	r.ClaimDeadline = nil
 
 	return r
 }
 
 // remaining returns the records that stay when a key is announced or the APIKey is blocked. The keys of a Secret that is gone stop at
-// once: users delete a Secret to stop its key.
+// once: users delete a Secret to stop its key. A claimed key stays.
 func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
 	live := valid(o, now)
 	if o.Unvouched && (o.Secret.State == SecretForeign || o.Secret.State == SecretTerminating) {
@@ -111,8 +112,14 @@ func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
 		return live
 	}
 
+	keep := claimed(o)
+
 	return without(live, func(r v1alpha1.KeyRecord) bool {
-		return r.State != v1alpha1.KeyPending || o.Secret.State == SecretTerminating && r.Digest == o.Secret.Digest
+		if r.State == v1alpha1.KeyPending {
+			return o.Secret.State == SecretTerminating && r.Digest == o.Secret.Digest
+		}
+
+		return !keep
 	})
 }
 

@@ -156,9 +156,9 @@ func trigger(o Observed, now time.Time) v1alpha1.RotationTrigger {
 		return v1alpha1.TriggerCreated
 	case rotationRequested(o.APIKey):
 		return v1alpha1.TriggerAnnotation
-	case o.Secret.State == SecretAbsent, activeRecord(o.APIKey.Status.Keys) == nil:
+	case !claimed(o) && (o.Secret.State == SecretAbsent || activeRecord(o.APIKey.Status.Keys) == nil):
 		return v1alpha1.TriggerSecretDeleted
-	case modified(o):
+	case !claimed(o) && modified(o):
 		return v1alpha1.TriggerSecretModified
 	case reached(rotationDue(o.APIKey), now):
 		return v1alpha1.TriggerSchedule

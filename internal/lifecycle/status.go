@@ -25,6 +25,7 @@ func Announced(o Observed, digest, id string, now time.Time) v1alpha1.APIKeyStat
 	}
 	s.Keys = append(s.Keys, v1alpha1.KeyRecord{
 		ID: id, Digest: digest, State: v1alpha1.KeyPending, CreatedAt: *v1alpha1.StorableTime(now), Rotation: pendingRotation(o, now),
+		ClaimDeadline: claimDeadline(o.APIKey, now),
 	})
 	inProgress(&s, o, now)
 
@@ -65,7 +66,7 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 		records = append(records, r)
 	}
 	s.Keys = records
-	s.SecretRef = &ref
+	s.SecretRef, s.ClaimedAt = &ref, nil
 	recordRotation(&s, why, values, now)
 	inPlace(&s, o, now)
 
@@ -76,8 +77,11 @@ func Promoted(o Observed, digest string, ref v1alpha1.SecretReference, why v1alp
 func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	s.Keys, s.RotateValues = valid(o, now), reappeared(o.APIKey)
-	if o.Secret.State == SecretOwned {
+	switch {
+	case o.Secret.State == SecretOwned:
 		s.SecretRef = o.Secret.Ref.DeepCopy()
+	case claimed(o) && secretGone(o):
+		s.SecretRef = nil
 	}
 	inPlace(&s, o, now)
 

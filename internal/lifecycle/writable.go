@@ -16,7 +16,7 @@ func statusOf(apikey *v1alpha1.APIKey) v1alpha1.APIKeyStatus {
 	if s.LastUsedAt != nil && !writable(s.LastUsedAt) {
 		s.LastUsedAt = nil // the time is unknown
 	}
-	s.ExpiresAt = inRange(s.ExpiresAt)
+	s.ExpiresAt, s.ClaimedAt = inRange(s.ExpiresAt), inRange(s.ClaimedAt)
 	if s.LastRotation != nil {
 		s.LastRotation.At = *inRange(&s.LastRotation.At)
 	}
@@ -31,7 +31,8 @@ func statusOf(apikey *v1alpha1.APIKey) v1alpha1.APIKeyStatus {
 // keepInRange moves the times of records to the nearest times that the schema accepts.
 func keepInRange(records []v1alpha1.KeyRecord) {
 	for i := range records {
-		records[i].CreatedAt, records[i].NotAfter = *inRange(&records[i].CreatedAt), inRange(records[i].NotAfter)
+		r := &records[i]
+		r.CreatedAt, r.NotAfter, r.ClaimDeadline = *inRange(&r.CreatedAt), inRange(r.NotAfter), inRange(r.ClaimDeadline)
 	}
 }
 

@@ -89,6 +89,19 @@ func (t Terms) EffectiveExpiry() *metav1.Time {
 	}
 }
 
+// ClaimDeadline returns the time from which operator and verifiers regard an APIKey as revoked, because its active key was not claimed; nil
+// if the key was claimed, or its Secret stays.
+func ClaimDeadline(apikey *v1alpha1.APIKey) *metav1.Time {
+	var deadline *metav1.Time
+	for i := range apikey.Status.Keys {
+		if r := &apikey.Status.Keys[i]; r.State == v1alpha1.KeyActive {
+			deadline = Earlier(deadline, r.ClaimDeadline)
+		}
+	}
+
+	return deadline
+}
+
 // Earlier returns the earlier of two times; nil means never.
 func Earlier(a, b *metav1.Time) *metav1.Time {
 	if a == nil || b != nil && b.Before(a) {
