@@ -27,7 +27,7 @@ const pageLine = plugin + " ui --all-namespaces  # the same and more, in your br
 func (g *guide) tryPage(ctx context.Context, root, want string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, pageLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(root, plugin), "ui", "--all-namespaces", "--no-browser") //nolint:gosec // G204: a program of the checkout
+	cmd := exec.CommandContext(ctx, filepath.Join(root, plugin), "ui", "--all-namespaces", "--no-browser")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+g.kubectl.kubeconfig)
 	said, err := cmd.StderrPipe()

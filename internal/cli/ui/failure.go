@@ -38,6 +38,11 @@ func (s *server) missing(http.ResponseWriter, *http.Request) error { return errN
 // fail answers with the page about an error.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := failureOf(err)
+	if isRefresh(r) && f.Status == http.StatusNotFound {
+		w.WriteHeader(http.StatusNoContent) // the view stays as it was when the key was deleted
+
+		return
+	}
 	s.show(w, r, f.Status, "failure", page{Title: f.Title, Data: f})
 }
 

@@ -169,6 +169,7 @@ func TestLive(t *testing.T) {
 	if typed := eval[string](key, "document.querySelector('#explain-permission').value"); typed != "half typ" {
 		t.Errorf("the field holds %q", typed)
 	}
+	key.open("about:blank")
 	if err := p.cluster.admin.Delete(t.Context(), changed); err != nil {
 		t.Fatal(err)
 	}
@@ -223,5 +224,21 @@ func TestFewRights(t *testing.T) {
 	tb.awaitProblem("403")
 	if p.key("web").Spec.Suspend {
 		t.Error("the key is disabled")
+	}
+}
+
+// TestKeyInSearch: a key that is typed into the search is in no address, also while it is typed.
+func TestKeyInSearch(t *testing.T) {
+	p := newAdministrator(t, "search")
+	p.newKey("web", v1alpha1.APIKeySpec{DisplayName: "Website"})
+	tb, _ := p.browse()
+	plain := p.plain("web")
+	tb.fill("input[type=search]", plain)
+	tb.until("!document.querySelector('input[type=search]').checkValidity()")
+	tb.keys("\r")
+	tb.fill("input[type=search]", "website")
+	tb.until("location.search === '?q=website'")
+	if entries := eval[string](tb, "navigation.entries().map(e => e.url).join(' ')"); strings.Contains(entries, plain[:20]) {
+		t.Errorf("the history is %s", strings.ReplaceAll(entries, plain[8:], "…"))
 	}
 }
