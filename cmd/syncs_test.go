@@ -113,7 +113,7 @@ func chartOf(t *testing.T, folder string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(templates, filepath.Base(manifest)), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(templates, filepath.Base(manifest)), content, 0o600); err != nil { //nolint:gosec // G703: a folder of this test
 			t.Fatal(err)
 		}
 	}

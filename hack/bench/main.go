@@ -5,7 +5,7 @@
 // table and, where BENCH_JSON names a file, writes the same figures into it as JSON. The benchmark leaked needs neither: it measures how
 // fast the plugin searches text.
 //
-// The files are grouped by benchmark: mint_*.go, verify_*.go, gateway_*.go and leaked.go. All other than leaked benchmarks use cluster.go (the control plane and the
+// The files are grouped by benchmark: mint_*.go, verify_*.go, gateway_*.go and leaked.go. All but the last use cluster.go (the control plane and the
 // programs under test), keys.go (the APIKeys), apicalls.go and metrics.go (the counters), and report.go (the figures).
 package main
 

@@ -13,7 +13,7 @@ import (
 // The linker sets these in a release: -ldflags "-X github.com/apikey-operator/apikey-operator/internal/buildinfo.version=v1.2.3".
 // Other builds take them from what Go records about the work tree.
 var (
-	version string //nolint:gochecknoglobals // the linker sets it
+	version string
 	commit  string //nolint:gochecknoglobals // the linker sets it
 )
 

@@ -172,7 +172,8 @@ func TestColour(t *testing.T) {
 			t.Errorf("%s: %v, printed %q", environment, err, out)
 		}
 	}
-	if out, err := exec.CommandContext(t.Context(), "bash", "-c", "TERM=xterm "+command+" | cat").Output(); err != nil || strings.Contains(string(out), "\x1b") {
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", "TERM=xterm "+command+" | cat").Output()
+	if err != nil || strings.Contains(string(out), "\x1b") {
 		t.Errorf("a pipe: %v, printed %q", err, out)
 	}
 }

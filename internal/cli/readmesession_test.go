@@ -45,7 +45,7 @@ func TestReadmeSession(t *testing.T) {
 	}
 	if *update {
 		text := string(readme[:blocks[0][2]]) + recorded.String() + string(readme[blocks[0][3]:])
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil { //nolint:gosec // G703: a file of the repository
 			t.Fatal(err)
 		}
 

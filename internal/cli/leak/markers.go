@@ -59,7 +59,7 @@ func newEncodedMarkers() *encodedMarkers {
 		window := found.all[i].text[found.all[i].window:]
 		for end := 2; end <= windowLength; end++ {
 			pair := &found.skip[uint16(window[end-2])|uint16(window[end-1])<<8]
-			*pair = min(*pair, uint8(windowLength-end)) //nolint:gosec // G115: at most 4
+			*pair = min(*pair, uint8(windowLength-end))
 		}
 	}
 

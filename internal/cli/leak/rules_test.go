@@ -43,7 +43,8 @@ func TestRules(t *testing.T) {
 	} {
 		compiled := regexp.MustCompile(pattern)
 		for text, want := range map[string]string{
-			key: key, "KEY=" + key: key, `{"key":"` + key + `"}`: key, `"first\n` + key + `"`: key, "X-API-Key: " + key + "\r\n": key, "https://a/?k=" + key + "&b": key,
+			key: key, "KEY=" + key: key, `{"key":"` + key + `"}`: key, `"first\n` + key + `"`: key,
+			"X-API-Key: " + key + "\r\n": key, "https://a/?k=" + key + "&b": key,
 			key[:len(key)-1]: "", key + "a": "", "ak_prod_": "", "pk_live_" + key[8:]: "", strings.ToUpper(key): "",
 			"some_prod_database_name_that_is_quite_long_but_is_no_key_at_all": "",
 		} {

@@ -89,8 +89,7 @@ type Surroundings struct {
 // leaveOut notes that a kind cannot be read, and the rule that is missing.
 func (a *Surroundings) leaveOut(kind string, err error) {
 	a.Unread = append(a.Unread, kind)
-	var forbidden *ForbiddenError
-	if errors.As(withMissingRule(err), &forbidden) {
+	if forbidden, ok := errors.AsType[*ForbiddenError](withMissingRule(err)); ok {
 		a.MissingRules = append(a.MissingRules, forbidden.Rule())
 	}
 }

@@ -38,10 +38,7 @@ func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
 			moments = append(moments, Moment{At: at, What: fmt.Sprintf(format, args...)})
 		}
 	}
-	why := ": it was replaced"
-	if phase := key.Status.Phase; phase == v1alpha1.PhaseRevoked || phase == v1alpha1.PhaseExpired {
-		why = "" // with the APIKey, which its events tell
-	}
+	why := whyStopped(key)
 	for _, record := range key.Status.Keys {
 		add(record.CreatedAt.Time, "key %s minted", record.ID)
 		if record.NotAfter != nil {
@@ -72,6 +69,15 @@ func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
 	slices.SortStableFunc(moments, func(a, b Moment) int { return a.At.Compare(b.At) })
 
 	return moments
+}
+
+// whyStopped returns why the records of an APIKey end. The events of an APIKey that has ended tell it.
+func whyStopped(key *v1alpha1.APIKey) string {
+	if key.Status.Phase == v1alpha1.PhaseRevoked || key.Status.Phase == v1alpha1.PhaseExpired {
+		return ""
+	}
+
+	return ": it was replaced"
 }
 
 // Events reads the events about an APIKey.
