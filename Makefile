@@ -202,6 +202,10 @@ bench-gateway: kube build bin/bench ## Measure gateways that ask the verifier be
 bench-leaked: build bin/bench $(GITLEAKS) ## Measure `kubectl apikey leaked` beside grep -E and gitleaks on the same files. BENCH_JSON=file writes the figures.
 	@exec bin/bench leaked
 
+.PHONY: bench-outage
+bench-outage: kube build bin/bench ## Measure how soon everything works after outages of the API server and the loss of the leader: about 15 minutes.
+	@$(WITH_K8S) exec bin/bench outage
+
 ##@ Build
 
 .PHONY: build

@@ -147,6 +147,9 @@ func (s *Source) awaitFiles(ctx context.Context) bool {
 	}
 }
 
+// SelfSigned reports whether clients are shown the self-signed certificate.
+func (s *Source) SelfSigned() bool { return s.files.Load() == nil }
+
 // Config returns the TLS configuration of a server that speaks these protocols (RFC 7301), such as "h2".
 func (s *Source) Config(protocols ...string) *tls.Config {
 	base := &tls.Config{

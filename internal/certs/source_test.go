@@ -89,6 +89,14 @@ func (p pair) tls(t *testing.T) tls.Certificate {
 // serve opens the source, follows its files and answers connections with it.
 func serve(t *testing.T, opts certs.Options) string {
 	t.Helper()
+	_, address := serveSource(t, opts)
+
+	return address
+}
+
+// serveSource is serve, and returns the source as well.
+func serveSource(t *testing.T, opts certs.Options) (*certs.Source, string) {
+	t.Helper()
 	opts.Clock = clock.RealClock{}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -124,7 +132,7 @@ func serve(t *testing.T, opts certs.Options) string {
 		}
 	}()
 
-	return listener.Addr().String()
+	return source, listener.Addr().String()
 }
 
 // shown is the certificate that a server shows a client, which shows one of its own or none.
@@ -183,9 +191,12 @@ func TestASelfSignedCertificateStandsInUntilThereIsOne(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	var log bytes.Buffer
-	address := serve(t, certs.Options{Dir: folder, SelfSigned: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	source, address := serveSource(t, certs.Options{Dir: folder, SelfSigned: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if !strings.Contains(log.String(), "level=WARN") {
 		t.Errorf("nobody is warned: %q", log.String())
+	}
+	if !source.SelfSigned() {
+		t.Error("the source does not say that its certificate is self-signed")
 	}
 	got, err := shown(t, address)
 	if err != nil {
@@ -201,6 +212,9 @@ func TestASelfSignedCertificateStandsInUntilThereIsOne(t *testing.T) {
 
 		return err == nil && bytes.Equal(got, raw(t, proper))
 	})
+	if source.SelfSigned() {
+		t.Error("the source says that the certificate in the folder is self-signed")
+	}
 }
 
 func TestClientsMustShowACertificateOfTheAuthority(t *testing.T) {

@@ -100,7 +100,7 @@ func (r *Reconciler) wakeAfter(a *attempt) time.Duration {
 // reportFailure writes a failure into the status once it lasts. What is certain nevertheless, it writes at once.
 func (r *Reconciler) reportFailure(ctx context.Context, a *attempt, err error) error {
 	now := r.Clock.Now() // the key may have expired during the requests
-	run := r.Failures.failed(a.request, now, lifecycle.NextWake(a.observed, now))
+	run := r.Failures.failed(a.request, now, lifecycle.NextWake(a.observed, now), err)
 	failure := lifecycle.Failure{Message: stable(redacted(err.Error()))}
 	var refusal *refusedError
 	switch {

@@ -4,9 +4,14 @@
 package controller
 
 import (
+	"errors"
+	"net/http"
+	"strings"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -16,6 +21,15 @@ import (
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 20 * time.Second
+)
+
+// Waits after an attempt that the API server did not answer: outageRetry, and outageShare for each APIKey that waits likewise, so that all
+// of them together make at most 100 attempts a second. The first attempt that succeeds has the others tried at once.
+const (
+	outageRetry = time.Second
+	outageShare = 10 * time.Millisecond
+	// outageJitter makes each wait up to half longer.
+	outageJitter = 0.5
 )
 
 // A failure counts as lasting after lastingAttempts in a row or after lastingTime, whichever comes first.
@@ -38,6 +52,10 @@ type Failures struct {
 
 	mu sync.Mutex
 	of map[reconcile.Request]failure
+	// cutOff are the APIKeys whose last attempt the API server did not answer.
+	cutOff map[reconcile.Request]struct{}
+	// queue is where they wait; nil: nobody queues them.
+	queue workQueue
 }
 
 // failure is a run of attempts that have failed.
@@ -58,11 +76,14 @@ func NewFailures() *Failures {
 	return &Failures{
 		backOff: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		of:      map[reconcile.Request]failure{},
+		cutOff:  map[reconcile.Request]struct{}{},
 	}
 }
 
 // failed counts a failed attempt, notes the time to the next deadline, and returns the run.
-func (f *Failures) failed(req reconcile.Request, now time.Time, deadline time.Duration) failure {
+func (f *Failures) failed(req reconcile.Request, now time.Time, deadline time.Duration, err error) failure {
+	f.noteOutage(req, isOutage(err))
+
 	return f.note(req, now, func(run *failure) {
 		run.attempts++
 		run.deadline = deadline
@@ -102,19 +123,60 @@ func (f *Failures) over(req reconcile.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.of, req)
+	if _, ok := f.cutOff[req]; !ok {
+		return
+	}
+	for other := range f.cutOff { // the API server answers again
+		if other != req && f.queue != nil {
+			enqueue(f.queue, priorityAsked, other)
+		}
+	}
+	clear(f.cutOff)
+}
+
+// noteOutage notes whether the API server has answered the last attempt.
+func (f *Failures) noteOutage(req reconcile.Request, outage bool) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if outage {
+		f.cutOff[req] = struct{}{}
+	} else {
+		delete(f.cutOff, req)
+	}
+}
+
+// isOutage reports whether an error means that the API server, or its etcd, is not there or not ready. An API server reports the failure of
+// an admission webhook with the code of a failure of its own; only its text differs.
+func isOutage(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return true
+	}
+	code := status.Status().Code
+	if code == http.StatusInternalServerError && strings.Contains(err.Error(), "webhook") {
+		return false
+	}
+
+	return code >= http.StatusInternalServerError || code == http.StatusTooManyRequests
 }
 
 // When returns the wait before the next attempt: to the end of the back-off, or to the next deadline if that is earlier.
 // It implements workqueue.TypedRateLimiter.
 func (f *Failures) When(req reconcile.Request) time.Duration {
-	wait := f.backOff.When(req)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	delay := min(wait.Jitter(outageRetry+time.Duration(len(f.cutOff))*outageShare, outageJitter), lastRetry)
+	if _, ok := f.cutOff[req]; !ok {
+		delay = f.backOff.When(req)
+	}
 	if deadline := f.of[req].deadline; deadline > 0 {
-		return min(wait, deadline)
+		return min(delay, deadline)
 	}
 
-	return wait
+	return delay
 }
 
 // Forget ends the back-off. It implements workqueue.TypedRateLimiter.

@@ -129,7 +129,9 @@ func Setup(mgr ctrl.Manager, opts Options) error {
 			EnableWarmup:            new(true), // a standby replica takes over with its cache filled
 			RateLimiter:             failures,
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workQueue {
-				return NewFairQueue(name, limiter)
+				failures.queue = NewFairQueue(name, limiter)
+
+				return failures.queue
 			},
 		})
 	if opts.RequireGuardrails {

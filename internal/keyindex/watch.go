@@ -29,10 +29,10 @@ const (
 )
 
 // Waits before a watch that has failed is opened again. Jitter makes each up to half longer, so after an outage a revocation
-// can be 7.5 seconds late. client-go's own longest wait is 30 seconds.
+// can be 2.25 seconds late. client-go's own longest wait is 60 seconds.
 const (
 	firstRetry  = 200 * time.Millisecond
-	lastRetry   = 5 * time.Second
+	lastRetry   = 1500 * time.Millisecond
 	retryJitter = 0.5
 )
 

@@ -26,6 +26,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/controller"
+	"github.com/apikey-operator/apikey-operator/internal/informers"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/program"
 )
@@ -42,7 +43,8 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	mgr, err := newManager(o)
+	health := informers.NewHealth(clock.RealClock{}, log)
+	mgr, err := newManager(o, health, log)
 	if err != nil {
 		return err
 	}
@@ -53,39 +55,54 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	}); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
-	if err := errors.Join(addProbes(mgr), addMetrics(mgr, o, log)); err != nil {
+	if err := errors.Join(addProbes(mgr, health), metrics.Registry.Register(health), addMetrics(mgr, o, log)); err != nil {
 		return err
 	}
 
 	return controller.ExplainEnd(ctx, mgr, o.requireGuardrails, o.Namespaces, mgr.Start(ctx))
 }
 
-func newManager(o Options) (ctrl.Manager, error) {
+func newManager(o Options, health *informers.Health, log *slog.Logger) (ctrl.Manager, error) {
 	s := runtime.NewScheme()
 	if err := errors.Join(scheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
 		return nil, err
 	}
-	cfg, err := ctrl.GetConfig()
+	cfg, err := program.Cluster()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster (--kubeconfig, $KUBECONFIG, or a pod's service account): %w", err)
+		return nil, err
 	}
-	cfg.QPS = -1 // the API server's priority and fairness limits the rate
-
-	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+	kinds, err := mapper(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	caches := controller.CacheOptions(o.Namespaces...)
+	caches.NewInformer = informers.NewFactory(informers.Options{Scheme: s, Mapper: kinds, Clock: clock.RealClock{}, Health: health}).New
+	options := ctrl.Options{
 		Scheme:                        s,
-		Cache:                         controller.CacheOptions(o.Namespaces...),
+		MapperProvider:                mapper,
+		Cache:                         caches,
 		Client:                        controller.ClientOptions(),
 		Metrics:                       metricsserver.Options{BindAddress: program.Off}, // see addMetrics
 		HealthProbeBindAddress:        o.ProbeAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              controller.Name + "." + v1alpha1.GroupName,
-		LeaderElectionNamespace:       o.leaderElectionNamespace,
+		LeaseDuration:                 &o.leaseDuration,
+		RenewDeadline:                 &o.renewDeadline,
+		RetryPeriod:                   &o.retryPeriod,
 		Controller:                    config.Controller{CacheSyncTimeout: o.startTimeout},
 		LeaderElectionReleaseOnCancel: true, // the process ends after Start, so the next leader need not wait
-	})
+	}
+	events := &leaseEvents{}
+	if o.leaderElect {
+		if options.LeaderElectionResourceLockInterface, err = newLease(cfg, o, events, log); err != nil {
+			return nil, fmt.Errorf("prepare the leader election: %w", err)
+		}
+	}
+	mgr, err := ctrl.NewManager(cfg, options)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster at %s: %w", cfg.Host, err)
 	}
+	events.manager = mgr
 
 	return mgr, nil
 }
@@ -106,12 +123,13 @@ func addMetrics(mgr ctrl.Manager, o Options, log *slog.Logger) error {
 		return err
 	}
 
-	return mgr.Add(server)
+	return errors.Join(mgr.Add(server),
+		metrics.Registry.Register(program.NewSelfSignedGauge("apikey_operator", "metrics", server.SelfSigned)))
 }
 
-// addProbes adds /healthz, which always succeeds, and /readyz, which succeeds once the caches are filled, also on a standby replica:
-// before that it cannot replace the leader.
-func addProbes(mgr ctrl.Manager) error {
+// addProbes adds /healthz, which always succeeds, and /readyz, which succeeds while the caches are filled and every watch is open. That holds
+// for the leader and for a replica that stands by: with a broken watch neither can do the work.
+func addProbes(mgr ctrl.Manager, health *informers.Health) error {
 	synced := func(req *http.Request) error {
 		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
 		defer cancel()
@@ -119,7 +137,7 @@ func addProbes(mgr ctrl.Manager) error {
 			return errors.New("the caches are not filled yet")
 		}
 
-		return nil
+		return health.Check()
 	}
 
 	return errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", synced))

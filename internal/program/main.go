@@ -49,6 +49,11 @@ func Main[O Options](
 	}
 	log := NewLog(o.Level(), os.Stdout)
 	SetLibraryLogs(log)
+	if err := setPings(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+
+		return exitFailed
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // restores the default action of a second signal

@@ -101,5 +101,24 @@ func (s *MetricsServer) Start(ctx context.Context) error {
 	return group.Wait()
 }
 
+// SelfSigned reports whether scrapers are shown a self-signed certificate.
+func (s *MetricsServer) SelfSigned() bool { return s.certs != nil && s.certs.SelfSigned() }
+
+// NewSelfSignedGauge returns a metric that is 1 while clients of an endpoint are shown a self-signed certificate. The prefix is that of
+// the metrics of the program.
+func NewSelfSignedGauge(prefix, endpoint string, selfSigned func() bool) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        prefix + "_certificate_self_signed",
+		Help:        "1 while the certificate of this endpoint is self-signed: clients cannot tell the server from an impostor.",
+		ConstLabels: prometheus.Labels{"endpoint": endpoint},
+	}, func() float64 {
+		if selfSigned() {
+			return 1
+		}
+
+		return 0
+	})
+}
+
 // NeedLeaderElection implements manager.LeaderElectionRunnable: every replica has metrics.
 func (s *MetricsServer) NeedLeaderElection() bool { return false }

@@ -53,7 +53,7 @@ type ControlPlane struct {
 	apiServer string // the URL of kube-apiserver
 	running   []*process.Process
 	ports     process.Ports
-	servers   map[string]*process.Process // by the name of their program
+	servers   map[string]*controlServer // by the name of their program
 	// traefikKubeconfig is that of the account of Traefik, once InstallTraefik has made it.
 	traefikKubeconfig string
 }
@@ -99,7 +99,7 @@ func StartContext(ctx context.Context, opts Options) (_ *ControlPlane, err error
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{programs: filepath.Join(root, "bin", "k8s"), servers: map[string]*process.Process{}}
+	c := &ControlPlane{programs: filepath.Join(root, "bin", "k8s"), servers: map[string]*controlServer{}}
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
 		c.programs = assets
 	}

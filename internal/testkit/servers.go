@@ -55,6 +55,15 @@ func (c *ControlPlane) startServers(ctx context.Context, apiServerArgs map[strin
 // readiness asks a server whether it is ready.
 type readiness func(context.Context) error
 
+// controlServer is etcd or kube-apiserver.
+type controlServer struct {
+	*process.Program
+
+	name  string
+	args  []string
+	ready readiness
+}
+
 // startServer starts a server on a port of its own and waits until it is ready.
 func (c *ControlPlane) startServer(
 	ctx context.Context, name string, prepare func(port string) (flags map[string][]string, ready readiness, err error),
@@ -77,14 +86,21 @@ func (c *ControlPlane) startServer(
 			args = append(args, "--"+flag+"="+value)
 		}
 	}
+	c.servers[name] = &controlServer{name: name, args: args, ready: ready}
+
+	return c.run(ctx, c.servers[name])
+}
+
+// run starts the process of a server and waits until it is ready.
+func (c *ControlPlane) run(ctx context.Context, s *controlServer) (err error) {
 	//nolint:noctx // StopHurried ends it, in order
-	server, err := process.StartProgram(name, filepath.Join(c.folder, name+".log"), exec.Command(c.Program(name), args...))
-	if err != nil {
+	cmd := exec.Command(c.Program(s.name), s.args...)
+	if s.Program, err = process.StartProgram(s.name, filepath.Join(c.folder, s.name+".log"), cmd); err != nil {
 		return err
 	}
-	c.running, c.servers[name] = append(c.running, server.Process), server.Process
-	if err := server.AwaitReady(ctx, startTimeout, ready); err != nil {
-		return server.Explain(err)
+	c.running = append(c.running, s.Process)
+	if err := s.AwaitReady(ctx, startTimeout, s.ready); err != nil {
+		return s.Explain(err)
 	}
 
 	return nil

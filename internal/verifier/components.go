@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/apikey-operator/apikey-operator/internal/certs"
 	"github.com/apikey-operator/apikey-operator/internal/keyindex"
@@ -57,11 +56,10 @@ func newComponents(o Options, log *slog.Logger, registry *prometheus.Registry) (
 	if err := registry.Register(c.evicted); err != nil {
 		return nil, err
 	}
-	cfg, err := config.GetConfig()
+	cfg, err := program.Cluster()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster (--kubeconfig, $KUBECONFIG, or a pod's service account): %w", err)
+		return nil, err
 	}
-	cfg.QPS = -1 // two watches; the writes and the questions about scrapes have limits of their own
 	if c.cluster, err = keyindex.NewClient(cfg); err != nil {
 		return nil, err
 	}
@@ -73,6 +71,15 @@ func newComponents(o Options, log *slog.Logger, registry *prometheus.Registry) (
 	c.probes = &program.Endpoint{Address: o.ProbeAddress, Handler: c.ready.probes(), Evicted: c.evicted, Log: log}
 	if c.certs, err = openCerts(o, log); err != nil {
 		return nil, err
+	}
+
+	if err := registry.Register(program.NewSelfSignedGauge("apikey_verifier", "metrics", c.metrics.SelfSigned)); err != nil {
+		return nil, err
+	}
+	if c.certs != nil {
+		if err := registry.Register(program.NewSelfSignedGauge("apikey_verifier", "gateways", c.certs.SelfSigned)); err != nil {
+			return nil, err
+		}
 	}
 
 	return c, c.makeCore(registry)
