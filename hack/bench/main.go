@@ -5,8 +5,8 @@
 // table and, where BENCH_JSON names a file, writes the same figures into it as JSON. The benchmark leaked needs neither: it measures how
 // fast the plugin searches text.
 //
-// The files are grouped by benchmark: mint_*.go, verify_*.go, gateway_*.go and leaked.go. All but the last use cluster.go (the control plane and the
-// programs under test), keys.go (the APIKeys), apicalls.go and metrics.go (the counters), and report.go (the figures).
+// The files are grouped by benchmark: mint_*.go, verify_*.go, gateway_*.go, outage_*.go and leaked.go. All but leaked use cluster.go (the
+// control plane and the programs under test), keys.go (the APIKeys), apicalls.go and metrics.go (the counters), and report.go (the figures).
 package main
 
 import (

@@ -96,8 +96,9 @@ func (b *outageBench) measureOutages(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("outage %d, %s for %s: %w", i+1, form.name, length, err)
 		}
-		for effect, delay := range took {
-			delays[effect] = append(delays[effect], delay.Seconds())
+		for _, effect := range outageEffects() {
+			delays[effect] = append(delays[effect], took[effect].Seconds())
+			b.log.printf("  %s after %s", effect, took[effect].Round(time.Millisecond))
 		}
 		if form.relay {
 			attempts = append(attempts, rate)

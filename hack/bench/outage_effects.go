@@ -213,7 +213,7 @@ func (o *outageSubjects) compliant(ctx context.Context, want metav1.ConditionSta
 		return err
 	}
 	if c := meta.FindStatusCondition(o.policed.Status.Conditions, v1alpha1.ConditionCompliant); c == nil || c.Status != want {
-		return fmt.Errorf("Compliant is not %s yet", want)
+		return fmt.Errorf("the condition Compliant is not %s yet", want)
 	}
 
 	return nil

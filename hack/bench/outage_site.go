@@ -96,7 +96,7 @@ func (s *outageSite) start(ctx context.Context, r *replica) error {
 		return err
 	}
 	r.metrics, r.probes = "http://"+addresses[0]+"/metrics", "http://"+addresses[1]+"/readyz"
-	//nolint:gosec,noctx // stop ends it with a grace period; a context would kill it
+	//nolint:noctx // stop ends it with a grace period; a context would kill it
 	cmd := exec.Command(r.path, append(r.args, "--kubeconfig="+s.kubeconfig, "--metrics-secure=false",
 		"--metrics-bind-address="+addresses[0], "--health-probe-bind-address="+addresses[1])...)
 	cmd.Env = os.Environ()

@@ -38,6 +38,8 @@ type follower struct {
 	taken  atomic.Bool
 	// openings counts what opens and breaks the watch, so that a late timer does not count.
 	openings atomic.Uint64
+	// unanswered is when an attempt was last not answered; nil: never.
+	unanswered atomic.Pointer[time.Time]
 }
 
 // List implements cache.ListerWatcher.
@@ -96,6 +98,7 @@ func attempt[T any](ctx context.Context, f *follower, try func() (T, error)) (T,
 
 			return none, err
 		}
+		f.unanswered.Store(new(f.clock.Now()))
 		if f.gate.Await(ctx) != nil {
 			return none, ctx.Err()
 		}
@@ -130,11 +133,25 @@ func (f *follower) broke(err error) (wasUp bool) {
 	return f.health.broke(f.state, err)
 }
 
-// refusedWait is the longest wait after refusals in a row, such as for a missing right or CRD.
-const refusedWait = 5 * time.Second
+// Longest waits after refusals in a row, such as for a missing right or CRD. For a while after an outage the wait is shorter: an API server
+// that has just started knows neither roles nor CRDs.
+const (
+	refusedWait  = 5 * time.Second
+	startingWait = 400 * time.Millisecond
+	startingTime = time.Minute
+)
+
+// longestRefusal returns the longest wait after refusals in a row.
+func (f *follower) longestRefusal() time.Duration {
+	if at := f.unanswered.Load(); at != nil && f.clock.Since(*at) < startingTime {
+		return startingWait
+	}
+
+	return refusedWait
+}
 
 // run lists and watches until the context ends. It is the loop of cache.Reflector.RunWithContext with another back-off: a watch that was
-// open is resumed at once, and refusals in a row wait up to refusedWait.
+// open is resumed at once, and refusals in a row wait up to longestRefusal.
 func (f *follower) run(ctx context.Context, reflector *cache.Reflector, _ error) {
 	f.taken.Store(true)
 	refused := time.Duration(0)
@@ -143,7 +160,7 @@ func (f *follower) run(ctx context.Context, reflector *cache.Reflector, _ error)
 		wasUp := f.broke(err)
 		switch {
 		case err != nil:
-			refused = min(max(2*refused, 100*time.Millisecond), refusedWait)
+			refused = min(max(2*refused, 100*time.Millisecond), f.longestRefusal())
 			err = f.gate.pause(ctx, refused+f.gate.spread(), nil)
 		case wasUp:
 			refused = 0

@@ -79,7 +79,7 @@ func outageAfterOutage(t *testing.T, failure error) (longest time.Duration) {
 			if time.Since(began) > 5*time.Minute {
 				t.Fatal("the watch is not opened again")
 			}
-			time.Sleep(10 * time.Millisecond)
+			<-clock.RealClock{}.After(10 * time.Millisecond) // the clock of synctest
 		}
 
 		return time.Since(began)
@@ -88,7 +88,7 @@ func outageAfterOutage(t *testing.T, failure error) (longest time.Duration) {
 	for range 6 {
 		s.err = failure
 		s.watches[len(s.watches)-1].Stop()
-		time.Sleep(time.Minute)
+		<-clock.RealClock{}.After(time.Minute) // the clock of synctest
 		synctest.Wait()
 		if health.Check() == nil {
 			t.Error("the watch is broken, and its health does not say so")

@@ -34,7 +34,8 @@ const (
 )
 
 // emptyNamespace is the namespace in which APIKeys are listed to read the resource version, unless the index follows certain namespaces
-// only: these may be the only ones that it has a right to. It exists in every cluster and holds no APIKeys. A list of one namespace is consistent for the resource as a whole, and its cost does not grow with the number of APIKeys.
+// only: these may be the only ones that it has a right to. It exists in every cluster and holds no APIKeys. A list of one namespace is
+// consistent for the resource as a whole, and its cost does not grow with the number of APIKeys.
 const emptyNamespace = "kube-node-lease"
 
 // LeastMaxStaleness is the lowest maximum that a healthy API server does not exceed.

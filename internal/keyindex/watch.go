@@ -29,10 +29,10 @@ const (
 )
 
 // Waits before a watch that has failed is opened again. Jitter makes each up to half longer, so after an outage a revocation
-// can be 2.25 seconds late. client-go's own longest wait is 60 seconds.
+// can be 1.5 seconds late. client-go's own longest wait is 60 seconds.
 const (
 	firstRetry  = 200 * time.Millisecond
-	lastRetry   = 1500 * time.Millisecond
+	lastRetry   = time.Second
 	retryJitter = 0.5
 )
 
