@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -71,7 +72,7 @@ func newReader(t *testing.T) *reader {
 	}
 
 	return &reader{plane: plane, admin: admin, env: append(os.Environ(),
-		"KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+filepath.Join(plane.Folder(), "cache"), "KUBECTL_KUBERC=false",
+		"KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+filepath.Join(plane.Folder(), "cache"), "KUBECTL_KUBERC=false", "TMPDIR="+plane.Folder(),
 		"PATH="+filepath.Dir(plane.Program("kubectl"))+":"+os.Getenv("PATH"))}
 }
 
@@ -155,6 +156,15 @@ func TestDocumentedCommands(t *testing.T) {
 	second := r.secret(t, "default")
 	if second["api-key"] == first["api-key"] || second["previous-api-key"] != "" {
 		t.Error("the key was not replaced at once, and without an overlap")
+	}
+	r.follow(t, "Delivery once", "")
+	partner := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "partner"}}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(partner), partner); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(r.plane.Folder(), "partner.key")
+	if taken, err := os.ReadFile(file); err != nil || keys.DigestOf(string(taken)).ID() != partner.Status.Keys[0].ID { //nolint:gosec // G304: of this test
+		t.Errorf("the key that was claimed is not the one that works: %v", err)
 	}
 	stop()
 

@@ -45,6 +45,9 @@ Choose a name that says what the key is for. An API key is never a name.`,
   kubectl apikey create main-website --display-name "Main Website Integration" --environment Production \
     --permission customers:read,telemetry:write --expires-in 365d --rate-limit 100/1m
 
+  # A key that is handed out once: the cluster keeps no copy after it is claimed
+  kubectl apikey create partner --environment Production --delivery Once --claim-before 30m
+
   # A manifest for Git
   kubectl apikey create main-website --environment Staging --dry-run=client -o yaml`,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -132,6 +135,12 @@ func (s *session) awaitFirstKey(ctx context.Context, o *createOptions, service o
 		ends = "It expires in " + output.In(view.Expires, now) + "."
 	}
 	s.say("The key is in Secret %s of namespace %s, under %q. %s", ready.SecretName(), ready.Namespace, ready.SecretDataKey(), ends)
+	if view.Delivery.Awaits() {
+		s.say("It is handed out once: take it within %s, or it is revoked. The Secret is deleted then.", output.In(view.Delivery.Deadline, now))
+		s.say("To take it: %s reveal %s -n %s --claim --show", program, ready.Name, ready.Namespace)
+
+		return nil
+	}
 	s.say("To see it: %s reveal %s -n %s --show", program, ready.Name, ready.Namespace)
 
 	return nil

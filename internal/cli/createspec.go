@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ type specFlags struct {
 	limit                           string
 	rotateEvery, overlap            string
 	secretName, secretKey           string
+	delivery, claimBefore           string
 	names                           []string
 }
 
@@ -49,7 +51,10 @@ func (f *specFlags) register(cmd *cobra.Command) {
 	text(&f.overlap, "overlap", "How long a replaced key stays valid, such as 10m.")
 	text(&f.secretName, "secret-name", "Name of the Secret; not set: that of the APIKey.")
 	text(&f.secretKey, "secret-key", "Data key in the Secret; not set: "+v1alpha1.SecretKeyDefault+".")
+	text(&f.delivery, "delivery", "Keep: the Secret stays. Once: it exists until the key is claimed, by reveal --claim. Not set: Keep.")
+	text(&f.claimBefore, "claim-before", "How long the key may be claimed with --delivery Once, such as 30m; then it is revoked. Not set: 1h.")
 	completeValues(cmd, "environment", environmentNames()...)
+	completeValues(cmd, "delivery", deliveryNames()...)
 }
 
 // given reports whether the command line describes the key.
@@ -80,8 +85,8 @@ func (f *specFlags) read() (v1alpha1.APIKeySpec, error) {
 	for _, customer := range f.customers {
 		spec.Customers = append(spec.Customers, v1alpha1.Customer(customer))
 	}
-	if f.secretName != "" || f.secretKey != "" {
-		spec.Secret = &v1alpha1.SecretTemplate{Name: f.secretName, Key: f.secretKey}
+	if err := f.readSecret(&spec); err != nil {
+		return spec, err
 	}
 	if f.limit != "" {
 		if spec.RateLimit, err = parseLimit(f.limit); err != nil {
@@ -93,6 +98,35 @@ func (f *specFlags) read() (v1alpha1.APIKeySpec, error) {
 	}
 
 	return spec, f.readRotation(&spec)
+}
+
+func (f *specFlags) readSecret(spec *v1alpha1.APIKeySpec) error {
+	secret := v1alpha1.SecretTemplate{Name: f.secretName, Key: f.secretKey}
+	if f.delivery != "" {
+		at := slices.IndexFunc(deliveryNames(), func(name string) bool { return strings.EqualFold(name, f.delivery) })
+		if at < 0 {
+			return usagef("delivery %q: must be one of %s", f.delivery, strings.Join(deliveryNames(), ", "))
+		}
+		secret.Delivery = v1alpha1.SecretDelivery(deliveryNames()[at])
+	}
+	if f.claimBefore != "" {
+		if secret.Delivery != v1alpha1.DeliveryOnce {
+			return usagef("--claim-before goes with --delivery %s: a Secret that stays is not claimed", v1alpha1.DeliveryOnce)
+		}
+		var err error
+		if _, secret.ClaimBefore, err = parseSpan(f.claimBefore); err != nil {
+			return err
+		}
+	}
+	if secret.Name != "" || secret.Key != "" || secret.Delivery != "" {
+		spec.Secret = &secret
+	}
+
+	return nil
+}
+
+func deliveryNames() []string {
+	return []string{string(v1alpha1.DeliveryKeep), string(v1alpha1.DeliveryOnce)}
 }
 
 func (f *specFlags) readEnd(spec *v1alpha1.APIKeySpec) (err error) {

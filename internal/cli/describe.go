@@ -108,6 +108,9 @@ func (d *description) settings(key *v1alpha1.APIKey) {
 	if view.Secret != "" {
 		d.field("Secret", view.Secret+", under "+key.SecretDataKey())
 	}
+	if view.Delivery.Once {
+		d.field("Delivery", "once, "+strings.TrimPrefix(output.Delivery(view.Delivery, d.now), "once"))
+	}
 	if key.DeletionTimestamp != nil {
 		d.field("Deleting", "since "+key.DeletionTimestamp.UTC().Format(time.RFC3339)+": verifiers refuse the key")
 	}

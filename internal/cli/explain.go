@@ -153,6 +153,9 @@ func (s *session) printExplanation(question operations.Question, explanation ope
 		text.WriteString(output.CleanLines(fmt.Sprintf("Key of apikey %s, for %s, %s\nPermissions %s; limit %s, which is not counted here\n",
 			operations.NameOf(explanation.APIKey), view.Environment, strings.ToLower(string(view.Status)),
 			output.Permissions(view.Permissions, view.Roles), output.Limit(view.Limit))))
+		if view.Delivery.Once {
+			_, _ = fmt.Fprintf(&text, "Delivered once: %s\n", output.Delivery(view.Delivery, s.Clock.Now()))
+		}
 	}
 	for _, step := range explanation.Steps {
 		mark, colour := "pass  ", output.Green

@@ -70,6 +70,10 @@ func TestUsage(t *testing.T) {
 		{"rotate a --overlap 1.5s --yes", "0s to 720h"},
 		{"rename a", "display name"},
 		{"reveal", "name one APIKey"},
+		{"reveal a --claim --previous", "cannot both be set"},
+		{"create a --environment Staging --delivery twice", "must be one of Keep, Once"},
+		{"create a --environment Staging --claim-before 1h", "goes with --delivery Once"},
+		{"create a --environment Staging --delivery Once --claim-before soon", "write days as 30d"},
 		{"revoke", "name the APIKeys"},
 	} {
 		r := p.run(strings.Fields(test.args)...)
@@ -86,6 +90,7 @@ func TestUsage(t *testing.T) {
 func TestLittleRBAC(t *testing.T) {
 	admin := newAdministrator(t, "little-rbac")
 	admin.must("create", "web", "--environment", "Development")
+	admin.must("create", "once", "--environment", "Development", "--delivery", "Once")
 	key := admin.must("reveal", "web")
 	for i, test := range []struct {
 		input string
@@ -106,6 +111,7 @@ func TestLittleRBAC(t *testing.T) {
 		{key, []string{"leaked", "-", "--rotate", "--yes", "--here"}, 3, cli.ExitFindings},
 		{"", []string{"version"}, 1, cli.ExitDone},
 		{"", []string{"reveal", "web"}, 2, cli.ExitDone},
+		{"", []string{"reveal", "once", "--claim"}, 3, cli.ExitDone},
 		{"", []string{"rename", "web", "Web"}, 2, cli.ExitDone},
 		{"", []string{"rotate", "web", "--yes"}, 3, cli.ExitDone},
 		{"", []string{"suspend", "web", "--yes", "--dry-run=server"}, 2, cli.ExitDone},

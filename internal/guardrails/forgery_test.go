@@ -30,8 +30,10 @@ func fullStatus() v1alpha1.APIKeyStatus {
 		Phase:              v1alpha1.PhaseActive,
 		Keys: []v1alpha1.KeyRecord{{
 			ID: strings.Repeat("a", 12), Digest: strings.Repeat("a", 43), State: v1alpha1.KeyActive, CreatedAt: at,
+			ClaimDeadline: &at,
 		}},
 		SecretRef:    &v1alpha1.SecretReference{Name: "a", UID: "a", ResourceVersion: "1"},
+		ClaimedAt:    &at,
 		ExpiresAt:    &at,
 		RateLimit:    &v1alpha1.RateLimit{Requests: 1, Per: "1s"},
 		LastRotation: &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated, At: at},

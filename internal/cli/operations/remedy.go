@@ -59,7 +59,16 @@ func remedyFor(reason access.Reason, question Question, apikey *v1alpha1.APIKey,
 			Command: fmt.Sprintf("kubectl apikey create %s-%s --environment %s%s",
 				apikey.Name, strings.ToLower(string(question.Environment)), question.Environment, here),
 		}
+	case access.Revoked:
+		if DeliveryOf(apikey, now).Missed {
+			return Remedy{Advice: "The key was not claimed in time, so it is revoked, which is final. Create another APIKey, and claim its key."}
+		}
+
+		return remedyWithoutKey(reason)
 	case access.Expired:
+		if delivery := DeliveryOf(apikey, now); delivery.Once && !grant.Subject.Expired && now.Unix() < grant.Subject.ExpiresAt {
+			return replacedOnce(apikey, delivery)
+		}
 		if !grant.Subject.Expired && now.Unix() < grant.Subject.ExpiresAt {
 			return Remedy{
 				Advice:  "This key was replaced. Use the key that is in the Secret now.",
@@ -71,6 +80,18 @@ func remedyFor(reason access.Reason, question Question, apikey *v1alpha1.APIKey,
 	default:
 		return remedyWithoutKey(reason)
 	}
+}
+
+// replacedOnce returns the advice for a key that was replaced by one that is delivered once.
+func replacedOnce(apikey *v1alpha1.APIKey, delivery Delivery) Remedy {
+	if delivery.Awaits() {
+		return Remedy{
+			Advice:  "This key was replaced. Claim the key that took its place.",
+			Command: "kubectl apikey reveal " + apikey.Name + " -n " + apikey.Namespace + " --claim",
+		}
+	}
+
+	return Remedy{Advice: "This key was replaced. Use the one that took its place; only the person who claimed it has it."}
 }
 
 // remedyWithoutKey returns the advice where no change of the APIKey helps.

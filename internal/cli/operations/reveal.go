@@ -6,6 +6,7 @@ package operations
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,9 +17,25 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// Reveal reads a key from its Secret. With previous it reads the key that still works while an overlap runs.
-// A Secret that this APIKey does not control is not read: its content is of unknown origin.
+// Reveal reads a key from its Secret. With previous it reads the key that still works while an overlap runs. A key that is delivered once
+// has to be claimed instead: a key that was read and not claimed is revoked later.
 func (s Service) Reveal(ctx context.Context, key *v1alpha1.APIKey, previous bool) (keys.Key, error) {
+	delivery := DeliveryOf(key, s.Clock.Now())
+	switch {
+	case delivery.Missed:
+		return keys.Key{}, notClaimedInTime(key)
+	case delivery.ClaimedAt != nil && !ViewOf(key, s.Clock.Now()).Ended():
+		return keys.Key{}, alreadyClaimed(key, "at "+delivery.ClaimedAt.UTC().Format(time.RFC3339))
+	case delivery.Awaits() && !previous:
+		return keys.Key{}, fmt.Errorf("%w: apikey %s is revoked unless its key is claimed; add --claim, which takes the key and deletes its Secret",
+			ErrOnce, NameOf(key))
+	}
+
+	return s.keyIn(ctx, key, previous)
+}
+
+// keyIn reads a key from the Secret of an APIKey. A Secret that this APIKey does not control is not read: its content is of unknown origin.
+func (s Service) keyIn(ctx context.Context, key *v1alpha1.APIKey, previous bool) (keys.Key, error) {
 	if ViewOf(key, s.Clock.Now()).Ended() {
 		return keys.Key{}, fmt.Errorf("apikey %s is %s: its Secret was deleted and the key is dead for good; create another APIKey",
 			NameOf(key), ViewOf(key, s.Clock.Now()).Status)

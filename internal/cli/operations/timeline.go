@@ -41,12 +41,18 @@ func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
 	why := whyStopped(key)
 	for _, record := range key.Status.Keys {
 		add(record.CreatedAt.Time, "key %s minted", record.ID)
+		if record.ClaimDeadline != nil {
+			add(record.ClaimDeadline.Time, "key %s is revoked, unless it is claimed before", record.ID)
+		}
 		if record.NotAfter != nil {
 			add(record.NotAfter.Time, "key %s stops%s", record.ID, why)
 		}
 	}
 	if last := key.Status.LastRotation; last != nil && last.Trigger != v1alpha1.TriggerCreated {
 		add(last.At.Time, "rotated (%s)", last.Trigger)
+	}
+	if claimed := key.Status.ClaimedAt; claimed != nil {
+		add(claimed.Time, "key claimed, its Secret deleted")
 	}
 	if used := key.Status.LastUsedAt; used != nil {
 		add(used.Time, "last used")

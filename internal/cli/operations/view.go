@@ -14,8 +14,8 @@ import (
 type View struct {
 	Namespace, Name, DisplayName string
 	Environment                  v1alpha1.Environment
-	// Status is status.phase, except that a key whose end has come is Expired also before the operator has reported it:
-	// verifiers refuse it by their own clock.
+	// Status is status.phase, except that a key whose end has come is Expired also before the operator has reported it, and one that was not
+	// claimed in time is Revoked: verifiers refuse both by their own clock.
 	Status      v1alpha1.Phase
 	Permissions []v1alpha1.Permission
 	Roles       []v1alpha1.RoleName
@@ -29,6 +29,8 @@ type View struct {
 	// Secret is the name of the Secret that holds the key; empty: there is none.
 	Secret string
 	Owner  string
+	// Delivery is that of a key that is handed out once.
+	Delivery Delivery
 	// Message is that of the condition Ready.
 	Message string
 }
@@ -59,7 +61,13 @@ func ViewOf(key *v1alpha1.APIKey, now time.Time) View {
 	if view.Status == "" {
 		view.Status = v1alpha1.PhasePending
 	}
-	if !view.Ended() && view.Expires != nil && !now.Before(*view.Expires) {
+	view.Delivery = DeliveryOf(key, now)
+	deadline := view.Delivery.Deadline
+	switch missed := view.Delivery.Missed && deadline != nil && (view.Expires == nil || deadline.Before(*view.Expires)); {
+	case view.Ended():
+	case missed:
+		view.Status = v1alpha1.PhaseRevoked
+	case view.Expires != nil && !now.Before(*view.Expires):
 		view.Status = v1alpha1.PhaseExpired
 	}
 

@@ -23,7 +23,7 @@ func NewKeyTable(w io.Writer, colour, namespaces, wide bool) *KeyTable {
 		header = append([]string{"NAMESPACE"}, header...)
 	}
 	if wide {
-		header = append(header, "OWNER", "SECRET", "MESSAGE")
+		header = append(header, "OWNER", "SECRET", "DELIVERY", "MESSAGE")
 	}
 
 	return &KeyTable{table: NewTable(w, colour, header...), namespaces: namespaces, wide: wide}
@@ -44,7 +44,8 @@ func (t *KeyTable) Row(view *operations.View, now time.Time) error {
 		row = append([]Cell{Plain(view.Namespace)}, row...)
 	}
 	if t.wide {
-		row = append(row, Plain(orNone(view.Owner)), Plain(orNone(view.Secret)), Plain(orNone(view.Message)))
+		row = append(row, Plain(orNone(view.Owner)), Plain(orNone(view.Secret)), Plain(Delivery(view.Delivery, now)),
+			Plain(orNone(view.Message)))
 	}
 
 	return t.table.Row(row...)
@@ -52,6 +53,22 @@ func (t *KeyTable) Row(view *operations.View, now time.Time) error {
 
 // Flush prints the rows that were added.
 func (t *KeyTable) Flush() error { return t.table.Flush() }
+
+// Delivery says how far the delivery of a key is.
+func Delivery(d operations.Delivery, now time.Time) string {
+	switch {
+	case !d.Once:
+		return "kept"
+	case d.Missed:
+		return "not claimed in time"
+	case d.ClaimedAt != nil:
+		return "claimed " + Ago(d.ClaimedAt, now) + " ago"
+	case d.Deadline != nil:
+		return "to be claimed within " + In(d.Deadline, now)
+	default:
+		return "once"
+	}
+}
 
 // orNone returns what kubectl prints for a field that is not set.
 func orNone(text string) string {

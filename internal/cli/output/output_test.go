@@ -81,6 +81,18 @@ func hostile() []operations.View {
 			Expires: at(-time.Hour), Created: now.Add(-400 * 24 * time.Hour),
 		},
 		{Namespace: "other", Name: "new", Environment: v1alpha1.EnvironmentDevelopment, Status: v1alpha1.PhasePending, Created: now},
+		{
+			Namespace: "other", Name: "partner", Environment: v1alpha1.EnvironmentDevelopment, Status: v1alpha1.PhaseActive, Created: now,
+			Delivery: operations.Delivery{Once: true, Deadline: at(time.Hour)},
+		},
+		{
+			Namespace: "other", Name: "taken", Environment: v1alpha1.EnvironmentDevelopment, Status: v1alpha1.PhaseActive, Created: now,
+			Delivery: operations.Delivery{Once: true, ClaimedAt: at(-time.Hour)},
+		},
+		{
+			Namespace: "other", Name: "late", Environment: v1alpha1.EnvironmentDevelopment, Status: v1alpha1.PhaseRevoked, Created: now,
+			Delivery: operations.Delivery{Once: true, Deadline: at(-time.Hour), Missed: true},
+		},
 	}
 }
 

@@ -108,6 +108,12 @@ func (s *server) readKey(ctx context.Context, one ticket) (keys.Key, error) {
 		return keys.Key{}, err
 	}
 
+	if ready.DeliversOnce() {
+		plain, _, err := s.Service.Claim(ctx, ready)
+
+		return plain, err
+	}
+
 	return s.Service.Reveal(ctx, ready, false)
 }
 
