@@ -163,7 +163,7 @@ func TestDocumentedCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(r.plane.Folder(), "partner.key")
-	if taken, err := os.ReadFile(file); err != nil || keys.DigestOf(string(taken)).ID() != partner.Status.Keys[0].ID { //nolint:gosec // G304: of this test
+	if taken, err := os.ReadFile(file); err != nil || keys.DigestOf(string(taken)).ID() != partner.Status.Keys[0].ID {
 		t.Errorf("the key that was claimed is not the one that works: %v", err)
 	}
 	stop()

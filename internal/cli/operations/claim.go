@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,22 +39,24 @@ const maxClaims = 5
 func (s Service) Claim(ctx context.Context, key *v1alpha1.APIKey) (keys.Key, *v1alpha1.APIKey, error) {
 	for range maxClaims {
 		plain, err := s.claimable(ctx, key)
-		if err != nil {
+		if errors.Is(err, ErrAlreadyClaimed) || errors.Is(err, ErrNotOnce) || errors.Is(err, ErrNotClaimedInTime) {
 			return keys.Key{}, nil, err
 		}
-		claimed, err := s.setClaim(ctx, key, plain.Digest().ID())
 		if err == nil {
-			return plain, claimed, nil
+			var claimed *v1alpha1.APIKey
+			if claimed, err = s.setClaim(ctx, key, plain.Digest().ID()); err == nil {
+				return plain, claimed, nil
+			}
 		}
-		if !apierrors.IsConflict(err) {
-			return keys.Key{}, nil, withMissingRule(err)
-		}
-		again, err := s.Get(ctx, NameOf(key))
-		if err != nil {
-			return keys.Key{}, nil, err
-		}
-		if again.UID != key.UID {
+		// The version of the APIKey may be older than a claim of another caller, whose Secret is gone by now.
+		again, failed := s.Get(ctx, NameOf(key))
+		switch {
+		case failed != nil:
+			return keys.Key{}, nil, failed
+		case again.UID != key.UID:
 			return keys.Key{}, nil, fmt.Errorf("apikey %s: %w", NameOf(key), ErrReplaced)
+		case again.ResourceVersion == key.ResourceVersion:
+			return keys.Key{}, nil, withMissingRule(err)
 		}
 		key = again
 	}
@@ -120,8 +121,8 @@ func (s Service) AwaitClaimed(ctx context.Context, claimed *v1alpha1.APIKey, lim
 	case ViewOf(after, s.Clock.Now()).Ended():
 		return nil, fmt.Errorf("apikey %s is %s: the key is refused for good; create another APIKey", NameOf(after), ViewOf(after, s.Clock.Now()).Status)
 	case replaced(after, id):
-		return nil, fmt.Errorf("apikey %s was rotated while its key was claimed, so key %s is or will be refused: claim the key that took its place, by the same "+
-			"command", NameOf(after), id)
+		return nil, fmt.Errorf("apikey %s was rotated while its key was claimed, so key %s is or will be refused: "+
+			"claim the key that took its place, by the same command", NameOf(after), id)
 	default:
 		return after, nil
 	}

@@ -59,26 +59,31 @@ func remedyFor(reason access.Reason, question Question, apikey *v1alpha1.APIKey,
 			Command: fmt.Sprintf("kubectl apikey create %s-%s --environment %s%s",
 				apikey.Name, strings.ToLower(string(question.Environment)), question.Environment, here),
 		}
-	case access.Revoked:
-		if DeliveryOf(apikey, now).Missed {
-			return Remedy{Advice: "The key was not claimed in time, so it is revoked, which is final. Create another APIKey, and claim its key."}
-		}
-
-		return remedyWithoutKey(reason)
-	case access.Expired:
-		if delivery := DeliveryOf(apikey, now); delivery.Once && !grant.Subject.Expired && now.Unix() < grant.Subject.ExpiresAt {
-			return replacedOnce(apikey, delivery)
-		}
-		if !grant.Subject.Expired && now.Unix() < grant.Subject.ExpiresAt {
-			return Remedy{
-				Advice:  "This key was replaced. Use the key that is in the Secret now.",
-				Command: "kubectl apikey reveal " + apikey.Name + here,
-			}
-		}
-
-		return Remedy{Advice: "The key has expired, which is final. Create another APIKey."}
+	case access.Revoked, access.Expired:
+		return remedyForEnded(reason, apikey, grant, now)
 	default:
 		return remedyWithoutKey(reason)
+	}
+}
+
+// remedyForEnded returns the advice about a key that has ended or was replaced.
+func remedyForEnded(reason access.Reason, apikey *v1alpha1.APIKey, grant *access.Grant, now time.Time) Remedy {
+	delivery := DeliveryOf(apikey, now)
+	replaced := reason == access.Expired && !grant.Subject.Expired && now.Unix() < grant.Subject.ExpiresAt
+	switch {
+	case reason == access.Revoked && delivery.Missed:
+		return Remedy{Advice: "The key was not claimed in time, so it is revoked, which is final. Create another APIKey, and claim its key."}
+	case reason == access.Revoked:
+		return remedyWithoutKey(reason)
+	case replaced && delivery.Once:
+		return replacedOnce(apikey, delivery)
+	case replaced:
+		return Remedy{
+			Advice:  "This key was replaced. Use the key that is in the Secret now.",
+			Command: "kubectl apikey reveal " + apikey.Name + " -n " + apikey.Namespace,
+		}
+	default:
+		return Remedy{Advice: "The key has expired, which is final. Create another APIKey."}
 	}
 }
 

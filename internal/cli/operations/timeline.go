@@ -38,21 +38,9 @@ func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
 			moments = append(moments, Moment{At: at, What: fmt.Sprintf(format, args...)})
 		}
 	}
-	why := whyStopped(key)
-	for _, record := range key.Status.Keys {
-		add(record.CreatedAt.Time, "key %s minted", record.ID)
-		if record.ClaimDeadline != nil {
-			add(record.ClaimDeadline.Time, "key %s is revoked, unless it is claimed before", record.ID)
-		}
-		if record.NotAfter != nil {
-			add(record.NotAfter.Time, "key %s stops%s", record.ID, why)
-		}
-	}
+	addRecords(key, add)
 	if last := key.Status.LastRotation; last != nil && last.Trigger != v1alpha1.TriggerCreated {
 		add(last.At.Time, "rotated (%s)", last.Trigger)
-	}
-	if claimed := key.Status.ClaimedAt; claimed != nil {
-		add(claimed.Time, "key claimed, its Secret deleted")
 	}
 	if used := key.Status.LastUsedAt; used != nil {
 		add(used.Time, "last used")
@@ -84,6 +72,23 @@ func whyStopped(key *v1alpha1.APIKey) string {
 	}
 
 	return ": it was replaced"
+}
+
+// addRecords adds what the records of an APIKey tell, and the claim of its key.
+func addRecords(key *v1alpha1.APIKey, add func(at time.Time, format string, args ...any)) {
+	why := whyStopped(key)
+	for _, record := range key.Status.Keys {
+		add(record.CreatedAt.Time, "key %s minted", record.ID)
+		if record.ClaimDeadline != nil {
+			add(record.ClaimDeadline.Time, "key %s is revoked, unless it is claimed before", record.ID)
+		}
+		if record.NotAfter != nil {
+			add(record.NotAfter.Time, "key %s stops%s", record.ID, why)
+		}
+	}
+	if claimed := key.Status.ClaimedAt; claimed != nil {
+		add(claimed.Time, "key claimed, its Secret deleted")
+	}
 }
 
 // Events reads the events about an APIKey.

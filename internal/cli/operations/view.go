@@ -62,16 +62,21 @@ func ViewOf(key *v1alpha1.APIKey, now time.Time) View {
 		view.Status = v1alpha1.PhasePending
 	}
 	view.Delivery = DeliveryOf(key, now)
-	deadline := view.Delivery.Deadline
-	switch missed := view.Delivery.Missed && deadline != nil && (view.Expires == nil || deadline.Before(*view.Expires)); {
-	case view.Ended():
-	case missed:
-		view.Status = v1alpha1.PhaseRevoked
-	case view.Expires != nil && !now.Before(*view.Expires):
-		view.Status = v1alpha1.PhaseExpired
-	}
+	view.end(now)
 
 	return view
+}
+
+// end sets the status of a key that has ended by the clock alone.
+func (v *View) end(now time.Time) {
+	deadline := v.Delivery.Deadline
+	switch missed := v.Delivery.Missed && deadline != nil && (v.Expires == nil || deadline.Before(*v.Expires)); {
+	case v.Ended():
+	case missed:
+		v.Status = v1alpha1.PhaseRevoked
+	case v.Expires != nil && !now.Before(*v.Expires):
+		v.Status = v1alpha1.PhaseExpired
+	}
 }
 
 // Ended reports whether the key is dead for good.
