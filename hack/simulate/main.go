@@ -20,6 +20,9 @@ import (
 // progressEvery is how often the progress is printed.
 const progressEvery = 10 * time.Second
 
+// exitViolation is the exit code when an invariant was broken.
+const exitViolation = 3
+
 func main() {
 	first := flag.Uint64("first", 0, "the seed of the first history")
 	count := flag.Uint64("count", 1_000_000, "the number of histories")
@@ -36,7 +39,7 @@ func main() {
 	case found != nil:
 		fmt.Println(found)
 		fmt.Printf("To repeat it: go run ./hack/simulate -first %d -count 1\n", found.Seed)
-		os.Exit(1)
+		os.Exit(exitViolation)
 	}
 }
 

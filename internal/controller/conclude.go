@@ -62,7 +62,7 @@ func (r *Reconciler) next(ctx context.Context, a *attempt, err error) (ctrl.Resu
 	switch {
 	case err == nil:
 		r.Failures.over(a.request)
-		wait := sooner(r.retryAfter(ctx, a), r.awaitCheck(a))
+		wait := sooner(sooner(r.retryAfter(ctx, a), r.awaitCheck(a)), r.awaitWatch(a))
 
 		return ctrl.Result{RequeueAfter: sooner(wait, r.wakeAfter(a))}, nil
 	case errors.As(err, &gone): // the deletion is an event, unless an admission plugin gave the answer
@@ -150,6 +150,16 @@ func (r *Reconciler) awaitSecret(ctx context.Context, a *attempt) time.Duration 
 	}
 
 	return a.plan.RetryAfter
+}
+
+// awaitWatch returns when to reconcile again if the watch has yet to deliver a Secret that was read and needed nothing; zero: it has. If the
+// watch is interrupted and the Secret is deleted meanwhile, no event reports either. A status that was written is an event.
+func (r *Reconciler) awaitWatch(a *attempt) time.Duration {
+	if r.Watched == nil || a.secret == nil || a.plan.Action != lifecycle.Settle || r.Watched.Reached(a.secret.Namespace, a.secret.ResourceVersion) {
+		return 0
+	}
+
+	return watchGrace
 }
 
 // awaitCheck vouches for a status that was checked, or returns when to check it.

@@ -42,7 +42,9 @@ func TestASecretThatAnInterruptedMintWroteIsReadAgain(t *testing.T) {
 // The record of an overlap that is over makes the operator remove the previous key from the Secret. The simulation found that the report of
 // a failed attempt dropped it, and the key stayed.
 func TestAFailureKeepsTheRecordOfAPreviousKeyInTheSecret(t *testing.T) {
-	over := settled(with(record("gone", v1alpha1.KeyRetiring, now.Add(-time.Hour)), record("old", v1alpha1.KeyRetiring, now), record("active", v1alpha1.KeyActive)))
+	over := settled(with(
+		record("gone", v1alpha1.KeyRetiring, now.Add(-time.Hour)), record("old", v1alpha1.KeyRetiring, now), record("active", v1alpha1.KeyActive),
+	))
 	read := owned("active")
 	read.PreviousDigest = "old"
 	for name, c := range map[string]struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // settleTime is after how long without faults everything has to be as declared: the delay of an attempt after a change of status (1 minute)
@@ -149,34 +150,46 @@ func (o *oracle) settledSecret(name string) {
 	}
 }
 
+// over reports whether an APIKey has ended, whatever its phase says.
+func (o *oracle) over(k *v1alpha1.APIKey) bool {
+	return k.Spec.Revoked || k.DeletionTimestamp != nil || reached(policy.EnforcedExpiry(k), o.world)
+}
+
 // settledAPIKey checks an APIKey, and collects the keys that may be accepted.
 func (o *oracle) settledAPIKey(k *v1alpha1.APIKey, expected map[string]bool) {
 	if k.Status.ObservedGeneration != k.Generation {
 		o.broken("the spec is acted on", "%s has generation %d, and the status is of %d", k.Name, k.Generation, k.Status.ObservedGeneration)
 	}
-	secret := o.secretOf(k)
-	if !o.live(k) && !k.Spec.Suspend || final(k) {
+	if o.over(k) && !final(k) {
+		o.broken("an end is recorded", "%s has ended and is %s", k.Name, k.Status.Phase)
+	}
+	if final(k) {
 		return
 	}
-	stored, err := o.world.server.Secrets.Get(k.SecretName())
-	if secret == nil {
-		if err != nil {
-			o.broken("a living APIKey has a Secret", "%s has none", k.Name)
-		} else if ownedBy(stored, k.Name) && stored.DeletionTimestamp == nil {
-			o.broken("a living APIKey has a Secret", "%s has none of its own", k.Name)
-		}
-		o.expect(k, expected)
+	if secret := o.secretOf(k); secret != nil {
+		o.settledKey(k, o.held[secret.ResourceVersion])
+	} else {
+		o.settledWithout(k)
+	}
+	o.expect(k, expected)
+}
 
-		return
+// settledWithout checks an APIKey without a Secret of its own: a Secret of others has to be in the way, or one that is being deleted.
+func (o *oracle) settledWithout(k *v1alpha1.APIKey) {
+	stored, err := o.world.server.Secrets.Get(k.SecretName())
+	if err != nil || ownedBy(stored, k.Name) && stored.DeletionTimestamp == nil {
+		o.broken("a living APIKey has a Secret", "%s has none", k.Name)
 	}
-	held := o.held[secret.ResourceVersion]
+}
+
+// settledKey checks an APIKey whose Secret holds a key.
+func (o *oracle) settledKey(k *v1alpha1.APIKey, held string) {
 	if active(k.Status.Keys) != held || count(k.Status.Keys, v1alpha1.KeyActive) != 1 || count(k.Status.Keys, v1alpha1.KeyPending) != 0 {
 		o.broken("the Active record is of the key in the Secret", "%s: %d records", k.Name, len(k.Status.Keys))
 	}
 	if o.byDigest[held] == nil {
 		o.broken("a key is drawn by the operator", "the Secret of %s holds another value", k.Name)
 	}
-	o.expect(k, expected)
 }
 
 // expect collects the keys of an APIKey that may be accepted: the one in the Secret, and replaced ones until the ends of their overlaps.

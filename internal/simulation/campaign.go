@@ -38,7 +38,7 @@ type Finding struct {
 
 // String returns the violation, the seed and the shortest history.
 func (f *Finding) String() string {
-	return fmt.Sprintf("%s\n%s\nseed %d, shortest history %d steps", f.Violation.Error(), strings.Join(f.Trace, "\n"), f.Seed, len(f.Steps))
+	return fmt.Sprintf("%s\n%s\nseed %d, shortest history %d steps", f.Violation, strings.Join(f.Trace, "\n"), f.Seed, len(f.Steps))
 }
 
 // Run runs the histories until one breaks an invariant, and returns that, or nil. Of several it returns that of the lowest seed that was run.
@@ -55,7 +55,7 @@ func (c *Campaign) Run(ctx context.Context) (*Finding, error) {
 			}
 			for n := next.Add(1) - 1; n < c.Count && !over.Load() && ctx.Err() == nil; n = next.Add(1) - 1 {
 				seed := c.First + n
-				if runner.Run(seed) != nil {
+				if runner.Run(seed) != nil { //nolint:contextcheck // a simulated pass waits for nothing
 					seeds[worker] = &seed
 					over.Store(true)
 				}
@@ -68,17 +68,24 @@ func (c *Campaign) Run(ctx context.Context) (*Finding, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	var lowest *uint64
-	for _, seed := range seeds {
-		if seed != nil && (lowest == nil || *seed < *lowest) {
-			lowest = seed
-		}
-	}
-	if lowest == nil {
-		return nil, nil //nolint:nilnil // nothing was found
+	seed := lowest(seeds)
+	if seed == nil {
+		return nil, nil // nothing was found
 	}
 
-	return Find(*lowest)
+	return Find(*seed) //nolint:contextcheck // a simulated pass waits for nothing
+}
+
+// lowest returns the lowest of the seeds that are not nil, or nil.
+func lowest(seeds []*uint64) *uint64 {
+	var first *uint64
+	for _, seed := range seeds {
+		if seed != nil && (first == nil || *seed < *first) {
+			first = seed
+		}
+	}
+
+	return first
 }
 
 // Find runs the history of one seed and shrinks it. It returns nil if the history breaks no invariant.
@@ -89,7 +96,7 @@ func Find(seed uint64) (*Finding, error) {
 	}
 	steps, found := runner.Record(seed)
 	if found == nil {
-		return nil, nil //nolint:nilnil // nothing was found
+		return nil, nil // nothing was found
 	}
 	f := &Finding{Seed: seed, Steps: runner.Shrink(seed, steps, found.Rule)}
 	f.Violation = runner.Replay(seed, f.Steps, func(line string) { f.Trace = append(f.Trace, line) })

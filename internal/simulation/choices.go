@@ -62,6 +62,3 @@ func (c *chooser) weighted(weights ...int) int {
 
 	return 0
 }
-
-// chance reports true with a probability of percent.
-func (c *chooser) chance(percent int) bool { return c.pick(100) >= 100-percent }

@@ -36,6 +36,11 @@
 // A record that is forged as Pending and that the operator first sees after its start counts as announced by its predecessor. It ends with the
 // next key. While a Secret of others is in the way there is none, and the record stays. The oracle forgives it.
 //
+// # Does it find mistakes?
+//
+// mutants_list_test.go has mistakes in the write protocol and in decisions, as changes of the source that an overlay compiles into one program,
+// each with the seed of a history that finds it. apimodel/contract_test.go replays the writes of 200 histories on a real kube-apiserver.
+//
 // # Limits
 //
 // There is one namespace without APIKeyPolicies, and no guardrail is missing. Requests do not overlap within one pass. The component that

@@ -46,6 +46,9 @@ func (w *world) fate(c *call) fate {
 	if c.verb == readSecret {
 		return [...]fate{succeed, fail, crashBefore}[w.weighted(94, 4, 2)]
 	}
+	if w.mood == stormy && c.verb != writeStatus {
+		return fate(w.weighted(20, 5, 5, 40, 5, 0, 5, 5, 15))
+	}
 
 	return fate(w.weighted(76, 4, 4, 4, 2, 2, 2, 4, 2))
 }
@@ -60,6 +63,19 @@ func (w *world) answer(o *operator, p *pass, f fate) {
 	if c.verb != readSecret {
 		o.writes++
 	}
+	w.carryOut(c, f)
+	p.failed = p.failed || c.err != nil && !apierrors.IsNotFound(c.err)
+	w.tracef("operator %d: %s %s: %s: %v", o.place, c.verb, c.name, f, c.err)
+	if f >= crashBefore {
+		w.restart(o.place, w.pick(4))
+
+		return
+	}
+	o.advance(p)
+}
+
+// carryOut carries out a call as its fate says, and sets its answer.
+func (w *world) carryOut(c *call, f fate) {
 	switch f {
 	case succeed:
 		w.execute(c)
@@ -78,14 +94,6 @@ func (w *world) answer(o *operator, p *pass, f fate) {
 	default:
 		c.err = timeout()
 	}
-	p.failed = p.failed || c.err != nil && !apierrors.IsNotFound(c.err)
-	w.tracef("operator %d: %s %s: %s: %v", o.place, c.verb, c.name, f, c.err)
-	if f >= crashBefore {
-		w.restart(o.place, w.pick(4))
-
-		return
-	}
-	o.advance(p)
 }
 
 // timeout is the error of a request without an answer.

@@ -17,10 +17,14 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/controller"
 	"github.com/apikey-operator/apikey-operator/internal/keyindex"
+	"github.com/apikey-operator/apikey-operator/internal/simulation/apimodel"
 )
 
-// longest is the number of steps of the longest history.
-const longest = 120
+// shortest and longest are the numbers of steps of the shortest and of the longest history.
+const (
+	shortest = 10
+	longest  = 120
+)
 
 // Runner runs histories, one at a time.
 type Runner struct {
@@ -63,30 +67,49 @@ func (r *Runner) Replay(seed uint64, steps []Step, trace func(string)) *Violatio
 	return r.run(seed, &chooser{steps: steps}, trace)
 }
 
+// Requests runs the history of a seed and returns the writes that reached the API server, in order.
+func (r *Runner) Requests(seed uint64) []apimodel.Request {
+	var requests []apimodel.Request
+	c := &chooser{random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // G404: a history is to be repeated
+	w := r.newWorld(seed, c, nil)
+	defer r.clear(w)
+	w.server.Requested = func(request apimodel.Request) { requests = append(requests, request) }
+	w.play()
+
+	return requests
+}
+
 func (r *Runner) run(seed uint64, c *chooser, trace func(string)) *Violation {
 	w := r.newWorld(seed, c, trace)
 	defer r.clear(w)
-	c.begin(0)
-	w.setUp()
-	steps := len(c.steps) - 2
-	if c.random != nil {
-		steps = 10 + int(c.random.Uint32N(longest-10))
-	}
-	for i := range steps {
-		c.begin(i + 1)
-		w.step()
-		if w.oracle.violation != nil {
-			return w.oracle.violation
-		}
-	}
-	c.begin(steps + 1)
-	w.calm()
+	w.play()
 
 	return w.oracle.violation
 }
 
+// play makes all steps of a history, until an invariant breaks.
+func (w *world) play() {
+	w.begin(0)
+	w.setUp()
+	steps := len(w.steps) - 2
+	if w.random != nil {
+		steps = shortest + int(w.random.Uint32N(longest-shortest))
+	}
+	for i := range steps {
+		w.begin(i + 1)
+		w.step()
+		if w.oracle.violation != nil {
+			return
+		}
+	}
+	w.begin(steps + 1)
+	w.calm()
+}
+
 func (r *Runner) newWorld(seed uint64, c *chooser, trace func(string)) *world {
 	w := &world{chooser: c, ctx: discard(), scheme: r.scheme, strip: r.strip, trace: trace}
+	w.now = start()
+	w.server = apimodel.New(w)
 	w.oracle = newOracle(w, r.index)
 	w.nonces = &nonces{random: rand.New(rand.NewPCG(seed, 1)), drawn: w.oracle.drew} //nolint:gosec // G404: a history is to be repeated
 	w.reporter, _ = controller.NewReporter(recorder{w.oracle}, noRegisterer{})       // its registerer accepts everything

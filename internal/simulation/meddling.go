@@ -38,7 +38,7 @@ func (u *users) editSecret(w *world, name string) {
 
 // planted returns a key that no operator has drawn.
 func planted(number int) keys.Key {
-	block := bytes.Repeat([]byte{byte(number % base62)}, 64)
+	block := bytes.Repeat([]byte{byte(number % base62)}, 64)                  //nolint:gosec // G115: it is below 62
 	key, _ := keys.Generator{Random: bytes.NewReader(block)}.New(environment) // the block is long enough
 
 	return key

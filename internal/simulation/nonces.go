@@ -23,7 +23,7 @@ const base62 = 62
 // Read implements io.Reader. The generator makes one key of each block that it reads.
 func (n *nonces) Read(block []byte) (int, error) {
 	for i := range block {
-		block[i] = byte(n.random.IntN(base62))
+		block[i] = byte(n.random.IntN(base62)) //nolint:gosec // G115: it is below 62
 	}
 	key, err := keys.Generator{Random: bytes.NewReader(block)}.New(environment)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -50,6 +49,8 @@ type pass struct {
 	// drawn are the digests of the keys that the pass has drawn.
 	drawn []string
 	dead  bool
+	// clock is the time of the operator's clock when the pass began.
+	clock time.Time
 	// deadline is when the time for the work of the pass is over, and failed reports that a call has failed.
 	deadline time.Time
 	failed   bool
@@ -91,9 +92,9 @@ func (o *operator) Since(t time.Time) time.Duration { return o.Now().Sub(t) }
 // begin starts a pass and lets it run to its first call. It returns nil if the pass made none.
 func (o *operator) begin(request reconcile.Request) *pass {
 	o.queue.take(request)
-	p := &pass{operator: o, request: request, began: len(o.world.server.Secrets.Log()), deadline: o.world.now.Add(workTime)}
+	p := &pass{operator: o, request: request, began: len(o.world.server.Secrets.Log()), clock: o.Now(), deadline: o.world.now.Add(workTime)}
 	p.resume, p.stop = iter.Pull(func(yield func(*call) bool) {
-		p.result, p.err = o.reconciler.Reconcile(context.WithValue(o.world.ctx, passKey{}, passContext{p, yield}), ctrl.Request(request))
+		p.result, p.err = o.reconciler.Reconcile(context.WithValue(o.world.ctx, passKey{}, passContext{p, yield}), request)
 	})
 	o.passes = append(o.passes, p)
 	o.advance(p)

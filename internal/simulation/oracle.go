@@ -6,6 +6,7 @@ package simulation
 import (
 	"fmt"
 	"maps"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,8 +29,8 @@ type Violation struct {
 	Detail string
 }
 
-// Error implements error.
-func (v *Violation) Error() string { return v.Rule + ": " + v.Detail }
+// String returns the rule and the detail.
+func (v *Violation) String() string { return v.Rule + ": " + v.Detail }
 
 // drawnKey is a key that an operator has drawn.
 type drawnKey struct {
@@ -55,6 +56,8 @@ type oracle struct {
 	touched map[string]bool
 	// meddledWith are the APIKeys whose status a user has written since the last new key.
 	meddledWith map[types.UID]bool
+	// meddledAt is when a user has written the status of an APIKey last.
+	meddledAt map[types.UID]time.Time
 	// served counts the rotations by request.
 	served map[servedRequest]int
 	// wasBehind reports that the clock of an operator was behind.
@@ -69,7 +72,7 @@ type servedRequest struct {
 func newOracle(w *world, index *keyindex.Index) *oracle {
 	return &oracle{
 		world: w, index: index, apikeys: index.APIKeys(), byDigest: map[string]*drawnKey{}, held: map[string]string{},
-		touched: map[string]bool{}, meddledWith: map[types.UID]bool{}, served: map[servedRequest]int{},
+		touched: map[string]bool{}, meddledWith: map[types.UID]bool{}, meddledAt: map[types.UID]time.Time{}, served: map[servedRequest]int{},
 	}
 }
 
@@ -77,7 +80,7 @@ func newOracle(w *world, index *keyindex.Index) *oracle {
 func (o *oracle) broken(rule, format string, args ...any) {
 	if o.violation == nil {
 		o.violation = &Violation{Rule: rule, Detail: fmt.Sprintf(format, args...)}
-		o.world.tracef("VIOLATION: %s", o.violation.Error())
+		o.world.tracef("VIOLATION: %s", o.violation)
 	}
 }
 
@@ -95,6 +98,7 @@ func (o *oracle) drew(key keys.Key) {
 // meddled notes that a user writes the status of an APIKey: it may revive keys, end final phases, and forget requests that were served.
 func (o *oracle) meddled(uid types.UID) {
 	o.meddledWith[uid] = true
+	o.meddledAt[uid] = o.world.now
 	maps.DeleteFunc(o.served, func(r servedRequest, _ int) bool { return r.apikey == uid })
 	for _, k := range o.drawn {
 		k.accepted, k.died, k.outlived = false, false, false

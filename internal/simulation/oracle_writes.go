@@ -102,7 +102,6 @@ func (o *oracle) holds(ref *v1alpha1.SecretReference, digest string) bool {
 
 // replaced checks what becomes of the older keys: without an overlap they stop, with one the last one stays as long as was asked for.
 func (o *oracle) replaced(before, after *v1alpha1.APIKey, pending *v1alpha1.KeyRecord, meddled bool) {
-	const asked, exactness = 10 * time.Minute, 2 * time.Second
 	old := active(before.Status.Keys)
 	switch pending.Rotation.Overlap {
 	case "0s":
@@ -110,21 +109,26 @@ func (o *oracle) replaced(before, after *v1alpha1.APIKey, pending *v1alpha1.KeyR
 			o.broken("without an overlap older keys stop", "%d records are left of %s", len(after.Status.Keys), after.Name)
 		}
 	case "10m":
-		if old == "" || meddled || o.touched[after.SecretName()] || count(before.Status.Keys, v1alpha1.KeyPending) > 1 {
-			return
-		}
-		now, drawn := o.world.acting.operator.Now(), pending.CreatedAt.Time // the Secret has the end from when the key was handed out
-		if drawn.After(now) {
-			now, drawn = drawn, now // a clock has stepped
-		}
-		if now.After(drawn.Add(asked - exactness)) {
-			return // the overlap is over
-		}
-		r := recordOf(after.Status.Keys, old)
-		if r == nil || r.NotAfter == nil || r.NotAfter.Time.Before(drawn.Add(asked-exactness)) || r.NotAfter.After(now.Add(asked+exactness)) {
-			o.broken("with an overlap the old key stays", "the old key of %s does not stay for %s", after.Name, asked)
+		if old != "" && !meddled && !o.touched[after.SecretName()] && count(before.Status.Keys, v1alpha1.KeyPending) == 1 {
+			o.overlaps(after, old, pending)
 		}
 	default:
+	}
+}
+
+// overlaps checks that an old key stays for ten minutes.
+func (o *oracle) overlaps(after *v1alpha1.APIKey, old string, pending *v1alpha1.KeyRecord) {
+	const asked, exactness = 10 * time.Minute, 2 * time.Second
+	// The Secret has the end from when the key was handed out, by the clock of that time.
+	acting := o.world.acting
+	times := []time.Time{acting.operator.Now(), acting.clock, pending.CreatedAt.Time}
+	drawn, now := slices.MinFunc(times, time.Time.Compare), slices.MaxFunc(times, time.Time.Compare)
+	if now.After(drawn.Add(asked - exactness)) {
+		return // the overlap is over
+	}
+	r := recordOf(after.Status.Keys, old)
+	if r == nil || r.NotAfter == nil || r.NotAfter.Time.Before(drawn.Add(asked-exactness)) || r.NotAfter.After(now.Add(asked+exactness)) {
+		o.broken("with an overlap the old key stays", "the old key of %s does not stay for %s", after.Name, asked)
 	}
 }
 
@@ -191,7 +195,8 @@ func (o *oracle) handedOut(secret *corev1.Secret, digest string, p *pass) {
 	if err != nil || apikey.UID != owner.UID || recordOf(apikey.Status.Keys, digest) != nil {
 		return
 	}
-	if o.meddledWith[apikey.UID] || o.reappeared(secret.Name, p.began) {
+	meddled := o.meddledWith[apikey.UID] || !o.meddledAt[apikey.UID].Before(p.deadline.Add(-workTime))
+	if meddled || o.reappeared(secret.Name, p.began) {
 		o.touched[secret.Name] = true // see doc.go
 
 		return

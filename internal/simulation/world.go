@@ -29,6 +29,7 @@ type world struct {
 	oracle   *oracle
 	users    users
 
+	mood  mood
 	now   time.Time
 	skews [2]time.Duration
 	// stepped reports that a clock has stepped: timers that were set before fire at another time of that clock than was meant.
@@ -50,6 +51,9 @@ func start() time.Time { return time.Date(2027, time.January, 1, 0, 0, 0, 0, tim
 // tick is how long a step takes, beside the steps in which time passes.
 const tick = 10 * time.Millisecond
 
+// stormTick is how much longer a step takes in a storm, so that back-offs end.
+const stormTick = time.Second
+
 // Now implements clock.PassiveClock. It is the true time, which the API server and the verifier have.
 func (w *world) Now() time.Time { return w.now }
 
@@ -63,10 +67,19 @@ func (w *world) tracef(format string, args ...any) {
 	}
 }
 
-// setUp makes the server and the operators. Half of the histories have two operators.
+// mood is what happens more often in a history than in others. Rare sequences of faults of one kind are found that way.
+type mood int
+
+const (
+	// stormy: most writes of Secrets get no answer, and many arrive late. Mood 0 has nothing special.
+	stormy mood = iota + 1
+	// clocksStep: clocks step often.
+	clocksStep
+)
+
+// setUp makes the operators. Half of the histories have two operators.
 func (w *world) setUp() {
-	w.now = start()
-	w.server = apimodel.New(w)
+	w.mood = mood(w.weighted(8, 1, 1))
 	w.server.APIKeys.Changed = func(c apimodel.Change[*v1alpha1.APIKey]) { w.oracle.apikeyChanged(c) }
 	w.server.Secrets.Changed = func(c apimodel.Change[*corev1.Secret]) { w.oracle.secretChanged(c) }
 	for place := range 1 + w.pick(2) {
@@ -78,29 +91,17 @@ func (w *world) setUp() {
 // step lets one thing happen.
 func (w *world) step() {
 	w.now = w.now.Add(tick)
-	switch w.weighted(1, 48, 14, 14, 10, 4, 3, 2, 2, 1, 1) {
-	case 1:
-		w.operate()
-	case 2:
-		w.operateWell()
-	case 3:
-		w.deliver()
-	case 4:
-		w.users.act(w)
-	case 5:
-		w.pass()
-	case 6:
-		w.land()
-	case 7:
-		w.crash()
-	case 8:
-		w.relist()
-	case 9:
-		w.skew()
-	case 10:
-		w.server.CollectGarbage()
-	default:
+	if w.mood == stormy {
+		w.now = w.now.Add(stormTick)
 	}
+	skews := 1
+	if w.mood == clocksStep {
+		skews = 8
+	}
+	things := [...]func(){
+		func() {}, w.operate, w.operateWell, w.deliver, func() { w.users.act(w) }, w.pass, w.land, w.crash, w.relist, w.skew, w.server.CollectGarbage,
+	}
+	things[w.weighted(1, 48, 14, 14, 10, 4, 3, 2, 2, skews, 1)]()
 }
 
 // operate lets the next call of an operator happen, with any fate, or starts a pass.

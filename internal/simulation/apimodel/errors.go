@@ -19,8 +19,7 @@ var errModified = errors.New("the object has been modified; please apply your ch
 func (r *Resource[T]) check(stored T, want Preconditions) error {
 	switch {
 	case want.UID != "" && want.UID != stored.GetUID():
-		return apierrors.NewConflict(r.rules.resource(), stored.GetName(),
-			fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", want.UID, stored.GetUID())) //nolint:staticcheck,revive // ST1005: the text of the API server
+		return apierrors.NewConflict(r.rules.resource(), stored.GetName(), fmt.Errorf("the uid is %s, and the precondition %s", stored.GetUID(), want.UID))
 	case want.ResourceVersion != "" && want.ResourceVersion != stored.GetResourceVersion():
 		return apierrors.NewConflict(r.rules.resource(), stored.GetName(), errModified)
 	default:

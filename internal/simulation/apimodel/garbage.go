@@ -16,7 +16,8 @@ import (
 // dependents of an APIKey go that was deleted with the orphan finalizer.
 func (s *Server) CollectGarbage() {
 	for _, name := range s.APIKeys.Names() {
-		if apikey, err := s.APIKeys.Get(name); err == nil && apikey.DeletionTimestamp != nil && slices.Contains(apikey.Finalizers, metav1.FinalizerOrphanDependents) {
+		apikey, err := s.APIKeys.Get(name)
+		if err == nil && apikey.DeletionTimestamp != nil && slices.Contains(apikey.Finalizers, metav1.FinalizerOrphanDependents) {
 			s.orphanDependents(apikey)
 		}
 	}

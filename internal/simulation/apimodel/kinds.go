@@ -22,13 +22,18 @@ type apikeyRules struct{}
 func (apikeyRules) resource() schema.GroupResource {
 	return schema.GroupResource{Group: v1alpha1.GroupName, Resource: "apikeys"}
 }
+
+func (apikeyRules) named(name string) *v1alpha1.APIKey {
+	return &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name}}
+}
+
 func (apikeyRules) copyOf(apikey *v1alpha1.APIKey) *v1alpha1.APIKey { return apikey.DeepCopy() }
 func (apikeyRules) unconditional() bool                             { return false }
 
-// initialize drops the status, which only its subresource writes.
+// initialize sets the status to its default, because only the subresource writes it.
 func (apikeyRules) initialize(apikey *v1alpha1.APIKey) {
 	apikey.Generation = 1
-	apikey.Status = v1alpha1.APIKeyStatus{}
+	apikey.Status = v1alpha1.APIKeyStatus{ObservedGeneration: -1, Phase: v1alpha1.PhasePending} // the defaults of the schema
 }
 
 // prepare keeps the status, and counts changes of spec.
@@ -48,19 +53,26 @@ func (apikeyRules) equal(a, b *v1alpha1.APIKey) bool {
 
 // UpdateStatus stores the status of an APIKey and ignores everything else. Its uid and resourceVersion are preconditions.
 func (s *Server) UpdateStatus(apikey *v1alpha1.APIKey) (*v1alpha1.APIKey, error) {
-	return s.APIKeys.update(apikey, func(updated, stored *v1alpha1.APIKey) error {
+	updated, err := s.APIKeys.update(apikey, func(updated, stored *v1alpha1.APIKey) error {
 		status := updated.Status
 		stored.DeepCopyInto(updated)
 		updated.Status = status
 
 		return nil
 	})
+	s.APIKeys.requested(Request{Verb: VerbUpdateStatus, Sent: apikey, Err: err})
+
+	return updated, err
 }
 
 // secretRules are those of the core kind.
 type secretRules struct{}
 
 func (secretRules) resource() schema.GroupResource { return schema.GroupResource{Resource: "secrets"} }
+
+func (secretRules) named(name string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: name}}
+}
 
 func (secretRules) copyOf(secret *corev1.Secret) *corev1.Secret { return secret.DeepCopy() }
 

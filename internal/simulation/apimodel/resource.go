@@ -27,6 +27,8 @@ type Resource[T client.Object] struct {
 // rules are the parts of the contract that differ between kinds.
 type rules[T client.Object] interface {
 	resource() schema.GroupResource
+	// named returns an empty object with a name.
+	named(name string) T
 	// copyOf returns a copy that shares nothing.
 	copyOf(T) T
 	// unconditional reports whether an update without a resourceVersion overwrites.
@@ -71,6 +73,13 @@ func (r *Resource[T]) Log() []Change[T] { return r.log }
 
 // Create stores an object and returns it as stored.
 func (r *Resource[T]) Create(object T) (T, error) {
+	created, err := r.create(object)
+	r.requested(Request{Verb: VerbCreate, Sent: object, Err: err})
+
+	return created, err
+}
+
+func (r *Resource[T]) create(object T) (T, error) {
 	if stored, found := r.objects[object.GetName()]; found {
 		return stored, apierrors.NewAlreadyExists(r.rules.resource(), object.GetName())
 	}
@@ -88,7 +97,24 @@ func (r *Resource[T]) Create(object T) (T, error) {
 
 // Update stores an object under its name and returns it as stored. Its uid and resourceVersion are preconditions.
 func (r *Resource[T]) Update(object T) (T, error) {
-	return r.update(object, r.rules.prepare)
+	updated, err := r.update(object, r.rules.prepare)
+	r.requested(Request{Verb: VerbUpdate, Sent: object, Err: err})
+
+	return updated, err
+}
+
+// requested reports a write.
+func (r *Resource[T]) requested(request Request) {
+	if r.server.Requested == nil {
+		return
+	}
+	if sent, ok := request.Sent.DeepCopyObject().(T); ok {
+		request.Sent = sent
+	}
+	if stored, found := r.objects[request.Sent.GetName()]; found {
+		request.Stored = stored
+	}
+	r.server.Requested(request)
 }
 
 // update stores an object after a preparation that keeps what the request cannot change.
@@ -125,6 +151,13 @@ func (r *Resource[T]) update(object T, prepare func(updated, stored T) error) (T
 
 // Delete removes an object, or marks it as being deleted while it has finalizers.
 func (r *Resource[T]) Delete(name string, preconditions Preconditions) error {
+	err := r.delete(name, preconditions)
+	r.requested(Request{Verb: VerbDelete, Sent: r.rules.named(name), Preconditions: preconditions, Err: err})
+
+	return err
+}
+
+func (r *Resource[T]) delete(name string, preconditions Preconditions) error {
 	stored, err := r.Get(name)
 	if err != nil {
 		return err
@@ -144,6 +177,13 @@ func (r *Resource[T]) Delete(name string, preconditions Preconditions) error {
 
 // DeleteWith adds a finalizer and deletes, as a deletion with a propagation policy does.
 func (r *Resource[T]) DeleteWith(name, finalizer string) error {
+	err := r.deleteWith(name, finalizer)
+	r.requested(Request{Verb: VerbDelete, Sent: r.rules.named(name), Finalizer: finalizer, Err: err})
+
+	return err
+}
+
+func (r *Resource[T]) deleteWith(name, finalizer string) error {
 	stored, err := r.Get(name)
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ type Server struct {
 	APIKeys Resource[*v1alpha1.APIKey]
 	Secrets Resource[*corev1.Secret]
 
+	// Requested is called after every write, unless it is nil.
+	Requested func(Request)
+
 	clock   clock.PassiveClock
 	version uint64
 	uids    int
@@ -37,6 +40,31 @@ type Change[T client.Object] struct {
 	Added, Removed bool
 	// Version is the resource version of the change, which for a removal is later than that of Before.
 	Version uint64
+}
+
+// Verb is the kind of a write.
+type Verb string
+
+// The writes of a Server.
+const (
+	VerbCreate       Verb = "create"
+	VerbUpdate       Verb = "update"
+	VerbUpdateStatus Verb = "update status"
+	VerbDelete       Verb = "delete"
+)
+
+// Request is a write and its result.
+type Request struct {
+	Verb Verb
+	// Sent is the object as it was sent; for a deletion it has the name only.
+	Sent client.Object
+	// Preconditions and Finalizer are those of a deletion.
+	Preconditions Preconditions
+	Finalizer     string
+	// Stored is the object after the write; nil: there is none.
+	Stored client.Object
+	// Err is the answer.
+	Err error
 }
 
 // New returns an empty Server. Its clock sets creation and deletion timestamps.
