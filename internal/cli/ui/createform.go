@@ -31,13 +31,14 @@ type createForm struct {
 	Expires, ExpiresOn                                string
 	LimitRequests, LimitPer, LimitBurst               string
 	RotateEvery, Overlap                              string
+	Delivery                                          string
 	nameHoldsKey, displayNameHoldsKey, otherHoldsKeys bool
 }
 
 // newCreateForm returns the form as a person finds it.
 func newCreateForm(namespace string) createForm {
 	return createForm{
-		Namespace: namespace, Expires: "365d", LimitPer: "1m",
+		Namespace: namespace, Expires: "365d", LimitPer: "1m", Delivery: string(v1alpha1.DeliveryKeep),
 	}
 }
 
@@ -73,7 +74,7 @@ func (f *createForm) texts() map[string]*string {
 		"morePermissions": &f.MorePermissions, "moreRoles": &f.MoreRoles, "customers": &f.Customers, "owner": &f.Owner,
 		"expires": &f.Expires, "expiresOn": &f.ExpiresOn,
 		"limitRequests": &f.LimitRequests, "limitPer": &f.LimitPer, "limitBurst": &f.LimitBurst,
-		"rotateEvery": &f.RotateEvery, "overlap": &f.Overlap,
+		"rotateEvery": &f.RotateEvery, "overlap": &f.Overlap, "delivery": &f.Delivery,
 	}
 }
 
@@ -101,6 +102,9 @@ func (f createForm) apikey() (*v1alpha1.APIKey, map[string]string) {
 	}
 	for _, customer := range words(f.Customers) {
 		spec.Customers = append(spec.Customers, v1alpha1.Customer(customer))
+	}
+	if f.Delivery == string(v1alpha1.DeliveryOnce) {
+		spec.Secret = &v1alpha1.SecretTemplate{Delivery: v1alpha1.DeliveryOnce}
 	}
 	note := func(field string, err error) {
 		if err != nil {

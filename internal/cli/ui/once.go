@@ -36,6 +36,8 @@ type onceView struct {
 	Path, Self string
 	// Key is the plaintext; only in state shown.
 	Key string
+	// NoCopy tells that the cluster keeps no copy of the key.
+	NoCopy bool
 	// Rotated tells that the key has replaced another one.
 	Rotated bool
 	// Problem says why the key is not there yet.
@@ -123,7 +125,7 @@ func (t ticket) view() onceView {
 
 	return onceView{
 		Title: summary.title(), Place: summary.name.String() + ", " + string(t.key.Spec.Environment), Path: keyPath(summary.name),
-		Self: keyPath(summary.name) + "/once", Rotated: t.rotation != "",
+		Self: keyPath(summary.name) + "/once", NoCopy: t.key.DeliversOnce(), Rotated: t.rotation != "",
 	}
 }
 
