@@ -140,7 +140,8 @@ func TestGitleaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	extended := filepath.Join(t.TempDir(), "extended.toml")
-	if err := os.WriteFile(extended, append([]byte("[extend]\nuseDefault = true\n"), rules...), 0o600); err != nil { //nolint:gosec // G703: a folder of this test
+	config := append([]byte("[extend]\nuseDefault = true\n"), rules...)
+	if err := os.WriteFile(extended, config, 0o600); err != nil { //nolint:gosec // G703: a folder of this test
 		t.Fatal(err)
 	}
 	for kind, config := range map[string]string{"the rules alone": generatedRules(t, "gitleaks.toml"), "with gitleaks' own rules": extended} {
