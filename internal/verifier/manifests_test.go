@@ -82,7 +82,7 @@ func TestDeployment(t *testing.T) {
 			cmp.Equal(pod.TopologySpreadConstraints[0].MatchLabelKeys, []string{appsv1.DefaultDeploymentUniqueLabelKey}),
 		"a lost node is given up within 30 s": len(pod.Tolerations) == 2 && *pod.Tolerations[0].TolerationSeconds < 30 &&
 			*pod.Tolerations[1].TolerationSeconds < 30,
-		"its log cannot fill the node":                !container.Resources.Limits.StorageEphemeral().IsZero() &&
+		"its log cannot fill the node": !container.Resources.Limits.StorageEphemeral().IsZero() &&
 			!container.Resources.Requests.StorageEphemeral().IsZero(),
 		"it runs as the account that the role is for": pod.ServiceAccountName == manifest[corev1.ServiceAccount](t, "ServiceAccount").Name,
 	} {
