@@ -5,13 +5,13 @@ package controller
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -48,6 +48,9 @@ const (
 // Failures counts, for each APIKey, the attempts that have failed in a row. It is also the rate limiter of the queue, so an APIKey whose
 // requests fail is retried at its next deadline if that comes before the end of the back-off. A nil *Failures remembers nothing.
 type Failures struct {
+	// Random draws the jitter of waits from 0 to 1; nil: math/rand/v2. A simulation repeats its histories with a source of its own.
+	Random func() float64
+
 	backOff workqueue.TypedRateLimiter[reconcile.Request]
 
 	mu sync.Mutex
@@ -168,7 +171,8 @@ func isOutage(err error) bool {
 func (f *Failures) When(req reconcile.Request) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delay := min(wait.Jitter(outageRetry+time.Duration(len(f.cutOff))*outageShare, outageJitter), lastRetry)
+	shared := outageRetry + time.Duration(len(f.cutOff))*outageShare
+	delay := min(shared+time.Duration(f.random()*outageJitter*float64(shared)), lastRetry)
 	if _, ok := f.cutOff[req]; !ok {
 		delay = f.backOff.When(req)
 	}
@@ -177,6 +181,14 @@ func (f *Failures) When(req reconcile.Request) time.Duration {
 	}
 
 	return delay
+}
+
+func (f *Failures) random() float64 {
+	if f.Random == nil {
+		return rand.Float64() //nolint:gosec // G404: it spreads retries
+	}
+
+	return f.Random()
 }
 
 // Forget ends the back-off. It implements workqueue.TypedRateLimiter.

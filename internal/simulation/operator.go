@@ -63,6 +63,7 @@ const workTime = 35 * time.Second
 func newOperator(w *world, place, lag int) *operator {
 	o := &operator{world: w, place: place}
 	failures := controller.NewFailures()
+	failures.Random = w.nonces.random.Float64
 	o.queue = newQueue(w.Now, failures)
 	o.reconciler = &controller.Reconciler{
 		APIKeys: apikeyClient{operator: o}, Metadata: metadataReader{operator: o}, Secrets: secretClient{operator: o}, Policies: noPolicies{},
