@@ -31,6 +31,10 @@ func chipOf(s *summary, now time.Time) chip {
 	}
 	switch s.statusAt(now) {
 	case v1alpha1.PhaseRevoked:
+		if s.unclaimed(now) {
+			return chip{"Inactive, not claimed", toneOff, true}
+		}
+
 		return chip{"Inactive, revoked", toneOff, true}
 	case v1alpha1.PhaseExpired:
 		return chip{"Expired", toneOff, true}
@@ -55,6 +59,8 @@ func liveChip(s *summary, now time.Time) chip {
 		return chip{"Stuck: " + stalledWords(s.stalled), toneBad, false}
 	case s.overlapEnds.After(now):
 		return chip{"Rotating until " + clockTime(s.overlapEnds, now), toneWarn, false}
+	case s.view.Delivery.Awaits():
+		return chip{"To be claimed until " + clockTime(*s.view.Delivery.Deadline, now), toneWarn, false}
 	case s.noncompliant:
 		return chip{"Active, against policy", toneWarn, false}
 	case s.view.LastUsed == nil:

@@ -32,9 +32,11 @@ type keyView struct {
 	Rotation     string
 	// Secret is the name of the Secret and DataKey the entry in it; empty: there is none.
 	Secret, DataKey string
-	IDs             []keyID
-	Conditions      []conditionView
-	Policies        []policyRef
+	// Delivery says how far the delivery of a key is that is handed out once; empty: its Secret stays.
+	Delivery   string
+	IDs        []keyID
+	Conditions []conditionView
+	Policies   []policyRef
 	// PoliciesUnread tells that policies may be missing, because the user may not read all that decides about them.
 	PoliciesUnread bool
 	Timeline       []timelineEntry
@@ -92,10 +94,27 @@ func newKeyView(apikey *v1alpha1.APIKey, around operations.Surroundings, now tim
 	for _, record := range slices.Backward(apikey.Status.Keys) {
 		v.IDs = append(v.IDs, keyID{record.ID, recordWords(record, now)})
 	}
+	v.Delivery = deliveryWords(s, now)
 	v.Notes = notesFor(apikey, s, now)
 	v.Policies = policiesOf(apikey, around, now)
 
 	return v
+}
+
+// deliveryWords says how far the delivery of a key is that is handed out once.
+func deliveryWords(s *summary, now time.Time) string {
+	switch delivery := s.view.Delivery; {
+	case !delivery.Once:
+		return ""
+	case s.unclaimed(now):
+		return "once; it was not claimed in time, and so was revoked"
+	case delivery.ClaimedAt != nil:
+		return "once; claimed " + since(*delivery.ClaimedAt, now) + ", and no copy is left in the cluster"
+	case delivery.Deadline != nil:
+		return "once; it is revoked unless it is claimed until " + clockTime(*delivery.Deadline, now)
+	default:
+		return "once"
+	}
 }
 
 // permissionsOf returns all that a key may do: what it lists, then what its roles add.

@@ -77,8 +77,18 @@ func (s *summary) statusAt(now time.Time) v1alpha1.Phase {
 	if !s.view.Ended() && s.view.Expires != nil && !now.Before(*s.view.Expires) {
 		return v1alpha1.PhaseExpired
 	}
+	if !s.view.Ended() && s.unclaimed(now) {
+		return v1alpha1.PhaseRevoked
+	}
 
 	return s.view.Status
+}
+
+// unclaimed reports whether the key of a one-time delivery was not claimed in time.
+func (s *summary) unclaimed(now time.Time) bool {
+	deadline := s.view.Delivery.Deadline
+
+	return s.view.Delivery.Missed || deadline != nil && !now.Before(*deadline)
 }
 
 // ended reports whether the key is dead for good at a time.

@@ -59,6 +59,31 @@ func expires(in time.Duration) func(*v1alpha1.APIKey) {
 	return func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt, k.Status.ExpiresAt = at(in), at(in) }
 }
 
+// delivered makes the key one that is handed out once and has to be claimed within a time.
+func delivered(within time.Duration) func(*v1alpha1.APIKey) {
+	return func(k *v1alpha1.APIKey) {
+		k.Spec.Secret = &v1alpha1.SecretTemplate{Delivery: v1alpha1.DeliveryOnce}
+		k.Status.Keys[0].ClaimDeadline = at(within)
+	}
+}
+
+func claimed(k *v1alpha1.APIKey) {
+	k.Status.ClaimedAt, k.Status.Keys[0].ClaimDeadline = at(-time.Minute), nil
+}
+
+func TestDeliveryWords(t *testing.T) {
+	for want, key := range map[string]*v1alpha1.APIKey{
+		"": apikey("a"),
+		"once; it is revoked unless it is claimed until 13:20":           apikey("a", delivered(80*time.Minute)),
+		"once; it was not claimed in time, and so was revoked":           apikey("a", delivered(-time.Second)),
+		"once; claimed 1 minute ago, and no copy is left in the cluster": apikey("a", delivered(time.Hour), claimed),
+	} {
+		if got := deliveryWords(summarize(key), noon); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestChips(t *testing.T) {
 	stalled := func(reason string) func(*v1alpha1.APIKey) {
 		return condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason)
@@ -84,6 +109,9 @@ func TestChips(t *testing.T) {
 		"a reason of a later version":   {apikey("a", stalled("NewReason")), chip{"Stuck: NewReason", toneBad, false}},
 		"it is disabled":                {apikey("a", phase(v1alpha1.PhaseSuspended)), chip{"Inactive, disabled", toneOff, false}},
 		"it is revoked":                 {apikey("a", phase(v1alpha1.PhaseRevoked)), chip{"Inactive, revoked", toneOff, true}},
+		"it waits for a claim":          {apikey("a", delivered(80*time.Minute)), chip{"To be claimed until 13:20", toneWarn, false}},
+		"nobody has claimed it":         {apikey("a", delivered(0)), chip{"Inactive, not claimed", toneOff, true}},
+		"it was claimed":                {apikey("a", delivered(0), claimed), chip{"Active", toneOK, false}},
 		"it has expired":                {apikey("a", phase(v1alpha1.PhaseExpired)), chip{"Expired", toneOff, true}},
 		"it expires now, not yet told":  {apikey("a", expires(0)), chip{"Expired", toneOff, true}},
 		"it expires in a second":        {apikey("a", expires(time.Second)), chip{"Active", toneOK, false}},
