@@ -32,7 +32,7 @@ type fleet struct {
 	apikeys  map[types.NamespacedName]*summary
 	listing  int
 	state    fleetState
-	settled  chan struct{} // closed when a list has ended or failed
+	settled  chan struct{} // closed when a watch has begun, or an attempt has failed
 	watchers map[*watcher]struct{}
 }
 
@@ -124,8 +124,7 @@ func (f *fleet) Listed() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	maps.DeleteFunc(f.apikeys, func(_ types.NamespacedName, s *summary) bool { return s.listing != f.listing })
-	f.state.Loaded, f.state.Err, f.state.At = true, nil, f.service.Clock.Now()
-	f.settle()
+	f.state.Loaded, f.state.At = true, f.service.Clock.Now()
 	f.announce(types.NamespacedName{})
 }
 
@@ -133,15 +132,20 @@ func (f *fleet) Listed() {
 func (f *fleet) Watching() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.state.Err != nil {
+		f.announce(types.NamespacedName{}) // the error is over
+	}
 	f.state.Watching, f.state.Err = true, nil
+	f.settle()
 }
 
-// all returns the summaries in no order, and their state. Where no watch runs it reads again first, for as long as patience lasts.
-func (f *fleet) all(ctx context.Context, patience time.Duration) ([]*summary, fleetState) {
+// all returns the summaries in no order, and their state. Where no watch runs and again is true, it reads again first, for as long as patience
+// lasts. A tab that refreshes itself must not ask for that: what is read tells all tabs to refresh.
+func (f *fleet) all(ctx context.Context, again bool, patience time.Duration) ([]*summary, fleetState) {
 	f.mu.Lock()
 	settled, watching := f.settled, f.state.Watching
 	f.mu.Unlock()
-	if !watching {
+	if !watching && again {
 		f.again()
 		timer := f.service.Clock.NewTimer(patience)
 		defer timer.Stop()

@@ -24,7 +24,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 			"It may stand in the history of your browser now, so regenerate that key. To find out about a key, open one and ask why a call is refused.",
 		})
 	}
-	all, state := s.fleet.all(r.Context(), listPatience)
+	all, state := s.fleet.all(r.Context(), !isRefresh(r), listPatience)
 	if !state.Loaded && state.Err != nil {
 		return state.Err
 	}
