@@ -44,6 +44,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = p.limiter.Close() })
 			wrong, err := testkit.WrongSeries(registry, "apikey_", map[string][]testkit.Series{
+				"apikey_verifier_certificate_self_signed": {{"endpoint": "metrics"}},
 				"apikey_verifier_decisions_total":         decisions,
 				"apikey_verifier_index_staleness_seconds": testkit.AllSeries(map[string][]string{"resource": {"apikeys", "apikeyroles"}}),
 				"apikey_verifier_index_watch_up":          testkit.AllSeries(map[string][]string{"resource": {"apikeys", "apikeyroles"}}),
