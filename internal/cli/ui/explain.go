@@ -92,7 +92,7 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := newAnswer(question, explanation, apikey)
 	answer.Narrow = narrow && question.Key != ""
-	s.session.keepAnswer(path, answer)
+	s.session.answers.leave(path, *answer)
 	http.Redirect(w, r, path+"#answer", http.StatusSeeOther) //nolint:gosec // G710: the path is that of a key that was read
 
 	return nil

@@ -67,7 +67,7 @@ func (s *server) renderKey(w http.ResponseWriter, r *http.Request, status int, a
 	}
 	data.Explain = newExplainForm(apikey, around)
 	if !isRefresh(r) {
-		data.Explain.Answer = s.session.takeAnswer(path)
+		data.Explain.Answer = s.session.answers.take(path)
 	}
 	p := page{Title: data.Title, Section: "Keys", Data: data, Live: path}
 	if form != nil && form.Problem != nil {

@@ -93,7 +93,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name
 	}
 	member := s.session.owns(r)
 	if p.Note == nil && member && !isRefresh(r) {
-		p.Note = s.session.take(r.URL.Path)
+		p.Note = s.session.flashes.take(r.URL.Path)
 	}
 	var text bytes.Buffer
 	err := v.Execute(&text, frame{
@@ -118,7 +118,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, name s
 
 // redirect sends the browser to a path after a change, with a message for the person.
 func (s *server) redirect(w http.ResponseWriter, r *http.Request, to string, f flash) error {
-	s.session.leave(to, f)
+	s.session.flashes.leave(to, f)
 	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // G710: the path is one of this server
 
 	return nil

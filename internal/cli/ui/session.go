@@ -30,15 +30,16 @@ type session struct {
 
 	mu      sync.Mutex
 	entered bool // the token was exchanged
-	flashes map[string]flash
-	answers map[string]*explainAnswer
+
+	flashes pending[flash]         // must hold no key
+	answers pending[explainAnswer] // hold no key
 }
 
 // newSession draws the secrets of a session. The name of the cookie holds the port, because cookies of all ports share one jar.
 func newSession(host string) *session {
 	_, port, _ := net.SplitHostPort(host) // the address of a listener has a port
 
-	return &session{token: random(), cookie: random(), cookieName: "apikey-ui-" + port, flashes: map[string]flash{}, answers: map[string]*explainAnswer{}}
+	return &session{token: random(), cookie: random(), cookieName: "apikey-ui-" + port}
 }
 
 func random() string {
@@ -125,45 +126,31 @@ type flash struct {
 // maxKept is how many messages and answers wait for views that are never looked at.
 const maxKept = 100
 
-// leave keeps a message for the next view of a path. It must not hold a key.
-func (s *session) leave(path string, f flash) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.flashes) >= maxKept {
-		clear(s.flashes)
-	}
-	s.flashes[path] = f
+// pending holds what the next view of a path shows once. The zero value holds nothing.
+type pending[T any] struct {
+	mu   sync.Mutex
+	kept map[string]T
 }
 
-// take returns the message for a path once; nil: there is none.
-func (s *session) take(path string) *flash {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f, found := s.flashes[path]
+// leave keeps a value for the next view of a path.
+func (p *pending[T]) leave(path string, value T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept == nil || len(p.kept) >= maxKept {
+		p.kept = map[string]T{}
+	}
+	p.kept[path] = value
+}
+
+// take returns the value for a path once; nil: there is none.
+func (p *pending[T]) take(path string) *T {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	value, found := p.kept[path]
 	if !found {
 		return nil
 	}
-	delete(s.flashes, path)
+	delete(p.kept, path)
 
-	return &f
-}
-
-// keepAnswer keeps the answer to a question for the next view of a path. It holds no key.
-func (s *session) keepAnswer(path string, answer *explainAnswer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.answers) >= maxKept {
-		clear(s.answers)
-	}
-	s.answers[path] = answer
-}
-
-// takeAnswer returns the answer for a path once; nil: there is none.
-func (s *session) takeAnswer(path string) *explainAnswer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	answer := s.answers[path]
-	delete(s.answers, path)
-
-	return answer
+	return &value
 }
