@@ -41,7 +41,7 @@ func TestNamespaces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	install(t, plane, namespacesOverlay, "team-a")
+	plane.InstallFor(t, namespacesOverlay, "team-a")
 	kubeconfig, err := plane.Kubeconfig(operatorUser, "system:serviceaccounts", "system:serviceaccounts:"+namespace)
 	if err != nil {
 		t.Fatal(err)

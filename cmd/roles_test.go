@@ -38,7 +38,7 @@ func TestRolesAreEnoughAndNoMore(t *testing.T) {
 	args := audit.Args()
 	args["enable-admission-plugins"] = []string{"OwnerReferencesPermissionEnforcement"}
 	plane := testkit.StartFor(t, testkit.Options{WithoutCRDs: true, APIServerArgs: args})
-	install(t, plane, "config/default", "")
+	plane.InstallFor(t, "config/default", "")
 	admin, err := plane.Client()
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -42,7 +41,7 @@ const (
 // give it: twice, because the Deployment has two replicas.
 func TestManager(t *testing.T) {
 	plane := testkit.StartFor(t, testkit.Options{WithoutCRDs: true})
-	install(t, plane, "config/default", "")
+	plane.InstallFor(t, "config/default", "")
 	admin, err := plane.Client()
 	if err != nil {
 		t.Fatal(err)
@@ -62,25 +61,6 @@ func TestManager(t *testing.T) {
 	t.Run("mints with the rights of the manifests", func(t *testing.T) { mints(t, admin) })
 	t.Run("serves metrics to those who may see them", func(t *testing.T) { servesMetrics(t, admin, first) })
 	t.Run("hands over to the other replica when it ends", func(t *testing.T) { _ = handsOver(t, admin, first, second) })
-}
-
-// install applies a folder as a user would, and waits for the guardrails in a namespace; empty: in that of the operator.
-func install(t *testing.T, plane *testkit.ControlPlane, folder, namespace string) {
-	t.Helper()
-	kubeconfig, err := plane.Kubeconfig("installer", "system:masters")
-	if err != nil {
-		t.Fatal(err)
-	}
-	apply := exec.CommandContext(t.Context(), plane.Program("kubectl"), "--kubeconfig="+kubeconfig, "apply", "--server-side", "-f", "-")
-	apply.Stdin = bytes.NewReader(testkit.Kustomize(t, folder))
-	if out, err := apply.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), installation.Limit)
-	defer cancel()
-	if _, err := installation.AwaitGuardrailsIn(ctx, plane.Config, namespace); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // replica is one manager.

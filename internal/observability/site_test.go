@@ -4,7 +4,6 @@
 package observability
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -23,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
@@ -51,7 +49,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{plane: plane, admin: admin, folder: t.TempDir(), verifier: testkit.FreeAddress(t)}
-	s.install(t)
+	plane.InstallFor(t, "config/default", "")
 	socket := filepath.Join(s.folder, "store.sock")
 	s.start(t, "store", "", exec.CommandContext(context.Background(), store, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no"))
 	operator := s.component(t, "operator", "./cmd", "apikey-operator-controller-manager")
@@ -60,24 +58,6 @@ func newSite(t *testing.T) *site {
 	s.scrape(t, program, operator, verifier)
 
 	return s
-}
-
-func (s *site) install(t *testing.T) {
-	t.Helper()
-	kubeconfig, err := s.plane.Kubeconfig("installer", "system:masters")
-	if err != nil {
-		t.Fatal(err)
-	}
-	apply := exec.CommandContext(t.Context(), s.plane.Program("kubectl"), "--kubeconfig="+kubeconfig, "apply", "--server-side", "-f", "-")
-	apply.Stdin = bytes.NewReader(testkit.Kustomize(t, "config/default"))
-	if out, err := apply.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), installation.Limit)
-	defer cancel()
-	if _, err := installation.AwaitGuardrails(ctx, s.plane.Config); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // component builds a program, starts it as a service account, and returns the address of its metrics.
