@@ -104,6 +104,12 @@
 // neither a clock that steps back nor a later edit revives a key. An edit before the end applies from the time at which the operator
 // has recorded it.
 //
+// The write that records such an edit can arrive after the earlier end. Verifiers refuse the key in between and accept it afterwards. No
+// limit of time prevents that: an attempt ends its requests after 35 seconds and the API server after 60 (--request-timeout), but a process
+// that was stopped sends later, and etcd may commit at its restart what it had only logged before. A rule cannot prevent it either, because
+// CEL knows no time. It revives nothing that had ended: the end was moved in time, by an author whom the guardrails admitted. Any change
+// of the APIKey after the earlier end makes the late write fail on its resourceVersion: a recorded phase, or another edit.
+//
 // The end is fixed when the spec is acted on: when the key is first handed out, and when spec changes. The contract
 // wants both "the earliest of spec, maximum and default" and "a policy tightened later kills no living key". Evaluating today's
 // policies at every pass would end every key older than a new maximum at once, and a policy deleted by mistake and applied again

@@ -33,6 +33,10 @@
 // fails on the resourceVersion of the status, and the next pass replaces the key, which no record makes valid. The oracle forgives a key
 // without a record in this case, until it is replaced.
 //
+// An end by time is final once it is recorded, as the phase or in a record, or once spec says that it has come. Where a user has moved it in
+// time, the key is refused from the recorded end on until the operator's write arrives, however late, and is accepted again. Package
+// lifecycle says why.
+//
 // A record that is forged as Pending and that the operator first sees after its start counts as announced by its predecessor. It ends with the
 // next key. While a Secret of others is in the way there is none, and the record stays. The oracle forgives it.
 //

@@ -56,15 +56,20 @@ func (w *world) fate(c *call) fate {
 // answer carries out a call, or not, and lets its pass continue.
 func (w *world) answer(o *operator, p *pass, f fate) {
 	c := p.call
-	if f < crashBefore && !p.failed && c.sent.After(p.deadline) {
+	switch {
+	case f < crashBefore && c.sent.After(p.deadline):
 		f = fail
+	case f == succeed && w.now.After(p.deadline):
+		f = loseAnswer // the sender has given up
 	}
 	o.calls++
 	if c.verb != readSecret {
 		o.writes++
 	}
 	w.carryOut(c, f)
-	p.failed = p.failed || c.err != nil && !apierrors.IsNotFound(c.err)
+	if !p.failed && c.err != nil && !apierrors.IsNotFound(c.err) {
+		p.failed, p.deadline = true, w.now.Add(reportTime)
+	}
 	w.tracef("operator %d: %s %s: %s: %v", o.place, c.verb, c.name, f, c.err)
 	if f >= crashBefore {
 		w.restart(o.place, w.pick(4))

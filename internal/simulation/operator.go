@@ -49,15 +49,19 @@ type pass struct {
 	// drawn are the digests of the keys that the pass has drawn.
 	drawn []string
 	dead  bool
-	// clock is the time of the operator's clock when the pass began.
-	clock time.Time
-	// deadline is when the time for the work of the pass is over, and failed reports that a call has failed.
+	// started is when the pass began, and clock what the operator's clock said.
+	started, clock time.Time
+	// deadline is when the time for the work of the pass is over, or that for its report once failed says that a call has failed.
 	deadline time.Time
 	failed   bool
 }
 
-// workTime is the longest time that a pass takes for its work. Then its calls fail, except the report of the failure.
-const workTime = 35 * time.Second
+// workTime is the longest time that a pass takes for its work, and reportTime that for the report of a failure: see conclude.go in
+// internal/controller. Then the pass gives up, and what it has sent may still be carried out.
+const (
+	workTime   = 35 * time.Second
+	reportTime = 10 * time.Second
+)
 
 // newOperator starts a process whose caches are lag changes behind.
 func newOperator(w *world, place, lag int) *operator {
@@ -93,7 +97,8 @@ func (o *operator) Since(t time.Time) time.Duration { return o.Now().Sub(t) }
 // begin starts a pass and lets it run to its first call. It returns nil if the pass made none.
 func (o *operator) begin(request reconcile.Request) *pass {
 	o.queue.take(request)
-	p := &pass{operator: o, request: request, began: len(o.world.server.Secrets.Log()), clock: o.Now(), deadline: o.world.now.Add(workTime)}
+	now := o.world.now
+	p := &pass{operator: o, request: request, began: len(o.world.server.Secrets.Log()), started: now, clock: o.Now(), deadline: now.Add(workTime)}
 	p.resume, p.stop = iter.Pull(func(yield func(*call) bool) {
 		p.result, p.err = o.reconciler.Reconcile(context.WithValue(o.world.ctx, passKey{}, passContext{p, yield}), request)
 	})

@@ -190,17 +190,19 @@ func (o *oracle) checkDrawn(k *drawnKey) {
 	}
 }
 
-// recordedEnd reports whether a status says that a key has ended by now.
+// recordedEnd reports whether a key has ended for good by now: its record has, or both the status and spec of its APIKey say that the end
+// has come. Where spec says otherwise, its end was moved in time, and the operator may still record that: see doc.go.
 func (o *oracle) recordedEnd(k *drawnKey) bool {
 	for _, name := range names {
 		apikey, err := o.world.server.APIKeys.Get(name)
 		if err != nil {
 			continue
 		}
-		for i := range apikey.Status.Keys {
-			if r := &apikey.Status.Keys[i]; r.Digest == k.text {
-				return reached(r.NotAfter, o.world) || reached(apikey.Status.ExpiresAt, o.world)
-			}
+		if r := recordOf(apikey.Status.Keys, k.text); r != nil {
+			declared := policy.DeclaredExpiry(apikey)
+			moved := declared == nil || !reached(declared, o.world)
+
+			return reached(r.NotAfter, o.world) || reached(apikey.Status.ExpiresAt, o.world) && !moved
 		}
 	}
 

@@ -195,7 +195,7 @@ func (o *oracle) handedOut(secret *corev1.Secret, digest string, p *pass) {
 	if err != nil || apikey.UID != owner.UID || recordOf(apikey.Status.Keys, digest) != nil {
 		return
 	}
-	meddled := o.meddledWith[apikey.UID] || !o.meddledAt[apikey.UID].Before(p.deadline.Add(-workTime))
+	meddled := o.meddledWith[apikey.UID] || !o.meddledAt[apikey.UID].Before(p.started)
 	if meddled || o.reappeared(secret.Name, p.began) {
 		o.touched[secret.Name] = true // see doc.go
 

@@ -148,7 +148,12 @@ func (u *users) revoke(w *world, name string) {
 }
 
 func (u *users) expire(w *world, name string) {
-	end := [...]v1alpha1.Duration{"", "1h", "3h", "1m"}[w.pick(4)]
+	u.setExpiry(w, name, [...]v1alpha1.Duration{"", "1h", "3h", "1m"}[w.pick(4)])
+}
+
+// setExpiry moves the end of a key. A key that has ended before stays ended.
+func (u *users) setExpiry(w *world, name string, end v1alpha1.Duration) {
+	w.oracle.check()
 	_ = w.server.ChangeAPIKey(name, func(k *v1alpha1.APIKey) {
 		if !final(k) {
 			k.Spec.ValidFor = end
