@@ -89,7 +89,7 @@ type Surroundings struct {
 // leaveOut notes that a kind cannot be read, and the rule that is missing.
 func (a *Surroundings) leaveOut(kind string, err error) {
 	a.Unread = append(a.Unread, kind)
-	if forbidden, ok := errors.AsType[*ForbiddenError](withMissingRule(err)); ok {
+	if forbidden, ok := errors.AsType[*ForbiddenError](WithMissingRule(err)); ok {
 		a.MissingRules = append(a.MissingRules, forbidden.Rule())
 	}
 }

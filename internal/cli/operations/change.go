@@ -92,7 +92,7 @@ func (s Service) Apply(ctx context.Context, key *v1alpha1.APIKey, change Change,
 			return nil, fmt.Errorf("apikey %s: %w", NameOf(key), ErrReplaced)
 		}
 
-		return nil, withMissingRule(err)
+		return nil, WithMissingRule(err)
 	}
 
 	return changed, nil
@@ -127,5 +127,5 @@ func (s Service) Delete(ctx context.Context, key *v1alpha1.APIKey, dryRun bool) 
 		options = append(options, client.DryRunAll)
 	}
 
-	return withMissingRule(s.Client.Delete(ctx, key.DeepCopy(), options...))
+	return WithMissingRule(s.Client.Delete(ctx, key.DeepCopy(), options...))
 }

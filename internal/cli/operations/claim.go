@@ -56,7 +56,7 @@ func (s Service) Claim(ctx context.Context, key *v1alpha1.APIKey) (keys.Key, *v1
 		case again.UID != key.UID:
 			return keys.Key{}, nil, fmt.Errorf("apikey %s: %w", NameOf(key), ErrReplaced)
 		case again.ResourceVersion == key.ResourceVersion:
-			return keys.Key{}, nil, withMissingRule(err)
+			return keys.Key{}, nil, WithMissingRule(err)
 		}
 		key = again
 	}

@@ -31,7 +31,7 @@ func (s Service) Create(ctx context.Context, key *v1alpha1.APIKey, dryRun bool) 
 	}
 	options = append(options, client.FieldOwner(FieldManager))
 	if err := s.Client.Create(ctx, created, options...); err != nil {
-		return nil, withMissingRule(err)
+		return nil, WithMissingRule(err)
 	}
 
 	return created, nil

@@ -111,7 +111,7 @@ func (s Service) Fleet(ctx context.Context, namespace string) (Fleet, error) {
 func (s Service) roles(ctx context.Context) ([]v1alpha1.APIKeyRole, error) {
 	var roles v1alpha1.APIKeyRoleList
 	if err := s.Client.List(ctx, &roles, &client.ListOptions{}); err != nil {
-		return nil, withMissingRule(err)
+		return nil, WithMissingRule(err)
 	}
 
 	return roles.Items, nil

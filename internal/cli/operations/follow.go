@@ -53,7 +53,7 @@ func (s Service) Follow(ctx context.Context, namespace string, to Follower) erro
 			return context.Cause(ctx)
 		}
 		if !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
-			return withMissingRule(err)
+			return WithMissingRule(err)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 func (s Service) Get(ctx context.Context, name types.NamespacedName) (*v1alpha1.APIKey, error) {
 	var key v1alpha1.APIKey
 	if err := s.Client.Get(ctx, name, &key); err != nil {
-		return nil, withMissingRule(err)
+		return nil, WithMissingRule(err)
 	}
 
 	return &key, nil

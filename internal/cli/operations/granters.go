@@ -46,7 +46,7 @@ func (s Service) Missing(ctx context.Context, namespace string, grants []Grant) 
 			},
 		}}
 		if err := s.Client.Create(ctx, review); err != nil {
-			return nil, withMissingRule(err)
+			return nil, WithMissingRule(err)
 		}
 		if !review.Status.Allowed {
 			missing = append(missing, grant)
@@ -77,7 +77,7 @@ func (s Service) Granters(ctx context.Context, namespace string) (Granters, erro
 		namespace string
 	}{{&roles, namespace}, {&clusterRoles, ""}, {&bindings, namespace}, {&clusterBindings, ""}} {
 		if err := s.Client.List(ctx, list.into, client.InNamespace(list.namespace)); err != nil {
-			return Granters{}, withMissingRule(err)
+			return Granters{}, WithMissingRule(err)
 		}
 	}
 	rules := map[rbacv1.RoleRef][]rbacv1.PolicyRule{}

@@ -43,7 +43,7 @@ func (g Grants) Cover(grant Grant) bool {
 func (s Service) MyGrants(ctx context.Context, namespace string) (Grants, error) {
 	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}
 	if err := s.Client.Create(ctx, review); err != nil {
-		return Grants{}, withMissingRule(err)
+		return Grants{}, WithMissingRule(err)
 	}
 	grants := Grants{Incomplete: review.Status.Incomplete}
 	for i := range review.Status.ResourceRules {

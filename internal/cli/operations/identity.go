@@ -13,7 +13,7 @@ import (
 func (s Service) WhoAmI(ctx context.Context) (string, error) {
 	review := &authenticationv1.SelfSubjectReview{}
 	if err := s.Client.Create(ctx, review); err != nil {
-		return "", withMissingRule(err)
+		return "", WithMissingRule(err)
 	}
 
 	return review.Status.UserInfo.Username, nil

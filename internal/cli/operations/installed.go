@@ -28,7 +28,7 @@ type Component struct {
 func (s Service) Installed(ctx context.Context) ([]Component, error) {
 	var deployments appsv1.DeploymentList
 	if err := s.Client.List(ctx, &deployments, client.MatchingLabels{"app.kubernetes.io/name": "apikey-operator"}); err != nil {
-		return nil, withMissingRule(err)
+		return nil, WithMissingRule(err)
 	}
 	var found []Component
 	for i := range deployments.Items {

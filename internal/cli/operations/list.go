@@ -60,7 +60,7 @@ func (s Service) List(ctx context.Context, filter Filter, page func([]v1alpha1.A
 			continue
 		}
 		if err != nil {
-			return "", withMissingRule(err)
+			return "", WithMissingRule(err)
 		}
 		now := s.Clock.Now()
 		selected := slices.DeleteFunc(list.Items, func(key v1alpha1.APIKey) bool { return !filter.Matches(&key, now) })

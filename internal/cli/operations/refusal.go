@@ -47,9 +47,9 @@ func (e *ForbiddenError) Rule() string {
 // Unwrap returns the error of the API server.
 func (e *ForbiddenError) Unwrap() error { return e.err }
 
-// withMissingRule makes a refusal by RBAC name the rule that is missing. Other errors are returned as they are; the refusals of this
+// WithMissingRule makes a refusal by RBAC name the rule that is missing. Other errors are returned as they are; the refusals of this
 // project's admission policies name theirs already.
-func withMissingRule(err error) error {
+func WithMissingRule(err error) error {
 	if !apierrors.IsForbidden(err) {
 		return err
 	}

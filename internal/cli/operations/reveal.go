@@ -46,7 +46,7 @@ func (s Service) keyIn(ctx context.Context, key *v1alpha1.APIKey, previous bool)
 	case apierrors.IsNotFound(err):
 		return keys.Key{}, fmt.Errorf("there is no Secret %s yet: %s", name, reported(key))
 	case err != nil:
-		return keys.Key{}, withMissingRule(err)
+		return keys.Key{}, WithMissingRule(err)
 	case !metav1.IsControlledBy(&secret, key) || secret.Type != v1alpha1.SecretType:
 		return keys.Key{}, fmt.Errorf("the Secret %s is not that of apikey %s: delete or rename it, and the operator makes the right one", name, NameOf(key))
 	}

@@ -99,5 +99,5 @@ func (s Service) Events(ctx context.Context, key *v1alpha1.APIKey) ([]corev1.Eve
 		FieldSelector: fields.SelectorFromSet(fields.Set{"involvedObject.uid": string(key.UID)}),
 	})
 
-	return events.Items, withMissingRule(err)
+	return events.Items, WithMissingRule(err)
 }

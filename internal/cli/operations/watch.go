@@ -27,7 +27,7 @@ func (s Service) Watch(ctx context.Context, filter Filter, version string, chang
 			next, err = s.List(ctx, filter, func(page []v1alpha1.APIKey) error { return eachOf(page, changed) })
 		}
 		if err != nil {
-			return withMissingRule(err)
+			return WithMissingRule(err)
 		}
 		version = next
 	}
