@@ -42,7 +42,7 @@
 //
 // # Does it find mistakes?
 //
-// mutants_list_test.go has mistakes in the write protocol and in decisions, as changes of the source that an overlay compiles into one program,
+// mutants_*_test.go have mistakes in the write protocol and in decisions, as changes of the source that an overlay compiles into one program,
 // each with the seed of a history that finds it. apimodel/contract_test.go replays the writes of 200 histories on a real kube-apiserver.
 //
 // # Limits

@@ -46,11 +46,16 @@ func (w *world) fate(c *call) fate {
 	if c.verb == readSecret {
 		return [...]fate{succeed, fail, crashBefore}[w.weighted(94, 4, 2)]
 	}
-	if w.mood == stormy && c.verb != writeStatus {
+	switch writesSecret := c.verb != writeStatus; {
+	case w.mood == stormy && writesSecret:
 		return fate(w.weighted(20, 5, 5, 40, 5, 0, 5, 5, 15))
+	case w.mood == crashLoop && writesSecret:
+		return fate(w.weighted(5, 5, 5, 60, 0, 0, 5, 5, 15))
+	case w.mood == crashLoop:
+		return fate(w.weighted(94, 1, 1, 1, 1, 0, 1, 1, 0))
+	default:
+		return fate(w.weighted(76, 4, 4, 4, 2, 2, 2, 4, 2))
 	}
-
-	return fate(w.weighted(76, 4, 4, 4, 2, 2, 2, 4, 2))
 }
 
 // answer carries out a call, or not, and lets its pass continue.

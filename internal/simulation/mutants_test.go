@@ -29,9 +29,6 @@ type mutant struct {
 
 type change struct{ file, old, new string }
 
-// leastMutants is how many mutants must apply to the code as it is and be found.
-const leastMutants = 20
-
 // mutantVariable names the mutant that is in force.
 const mutantVariable = "APIKEY_OPERATOR_MUTANT"
 
@@ -48,13 +45,10 @@ func TestHistoriesAndMutants(t *testing.T) {
 	})
 	overlay, applied := overlayOf(t, root, mutants())
 	program := build(t, root, "-overlay", overlay)
-	if len(applied) < leastMutants {
-		t.Errorf("only %d mutants apply to the code as it is", len(applied))
-	}
 	for _, m := range mutants() {
 		t.Run(m.name, func(t *testing.T) {
 			if !applied[m.name] {
-				t.Skip("the code that it changes has changed: adapt the mutant")
+				t.Fatal("the code that it changes has changed: adapt the mutant")
 			}
 			if simulate(t, program, m.name, m.seed, 1) == "" && simulate(t, program, m.name, 0, histories) == "" {
 				t.Errorf("%d histories do not find it", histories)

@@ -75,11 +75,13 @@ const (
 	stormy mood = iota + 1
 	// clocksStep: clocks step often.
 	clocksStep
+	// crashLoop: nearly no write of a Secret gets an answer, all else works, and users wait. Announced keys pile up until they are fenced.
+	crashLoop
 )
 
 // setUp makes the operators. Half of the histories have two operators.
 func (w *world) setUp() {
-	w.mood = mood(w.weighted(8, 1, 1))
+	w.mood = mood(w.weighted(16, 2, 2, 1))
 	w.server.APIKeys.Changed = func(c apimodel.Change[*v1alpha1.APIKey]) { w.oracle.apikeyChanged(c) }
 	w.server.Secrets.Changed = func(c apimodel.Change[*corev1.Secret]) { w.oracle.secretChanged(c) }
 	for place := range 1 + w.pick(2) {
@@ -91,17 +93,21 @@ func (w *world) setUp() {
 // step lets one thing happen.
 func (w *world) step() {
 	w.now = w.now.Add(tick)
-	if w.mood == stormy {
+	if w.mood == stormy || w.mood == crashLoop {
 		w.now = w.now.Add(stormTick)
 	}
-	skews := 1
-	if w.mood == clocksStep {
+	well, users, land, skews := 14, 10, 3, 1
+	switch w.mood {
+	case clocksStep:
 		skews = 8
+	case crashLoop:
+		well, users, land = 1, 2, 1
+	case stormy:
 	}
 	things := [...]func(){
 		func() {}, w.operate, w.operateWell, w.deliver, func() { w.users.act(w) }, w.pass, w.land, w.crash, w.relist, w.skew, w.server.CollectGarbage,
 	}
-	things[w.weighted(1, 48, 14, 14, 10, 4, 3, 2, 2, skews, 1)]()
+	things[w.weighted(1, 48, well, 14, users, 4, land, 2, 2, skews, 1)]()
 }
 
 // operate lets the next call of an operator happen, with any fate, or starts a pass.
