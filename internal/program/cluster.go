@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ func Cluster() (*rest.Config, error) {
 	}
 	cfg.QPS = -1
 	cfg.Dial = dial
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return sooner{next} })
 
 	return cfg, nil
 }
