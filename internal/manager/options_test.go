@@ -28,6 +28,14 @@ func TestParseRefuses(t *testing.T) {
 		"a prefix out of shape": {[]string{"--key-prefix=AK_"}, "--key-prefix: key prefix \"AK_\": must be 1 to 10"},
 		"no concurrency":        {[]string{"--concurrent-reconciles=0"}, "must be from 1 to 1000"},
 		"too much concurrency":  {[]string{"--concurrent-reconciles=1001"}, "must be from 1 to 1000"},
+		"no time to start":      {[]string{"--start-timeout=0s"}, "--start-timeout=0s: must be more than 0"},
+		"a short lease":         {[]string{"--leader-elect-lease-duration=1s"}, "must be whole seconds from 2s to 10m"},
+		"a long lease":          {[]string{"--leader-elect-lease-duration=601s"}, "must be whole seconds from 2s to 10m"},
+		"half a second":         {[]string{"--leader-elect-lease-duration=4500ms"}, "must be whole seconds from 2s to 10m"},
+		"no deadline":           {[]string{"--leader-elect-renew-deadline=0s"}, "less than --leader-elect-lease-duration=4s"},
+		"a late deadline":       {[]string{"--leader-elect-renew-deadline=4s"}, "less than --leader-elect-lease-duration=4s"},
+		"hasty renewals":        {[]string{"--leader-elect-retry-period=99ms"}, "must be at least 100ms"},
+		"rare renewals":         {[]string{"--leader-elect-retry-period=2500ms"}, "less than 5/6 of --leader-elect-renew-deadline=3s"},
 		"a level that is none":  {[]string{"--log-level=loud"}, "log-level"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -35,6 +43,19 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("error %v, want one that says %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestParseTakesTimesOfTheLease(t *testing.T) {
+	for _, args := range [][]string{
+		{},
+		{"--leader-elect-lease-duration=2s", "--leader-elect-renew-deadline=1999ms", "--leader-elect-retry-period=100ms"},
+		{"--leader-elect-lease-duration=10m", "--leader-elect-renew-deadline=9m", "--leader-elect-retry-period=2m"},
+		{"--leader-elect-retry-period=2499ms"},
+	} {
+		if _, err := Parse(args, io.Discard); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
 	}
 }
 
