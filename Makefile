@@ -33,7 +33,7 @@ RACE ?=
 CI_STEPS ?= lint verify kube gateways axe test quickstart e2e-lab
 # Where install-plugin puts `kubectl apikey`. Empty: the first writable folder of PATH, of those where people keep programs.
 PLUGIN_DIR ?=
-# The release that `make dist` and `make image` build, and the platforms of `make dist`.
+# The release that `make dist` and `make image` build, and the platforms of `make dist`: the operator and the verifier are for Linux alone.
 VERSION ?= v0.0.0-dev
 DIST_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The kubectl that install, uninstall, deploy and undeploy use. They act on the current context of your kubeconfig.
@@ -54,6 +54,7 @@ BENCHSTAT := bin/benchstat
 GOTESTSUM := bin/gotestsum
 HELM := bin/charts/helm
 KUBE_SCORE := bin/charts/kube-score
+CYCLONEDX_GOMOD := bin/cyclonedx-gomod
 
 # `make test` and `make cover` fail if the tests cover less than this percentage of the statements of a pure package.
 PURE := internal/access internal/guardrails internal/keys internal/lifecycle internal/policy
@@ -136,7 +137,7 @@ go-test = race="$$(RACE='$(RACE)' hack/race.sh)"; \
 tested = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '$(1)/\/internal\/testkit/ { print $$1 }')
 
 .PHONY: test
-test: kube charts $(GOTESTSUM) $(GITLEAKS) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
+test: kube charts $(GOTESTSUM) $(GITLEAKS) $(CYCLONEDX_GOMOD) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
 	@$(call go-test,$(PKG))
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
 
@@ -145,7 +146,7 @@ unit: $(GOTESTSUM) ## Run the tests that need nothing but Go.
 	@$(call go-test,$(call tested,!))
 
 .PHONY: integration
-integration: kube charts $(GOTESTSUM) $(GITLEAKS) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
+integration: kube charts $(GOTESTSUM) $(GITLEAKS) $(CYCLONEDX_GOMOD) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
 	@$(call go-test,$(call tested))
 
 .PHONY: e2e
@@ -225,8 +226,8 @@ install-plugin: ## Build `kubectl apikey` and put it and its completion into PLU
 	@hack/install-plugin.sh bin/kubectl-apikey '$(PLUGIN_DIR)'
 
 .PHONY: dist
-dist: bin/k8s/kubectl ## Build `kubectl apikey` for DIST_PLATFORMS, install.yaml, the Helm chart, the manifest for krew and checksums into dist/. VERSION names the release.
-	@hack/dist.sh '$(VERSION)' $(DIST_PLATFORMS)
+dist: bin/k8s/kubectl $(CYCLONEDX_GOMOD) ## Write the release VERSION into dist/: programs for DIST_PLATFORMS, SBOMs, install.yaml, Helm chart, krew manifest, checksums.
+	@hack/dist/dist.sh '$(VERSION)' $(DIST_PLATFORMS)
 
 .PHONY: kube
 kube: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/k8s.
@@ -297,6 +298,9 @@ $(HELM): hack/helm/go.mod hack/helm/go.sum
 
 $(KUBE_SCORE): hack/kube-score/go.mod hack/kube-score/go.sum
 	$(call build-tool,$@,github.com/zegl/kube-score/cmd/kube-score)
+
+$(CYCLONEDX_GOMOD): hack/sbom/go.mod hack/sbom/go.sum
+	$(call build-tool,$@,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
 
 $(CRD_REF_DOCS): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,$@,github.com/elastic/crd-ref-docs)

@@ -8,8 +8,12 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly version=$1 folder=$2
-if [[ ! $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
-  echo "manifests: VERSION is \"$version\", want a version such as v1.2.3" >&2
+
+# A semantic version. Build metadata is refused, because no tag of an image has a "+".
+readonly number='(0|[1-9][0-9]*)' word='(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)'
+if [[ ! $version =~ ^v$number\.$number\.$number(-$word(\.$word)*)?$ || ${#version} -gt 63 ]]; then
+  echo "manifests: VERSION is \"$version\", want a semantic version behind a v, without \"+\" and of at most 63 characters, such as" \
+    "v1.2.3 or v1.2.3-rc.1: make dist VERSION=v1.2.3" >&2
   exit 1
 fi
 
@@ -28,8 +32,11 @@ rm -r "$work/apikey-operator/ci"
 cp LICENSE "$work/apikey-operator/"
 # Modes differ with the umask of the clone.
 chmod -R u=rwX,go=rX "$work/apikey-operator"
-sed -i.before "s|^version: .*|version: ${version#v}|; s|^appVersion: .*|appVersion: $version|" "$work/apikey-operator/Chart.yaml"
+prerelease=false
+[[ $version != *-* ]] || prerelease=true
+sed -i.before -e "s|^version: .*|version: ${version#v}|; s|^appVersion: .*|appVersion: $version|" \
+  -e "s|^  artifacthub.io/prerelease: .*|  artifacthub.io/prerelease: \"$prerelease\"|" "$work/apikey-operator/Chart.yaml"
 rm "$work/apikey-operator/Chart.yaml.before"
-tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$work" -cf - apikey-operator |
+tar --sort=name --format=ustar --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$work" -cf - apikey-operator |
   gzip -n >"$folder/apikey-operator-${version#v}.tgz"
 echo "wrote $folder/apikey-operator-${version#v}.tgz"

@@ -57,10 +57,10 @@ func TestManifestsOfARelease(t *testing.T) {
 
 func TestManifestsRefuseAVersionThatIsNone(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"", "1.2.3", "v1.2", "v1.2.3; id", "latest"} {
+	for _, version := range []string{"", "1.2.3", "v1.2", "v1.2.3; id", "v01.2.3", "v1.2.3-", "v1.2.3-a..b", "v1.2.3-01", "v1.2.3+1", "latest"} {
 		into := t.TempDir()
 		out, err := exec.CommandContext(t.Context(), folder(t, "hack", "manifests.sh"), version, into).CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "want a version such as v1.2.3") {
+		if err == nil || !strings.Contains(string(out), "want a semantic version behind a v") {
 			t.Errorf("%q: %v\n%s", version, err, out)
 		}
 	}
