@@ -26,7 +26,8 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	here := t.TempDir()
-	const changelog = "# Changelog\n\nFor all.\n\n## v1.2.30\n\nThirty.\n\n### Fixes\n\n- One\n\n## v1.2.3 - 2027-01-01\n\nThree.\n\n## v1.2.3-rc.1\n\n## v1.2.2\n\nTwo.\n"
+	const changelog = "# Changelog\n\nFor all.\n\n## v1.2.30\n\nThirty.\n\n### Fixes\n\n- One\n\n" +
+		"## v1.2.3 - 2027-01-01\n\nThree.\n\n## v1.2.3-rc.1\n\n## v1.2.2\n\nTwo.\n"
 	for file, text := range map[string]string{".github/CHANGELOG.md": changelog, "hack/dist/notes.sh": string(script)} {
 		if err := os.MkdirAll(filepath.Join(here, filepath.Dir(file)), 0o700); err != nil {
 			t.Fatal(err)

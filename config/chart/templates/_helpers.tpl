@@ -168,3 +168,34 @@ interval: {{ . }}
 tlsConfig:
   insecureSkipVerify: true # both programs use self-signed certificates by default
 {{- end -}}
+
+{{/* milliseconds of a time such as 3s or 500ms. */}}
+{{- define "apikey-operator.milliseconds" -}}
+{{- if hasSuffix "ms" . -}}
+{{- trimSuffix "ms" . -}}
+{{- else -}}
+{{- mul (trimSuffix "s" . | int) 1000 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* lease has the flags for times that are not the operator's own defaults. It refuses times with which no election works, as the operator would. */}}
+{{- define "apikey-operator.lease" -}}
+{{- $duration := include "apikey-operator.milliseconds" .leaseDuration | int -}}
+{{- $deadline := include "apikey-operator.milliseconds" .renewDeadline | int -}}
+{{- $period := include "apikey-operator.milliseconds" .retryPeriod | int -}}
+{{- if ge $deadline $duration -}}
+{{- fail (printf "manager.renewDeadline=%s must be less than manager.leaseDuration=%s: a leader that cannot renew its Lease has to stop before another one starts. Set a shorter renewDeadline, or a longer leaseDuration" .renewDeadline .leaseDuration) -}}
+{{- end -}}
+{{- if ge (mul $period 6) (mul $deadline 5) -}}
+{{- fail (printf "manager.retryPeriod=%s must be less than 5/6 of manager.renewDeadline=%s: a leader has to try at least once more before the deadline. Set a shorter retryPeriod, or a longer renewDeadline" .retryPeriod .renewDeadline) -}}
+{{- end -}}
+{{- if ne $duration 4000 }}
+- --leader-elect-lease-duration={{ .leaseDuration }}
+{{- end }}
+{{- if ne $deadline 3000 }}
+- --leader-elect-renew-deadline={{ .renewDeadline }}
+{{- end }}
+{{- if ne $period 500 }}
+- --leader-elect-retry-period={{ .retryPeriod }}
+{{- end }}
+{{- end -}}
