@@ -199,6 +199,10 @@ bench-verify: kube build bin/bench bench-core ## Measure decisions, and the veri
 bench-gateway: kube build bin/bench ## Measure gateways that ask the verifier beside the same asking a server that always says yes; Traefik after `make gateways`.
 	@$(WITH_K8S) exec bin/bench gateway
 
+.PHONY: bench-scale
+bench-scale: kube build bin/bench ## Measure 100,000 APIKeys: memory of operator and verifier, their starts, kubectl get, mints, revocations, etcd. About 10 minutes.
+	@$(WITH_K8S) exec bin/bench scale
+
 .PHONY: bench-leaked
 bench-leaked: build bin/bench $(GITLEAKS) ## Measure `kubectl apikey leaked` beside grep -E and gitleaks on the same files. BENCH_JSON=file writes the figures.
 	@exec bin/bench leaked

@@ -28,6 +28,10 @@ const verifierName = "apikey-operator-verifier.apikey-operator-system.svc"
 type gatewayBench struct {
 	*verifyBench
 
+	// withLimits says whether every key has a rate limit, which is kept in a store.
+	withLimits bool
+	// only is the name of the gateway to measure; empty: all.
+	only string
 	// traefikInstalled reports whether the cluster has the CRDs of Traefik.
 	traefikInstalled bool
 }
@@ -35,20 +39,27 @@ type gatewayBench struct {
 // newGateway returns the command that measures gateways.
 func newGateway(hurry <-chan struct{}) *cobra.Command {
 	o := verifyOptions{connections: 1}
+	var withLimits bool
+	var only string
 	complaint := func() string {
 		if o.seconds < 1 {
 			return "--seconds must be at least 1"
+		}
+		if _, known := testkit.GatewaySamples()[only]; only != "" && !known {
+			return fmt.Sprintf("--only must be one of %s", strings.Join(slices.Sorted(maps.Keys(testkit.GatewaySamples())), ", "))
 		}
 
 		return o.complaint()
 	}
 	short := "Measure gateways that ask the verifier, beside the same ones asking a server that always says yes"
 	command := newCommand("gateway", short, complaint, func(c *cobra.Command) error {
-		b := &gatewayBench{verifyBench: &verifyBench{options: o, report: newReport("gateway")}}
+		b := &gatewayBench{verifyBench: &verifyBench{options: o, report: newReport("gateway"), account: administrator()}, withLimits: withLimits, only: only}
 
 		return runBenchmark(c, hurry, b.report, &b.cluster, b.measure)
 	})
 	o.addFlags(command.Flags(), verifyOptions{keys: 1000, seconds: 2, concurrency: 16})
+	command.Flags().BoolVar(&withLimits, "store", false, "give each key a rate limit, and keep the limits in a Valkey or Redis")
+	command.Flags().StringVar(&only, "only", "", "`name` of the gateway to measure, such as nginx; empty: each that is installed")
 
 	return command
 }
@@ -62,13 +73,29 @@ func (b *gatewayBench) measure(ctx context.Context) (err error) {
 	if b.certificates, err = makeCertificate(b.plane.Folder()); err != nil {
 		return err
 	}
-	if b.keys, err = b.createKeys(ctx, b.options.keys); err != nil {
+	wanted := b.seeds()
+	if b.withLimits {
+		wanted.limited = 1
+	}
+	if b.keys, _, err = b.seedKeys(ctx, wanted); err != nil {
 		return fmt.Errorf("give the cluster keys: %w", err)
 	}
+	if !b.withLimits {
+		return b.measureAll(ctx, root)
+	}
 
+	return b.withStore(ctx, func(ctx context.Context, _ *program) error { return b.measureAll(ctx, root) })
+}
+
+// measureAll measures every gateway with one verifier and one baseline.
+func (b *gatewayBench) measureAll(ctx context.Context, root string) error {
 	return b.withVerifier(ctx, func(ctx context.Context, verifier *program) error {
 		return b.withBaseline(ctx, func(ctx context.Context, baseline *program) error {
-			return b.measureGateways(ctx, root, verifier, baseline)
+			if err := b.measureGateways(ctx, root, verifier, baseline); err != nil || !b.withLimits {
+				return err
+			}
+
+			return b.reportStore(ctx, verifier)
 		})
 	})
 }
@@ -92,6 +119,9 @@ func makeCertificate(parent string) (folder string, err error) {
 func (b *gatewayBench) measureGateways(ctx context.Context, root string, verifier, baseline *program) error {
 	samples := testkit.GatewaySamples()
 	for _, name := range slices.Sorted(maps.Keys(samples)) {
+		if b.only != "" && name != b.only {
+			continue
+		}
 		g := gatewaySample{GatewaySample: samples[name], name: name}
 		if g.InCluster {
 			g.Program = filepath.Join(root, "bin", "gateways", g.Program)
@@ -111,10 +141,11 @@ func (b *gatewayBench) measureGateways(ctx context.Context, root string, verifie
 		}
 	}
 	b.report.explain("Requests: %d rounds of %d s each, in turns, after one that does not count; %d requests under way at once, each over a kept connection.\n"+
-		"The gateway runs from its sample with one worker and asks over TLS; every request with another of %d keys. Beside it runs the same\n"+
+		"The gateway runs from its sample with one worker and asks over TLS; every request with another of %d keys, %s. Beside it runs the same\n"+
 		"gateway that asks a server that allows everything and looks at nothing: with no header, and with those that the verifier sends.\n"+
 		"The API, the gateways, both servers and the client share the processors. Ratios are medians over the rounds.",
-		b.options.rounds, b.options.seconds, b.options.concurrency, b.options.keys)
+		b.options.rounds, b.options.seconds, b.options.concurrency, b.options.keys,
+		map[bool]string{false: "every tenth with a rate limit in memory", true: "each with a rate limit in a store"}[b.withLimits])
 
 	return nil
 }
@@ -149,11 +180,20 @@ func (b *gatewayBench) compareGateways(ctx context.Context, g gatewaySample, say
 	}
 
 	return b.compare(ctx, comparison{g.name + ", yes with " + says, of(ours), of(theirs), func(_ string, v, yes *loadTarget) {
-		key := "gateway." + strings.ToLower(g.name) + map[bool]string{true: ".headers"}[says == "the same headers"]
-		b.report.add(
-			ratioFigure(key+".rate_ratio", g.name+" requests/s, verifier / yes with "+says, v, yes, loadRound.rate, &aim{atLeast, 0.95}),
-			figure{Key: key + ".rate", Name: "  asking the verifier", Value: median(v.each(loadRound.rate)), Unit: "1/s"},
-			figure{Key: key + ".baseline_rate", Name: "  asking the other", Value: median(yes.each(loadRound.rate)), Unit: "1/s"},
-		)
+		b.reportGateway(g.name, says, v, yes)
 	}})
+}
+
+// reportGateway reports a gateway that asks the verifier and the same one that asks the baseline.
+func (b *gatewayBench) reportGateway(gateway, says string, v, yes *loadTarget) {
+	key := "gateway." + strings.ToLower(gateway) + map[bool]string{true: ".headers"}[says == "the same headers"]
+	name := fmt.Sprintf("%s, TLS, %d keys%s", gateway, b.options.keys, map[bool]string{true: ", store of limits"}[b.withLimits])
+	b.report.add(
+		ratioFigure(key+".rate_ratio", name+": requests/s, verifier / yes with "+says, v, yes, loadRound.rate, &aim{atLeast, 0.95}),
+		figure{Key: key + ".rate", Name: "  asking the verifier", Value: median(v.each(loadRound.rate)), Unit: "1/s"},
+		figure{Key: key + ".baseline_rate", Name: "  asking the other", Value: median(yes.each(loadRound.rate)), Unit: "1/s"},
+		ratioFigure(key+".p99_ratio", "  p99, verifier / yes", v, yes, loadRound.tail, nil),
+		figure{Key: key + ".p99", Name: "  p99 asking the verifier", Value: median(v.each(loadRound.tail)), Unit: "ms"},
+		figure{Key: key + ".baseline_p99", Name: "  p99 asking the other", Value: median(yes.each(loadRound.tail)), Unit: "ms"},
+	)
 }

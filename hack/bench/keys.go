@@ -5,16 +5,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // population is the APIKeys of a namespace of their own, all alike but for their names.
@@ -35,12 +32,21 @@ func (c *cluster) newPopulation(ctx context.Context, namespace string, workers i
 	return &population{cluster: c, namespace: namespace, workers: workers}, nil
 }
 
+// displayName begins that of every key.
+const displayName = "Main Website Integration "
+
+// keyIndex returns the number of a key as its names have it. All numbers are of the same length up to maxSeeds.
+func keyIndex(i int) string { return fmt.Sprintf("%06d", i) }
+
+// keyName returns the name of an APIKey.
+func keyName(i int) string { return "integration-" + keyIndex(i) }
+
 // newKey returns an APIKey with the fields that teams set. Its size decides how much memory a settled key takes.
 func (p *population) newKey(i int) *v1alpha1.APIKey {
 	return &v1alpha1.APIKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: fmt.Sprintf("integration-%05d", i)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: keyName(i)},
 		Spec: v1alpha1.APIKeySpec{
-			DisplayName: fmt.Sprintf("Main Website Integration %05d", i),
+			DisplayName: displayName + keyIndex(i),
 			Environment: v1alpha1.EnvironmentProduction,
 			Permissions: []v1alpha1.Permission{"customers:read", "telemetry:write"},
 			Owner:       "jane@example.com",
@@ -118,87 +124,10 @@ func newRole() *v1alpha1.APIKeyRole {
 	}
 }
 
-// shape adds what keys of bench verify have beside the fields of all: the role, and for every tenth the highest rate limit.
-func shape(key *v1alpha1.APIKey, i int) {
+// shape adds what keys of bench verify have beside the fields of all: the role, and where limited is true the highest rate limit.
+func shape(key *v1alpha1.APIKey, limited bool) {
 	key.Spec.Roles = []v1alpha1.RoleName{roleName}
-	if i%limitedEach == 0 {
+	if limited {
 		key.Spec.RateLimit = &v1alpha1.RateLimit{Requests: 1_000_000, Per: "1s"}
 	}
-}
-
-// createKeys creates n APIKeys with a key each, with the status that the operator would have written, and returns the keys. They are in this
-// process alone: the verifier needs no Secret. A create and a write of the status for each key is half of the calls of a mint.
-func (c *cluster) createKeys(ctx context.Context, n int) (texts []string, err error) {
-	ctx, cancel := withTimeout(ctx, mintTimeout(n), "giving the cluster keys")
-	defer cancel()
-	p, err := c.newPopulation(ctx, keysNamespace, createWorkers)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.client.Create(ctx, newRole()); err != nil {
-		return nil, fmt.Errorf("create role %s: %w", roleName, err)
-	}
-	script, err := c.recordMint(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	texts = make([]string, n)
-	began := time.Now()
-	err = inParallel(ctx, p.workers, n, func(ctx context.Context, i int) (err error) {
-		if i > 0 && i%10_000 == 0 {
-			c.log.printf("  %d of %d APIKeys, %.0f a second", i, n, float64(i)/time.Since(began).Seconds())
-		}
-		texts[i], err = p.createMinted(ctx, script, i)
-
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("create %d APIKeys: %w", n, err)
-	}
-	c.log.printf("created %d APIKeys, %.0f a second", n, float64(n)/time.Since(began).Seconds())
-
-	return texts, nil
-}
-
-// recordMint lets the operator mint one key, and records what it writes.
-func (c *cluster) recordMint(ctx context.Context, p *population) (*recording, error) {
-	script := &recording{}
-	active, err := p.watchPhase(ctx, v1alpha1.PhaseActive, 1, script.observe)
-	if err != nil {
-		return nil, err
-	}
-	defer active.stop()
-	if _, err := p.create(ctx, 1, nil); err != nil {
-		return nil, err
-	}
-	stop, err := c.plane.RunOperator(ctx)
-	if err != nil {
-		return nil, err
-	}
-	_, err = active.wait(ctx)
-	if err := errors.Join(err, stop()); err != nil {
-		return nil, err
-	}
-	if err := script.finish(ctx, p); err != nil {
-		return nil, err
-	}
-
-	return script, p.remove(ctx)
-}
-
-// createMinted creates an APIKey, writes the status that the operator would have written, and returns the key.
-func (p *population) createMinted(ctx context.Context, script *recording, i int) (text string, err error) {
-	key := p.newKey(i)
-	shape(key, i)
-	if err := p.cluster.client.Create(ctx, key); err != nil {
-		return "", err
-	}
-	drawn, err := keys.Generator{}.New(key.Spec.Environment)
-	if err != nil {
-		return "", err
-	}
-	key.Status = script.status(script.active, drawn)
-	key.Status.SecretRef.Name = key.Name
-
-	return drawn.Reveal(), p.cluster.client.Status().Update(ctx, key)
 }

@@ -82,7 +82,7 @@ func newRoot(hurry <-chan struct{}) *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newMint(hurry), newVerify(hurry), newGateway(hurry), newOutage(hurry), newLeaked(), newBaseline())
+	root.AddCommand(newMint(hurry), newVerify(hurry), newGateway(hurry), newScale(hurry), newOutage(hurry), newLeaked(), newBaseline())
 
 	return root
 }

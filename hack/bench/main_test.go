@@ -46,9 +46,13 @@ func TestDispatch(t *testing.T) {
 		"no load for a gateway":                {[]string{"gateway", "--seconds=0"}, exitUsage, "", "--seconds"},
 		"help of the search for keys":          {[]string{"leaked", "--help"}, exitOK, "-megabytes", ""},
 		"no text to search":                    {[]string{"leaked", "--megabytes=0"}, exitUsage, "", "--megabytes"},
+		"a gateway that has no sample":         {[]string{"gateway", "--only=apache"}, exitUsage, "", "--only"},
 		"no round for a gateway":               {[]string{"gateway", "--rounds=0"}, exitUsage, "", "--rounds"},
 		"help of the outages":                  {[]string{"outage", "--help"}, exitOK, "-longest", ""},
 		"an outage that ends before it begins": {[]string{"outage", "--shortest=2s", "--longest=1s"}, exitUsage, "", "--longest"},
+		"help of many keys":                    {[]string{"scale", "--help"}, exitOK, "-revocations", ""},
+		"more names than there are":            {[]string{"scale", "--keys=1000000"}, exitUsage, "", "--keys"},
+		"more revocations than settled keys":   {[]string{"scale", "--keys=5", "--revocations=6"}, exitUsage, "", "--revocations"},
 		"no key to verify":                     {[]string{"verify", "--keys=0"}, exitUsage, "", "--keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +154,7 @@ func TestInterruptionLeavesNothing(t *testing.T) {
 		"the terminal is closed while minting": {After: "the operator mints", Signal: syscall.SIGHUP, Code: 129},
 	} {
 		t.Run(name, func(t *testing.T) {
-			testkit.StartSession(t, os.Args[0], []string{"mint"}, asBench+"=1").Interrupt(interruption)
+			testkit.StartSession(t, os.Args[0], []string{"mint", "--settled=0"}, asBench+"=1").Interrupt(interruption)
 		})
 	}
 }

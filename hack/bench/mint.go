@@ -17,6 +17,7 @@ type mintOptions struct {
 	program                                         string // the path of bin/manager
 	workers, keys, rounds, settled, expiring, crowd int
 	rest                                            time.Duration
+	guardrails                                      bool
 }
 
 // mintBench is one run of bench mint.
@@ -25,13 +26,15 @@ type mintBench struct {
 
 	options mintOptions
 	report  *report
+	// operator is the user that mints: the operator, and the raw loop that is compared with it.
+	operator account
 }
 
 // newMint returns the command that measures the operator from minting to expiry.
 func newMint(hurry <-chan struct{}) *cobra.Command {
 	var o mintOptions
 	command := newCommand("mint", "Measure minting, API calls, memory and expiry of the operator", o.complaint, func(c *cobra.Command) error {
-		b := &mintBench{options: o, report: newReport("mint")}
+		b := &mintBench{options: o, report: newReport("mint"), operator: administrator()}
 
 		return runBenchmark(c, hurry, b.report, &b.cluster, b.measure)
 	})
@@ -39,11 +42,12 @@ func newMint(hurry <-chan struct{}) *cobra.Command {
 	flags.StringVar(&o.program, "manager", builtProgram("manager"), "`path` of the operator")
 	flags.IntVar(&o.workers, "workers", 16, "how many keys the operator, and the raw loop, have under way at once")
 	flags.IntVar(&o.keys, "keys", 2000, "how many keys to mint in each round; 0 skips rate and API calls")
-	flags.IntVar(&o.rounds, "rounds", 3, "how many rounds of operator and raw loop")
+	flags.IntVar(&o.rounds, "rounds", 5, "how many rounds of operator and raw loop")
 	flags.DurationVar(&o.rest, "rest", 10*time.Second, "how long to count API calls at rest")
 	flags.IntVar(&o.expiring, "expiring", 500, "how many keys to let expire in the same second; 0 skips expiry")
 	flags.IntVar(&o.crowd, "crowd", 3000, "how many keys one namespace creates at once while another waits for its own; 0 skips fairness")
 	flags.IntVar(&o.settled, "settled", 20000, "how many keys to measure memory with; 0 skips memory")
+	flags.BoolVar(&o.guardrails, "guardrails", true, "install the guardrails; operator and raw loop then have the account and the rights of the operator")
 
 	return command
 }
@@ -59,6 +63,12 @@ func (o *mintOptions) complaint() string {
 
 // measure measures what the options ask for. The operator without keys comes first: later the API server holds history.
 func (b *mintBench) measure(ctx context.Context) error {
+	if b.options.guardrails {
+		if err := b.install(ctx); err != nil {
+			return fmt.Errorf("install the guardrails: %w", err)
+		}
+		b.operator = installedAccount(operatorAccount)
+	}
 	var empty memory
 	if b.options.settled > 0 {
 		var err error
@@ -87,9 +97,9 @@ func (b *mintBench) measure(ctx context.Context) error {
 	return nil
 }
 
-// withOperator runs the operator for as long as do takes. It runs as an administrator and without guardrails, which are not measured here.
+// withOperator runs the operator for as long as do takes.
 func (b *mintBench) withOperator(ctx context.Context, do func(context.Context, *program) error) error {
-	kubeconfig, err := b.plane.Kubeconfig("bench", "system:masters")
+	kubeconfig, err := b.plane.Kubeconfig(b.operator.name, b.operator.groups...)
 	if err != nil {
 		return err
 	}
@@ -99,7 +109,7 @@ func (b *mintBench) withOperator(ctx context.Context, do func(context.Context, *
 		args: func([]string) []string {
 			return []string{
 				"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--concurrent-reconciles=" + strconv.Itoa(b.options.workers),
-				"--metrics-secure=false", "--require-guardrails=false",
+				"--metrics-secure=false", "--require-guardrails=" + strconv.FormatBool(b.options.guardrails),
 			}
 		},
 	}, do)

@@ -63,9 +63,13 @@ func (r *recording) finish(ctx context.Context, p *population) error {
 // byRawLoop mints with the requests of a mint alone, while the operator is down.
 func (b *mintBench) byRawLoop(script *recording) minter {
 	return func(ctx context.Context, created []*v1alpha1.APIKey, finish func(context.Context) error) (time.Duration, error) {
+		operator, err := b.clientOf(b.operator)
+		if err != nil {
+			return 0, err
+		}
 		before := ownCPU()
-		err := inParallel(ctx, b.options.workers, len(created), func(ctx context.Context, i int) error {
-			return script.mint(ctx, b.client, created[i])
+		err = inParallel(ctx, b.options.workers, len(created), func(ctx context.Context, i int) error {
+			return script.mint(ctx, operator, created[i])
 		})
 		if err != nil {
 			return 0, fmt.Errorf("mint in the raw loop: %w", err)

@@ -236,3 +236,13 @@ func ratios(values, others []float64) []float64 {
 func spread(values []float64) string {
 	return fmt.Sprintf("rounds %s to %s", formatValue(percentile(values, 0)), formatValue(percentile(values, 100)))
 }
+
+// roundByRound lists a figure of each round.
+func roundByRound(values []float64) string {
+	each := make([]string, 0, len(values))
+	for _, value := range values {
+		each = append(each, formatValue(value))
+	}
+
+	return strings.Join(each, ", ")
+}

@@ -31,6 +31,10 @@ type verifyBench struct {
 	report  *report
 	// keys are those of the cluster. Their plaintext is in this process alone.
 	keys []string
+	// account is the user of the verifier.
+	account account
+	// store is the URL of the store of rate limits; empty: the verifier keeps them in memory.
+	store string
 	// certificates is the folder of the certificate of both servers; empty: they speak HTTP without TLS.
 	certificates string
 }
@@ -50,7 +54,7 @@ func newVerify(hurry <-chan struct{}) *cobra.Command {
 	var o verifyOptions
 	short := "Measure gRPC, HTTP, Unix sockets, memory and propagation of the verifier"
 	command := newCommand("verify", short, o.complaint, func(c *cobra.Command) error {
-		b := &verifyBench{options: o, report: newReport("verify")}
+		b := &verifyBench{options: o, report: newReport("verify"), account: administrator()}
 
 		return runBenchmark(c, hurry, b.report, &b.cluster, b.measure)
 	})
@@ -65,7 +69,7 @@ func newVerify(hurry <-chan struct{}) *cobra.Command {
 // addFlags adds the flags that bench verify and bench gateway share, with the defaults in d.
 func (o *verifyOptions) addFlags(flags *pflag.FlagSet, d verifyOptions) {
 	flags.StringVar(&o.program, "verifier", builtProgram("verifier"), "`path` of the verifier")
-	flags.IntVar(&o.keys, "keys", d.keys, "how many keys the cluster has; creating 100000 takes minutes")
+	flags.IntVar(&o.keys, "keys", d.keys, "how many keys the cluster has")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many rounds of each measurement")
 	flags.IntVar(&o.seconds, "seconds", d.seconds, "how long a round of load is, in seconds; 0 skips load and propagation")
 	flags.IntVar(&o.concurrency, "concurrency", d.concurrency, "how many requests are under way at once; over HTTP each has a connection of its own")
@@ -74,8 +78,8 @@ func (o *verifyOptions) addFlags(flags *pflag.FlagSet, d verifyOptions) {
 // complaint returns what makes no sense in the options; empty: nothing.
 func (o *verifyOptions) complaint() string {
 	switch {
-	case o.keys < 1 || o.seconds < 0 || o.revoke < 0:
-		return "--keys must be at least 1, and --seconds and --revocations must not be negative"
+	case o.keys < 1 || o.keys > maxSeeds || o.seconds < 0 || o.revoke < 0:
+		return "--keys must be from 1 to 1000000, and --seconds and --revocations must not be negative"
 	case o.rounds < 1 || o.connections < 1 || o.concurrency < 1:
 		return "--rounds, --connections and --concurrency must be at least 1"
 	case o.revoke >= o.keys:
@@ -93,8 +97,8 @@ func (b *verifyBench) measure(ctx context.Context) (err error) {
 			return fmt.Errorf("measure the memory of a verifier without keys: %w", err)
 		}
 	}
-	b.log.printf("creating %d APIKeys", b.options.keys)
-	if b.keys, err = b.createKeys(ctx, b.options.keys); err != nil {
+	b.log.printf("writing %d APIKeys", b.options.keys)
+	if b.keys, _, err = b.seedKeys(ctx, b.seeds()); err != nil {
 		return fmt.Errorf("give the cluster keys: %w", err)
 	}
 	if b.options.memory {
@@ -127,7 +131,7 @@ func (b *verifyBench) withSocketVerifier(ctx context.Context, do func(context.Co
 
 // withVerifierAt runs the verifier as an administrator, whose rights are not measured here, and with the memory limit of its Deployment.
 func (b *verifyBench) withVerifierAt(ctx context.Context, name string, addresses []string, do func(context.Context, *program) error) error {
-	kubeconfig, err := b.plane.Kubeconfig("bench", "system:masters")
+	kubeconfig, err := b.plane.Kubeconfig(b.account.name, b.account.groups...)
 	if err != nil {
 		return err
 	}
@@ -136,7 +140,7 @@ func (b *verifyBench) withVerifierAt(ctx context.Context, name string, addresses
 		name: name, path: b.options.program, target: "build", addresses: addresses,
 		environment: []string{"GOMEMLIMIT=" + strconv.Itoa(memoryLimit)},
 		args: func(addresses []string) []string {
-			return append(b.bindArguments(addresses), "--kubeconfig="+kubeconfig, "--metrics-secure=false", "--log-allowed=0", "--drain-delay=0s")
+			return append(b.verifierArguments(addresses), "--kubeconfig="+kubeconfig, "--metrics-secure=false", "--log-allowed=0", "--drain-delay=0s")
 		},
 	}, do)
 }
@@ -154,6 +158,21 @@ func (b *verifyBench) withBaseline(ctx context.Context, do func(context.Context,
 			return append([]string{baselineCommand}, b.bindArguments(addresses)...)
 		},
 	}, do)
+}
+
+// seeds says which keys the cluster has: those of the options.
+func (b *verifyBench) seeds() seeds {
+	return seeds{keys: b.options.keys, operator: administrator(), limited: limitedEach}
+}
+
+// verifierArguments are the arguments that the verifier has beside those of every run.
+func (b *verifyBench) verifierArguments(addresses []string) []string {
+	arguments := b.bindArguments(addresses)
+	if b.store != "" {
+		arguments = append(arguments, "--rate-limit-store="+b.store)
+	}
+
+	return arguments
 }
 
 // bindArguments say where both servers answer.
