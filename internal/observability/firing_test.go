@@ -18,6 +18,10 @@ const (
 func healthy() map[string]string {
 	return map[string]string{
 		operator + `guardrails_in_force{pod="operator"}`:                                 `1x1600`,
+		operator + `watch_up{pod="operator",resource="apikeys"}`:                         `1x1600`,
+		operator + `certificate_self_signed{pod="operator",endpoint="metrics"}`:          `0x1600`,
+		verifier + `certificate_self_signed{pod="verifier",endpoint="metrics"}`:          `0x1600`,
+		verifier + `certificate_self_signed{pod="verifier",endpoint="gateways"}`:         `0x1600`,
 		operator + `apikeys_not_ready{pod="operator",reason="RequestFailed"}`:            `0x1600`,
 		operator + `apikeys_expiring{pod="operator",environment="Staging",within="24h"}`: `0x1600`,
 		operator + `apikeys_unused{pod="operator",environment="Staging",period="2160h"}`: `0x2000`,
@@ -60,6 +64,22 @@ func firings() []firing {
 		{
 			alert: "APIKeyGuardrailsNotInForce", severity: "critical", quiet: "14m", fires: "15m",
 			series: map[string]string{operator + `guardrails_in_force{pod="operator"}`: `1x9 0x90`},
+		},
+		{
+			alert: "APIKeyOperatorMissesChanges", severity: "warning", quiet: "11m", fires: "12m", labels: `pod="operator",resource="secrets"`,
+			series: map[string]string{operator + `watch_up{pod="operator",resource="secrets"}`: `1x9 0x90`},
+		},
+		{
+			alert: "APIKeyMetricsCertificateSelfSigned", severity: "info", quiet: "59m", fires: "1h", labels: `pod="operator"`,
+			series: map[string]string{operator + `certificate_self_signed{pod="operator",endpoint="metrics"}`: `1x100`},
+		},
+		{
+			alert: "APIKeyMetricsCertificateSelfSigned", severity: "info", quiet: "59m", fires: "1h", labels: `pod="verifier"`,
+			series: map[string]string{verifier + `certificate_self_signed{pod="verifier",endpoint="metrics"}`: `1x100`},
+		},
+		{
+			alert: "APIKeyGatewayCertificateSelfSigned", severity: "warning", quiet: "13m", fires: "15m", labels: `pod="verifier"`,
+			series: map[string]string{verifier + `certificate_self_signed{pod="verifier",endpoint="gateways"}`: `0x9 1x90`},
 		},
 		{
 			alert: "APIKeyMintingFails", severity: "warning",
