@@ -4,7 +4,7 @@
 package v1alpha1
 
 // Condition types of an APIKey. Ready and Active are set once the operator has seen the object, and Compliant where an APIKeyPolicy applies.
-// Disputed, Reconciling and Stalled are set only while they are true; kstatus expects that of the last two.
+// Disputed, ExpiringSoon, Reconciling and Stalled are set only while they are true; kstatus expects that of the last two.
 const (
 	// ConditionReady is True when this generation is reconciled: the cluster is as spec declares it.
 	ConditionReady = "Ready"
@@ -19,6 +19,10 @@ const (
 	// ConditionDisputed is True while status.keys of another APIKey holds the digest of a key of this one. Verifiers refuse such a key.
 	// If it is the active key, Active and Ready are False with the same reason.
 	ConditionDisputed = "Disputed"
+
+	// ConditionExpiringSoon is True once the end of a key that was handed out is as near as a warning of spec.expiry.warnBefore, until the
+	// end. The key works meanwhile, so Ready and Active do not depend on it.
+	ConditionExpiringSoon = "ExpiringSoon"
 
 	// ConditionReconciling is True while the operator works towards Ready and needs no help.
 	ConditionReconciling = "Reconciling"
@@ -58,6 +62,9 @@ const (
 
 	// ReasonDisputed surfaces when status.keys of another APIKey holds the digest of a key of this one: verifiers refuse that key.
 	ReasonDisputed = "Disputed"
+
+	// ReasonExpiringSoon surfaces when the expiry is as near as a warning of spec.expiry.warnBefore of the APIKeyPolicies.
+	ReasonExpiringSoon = "ExpiringSoon"
 
 	// ReasonDeleting surfaces when the APIKey is being deleted and waits for a finalizer: the key is refused for good.
 	ReasonDeleting = "Deleting"

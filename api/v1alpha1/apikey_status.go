@@ -211,7 +211,8 @@ type SecretReference struct {
 
 // APIKeyStatus is what the operator reports. It never holds a key, only digests.
 type APIKeyStatus struct {
-	// conditions are Ready and Active, Compliant where an APIKeyPolicy applies, and, only while they are true, Disputed, Reconciling and Stalled.
+	// conditions are Ready and Active, Compliant where an APIKeyPolicy applies, and, only while they are true, Disputed, ExpiringSoon,
+	// Reconciling and Stalled.
 	// Example: [{type: Ready, status: "True", reason: Minted, message: "Secret main-website holds the key", lastTransitionTime: "2026-11-21T09:30:00Z"}]
 	// +optional
 	// +listType=map
@@ -263,6 +264,13 @@ type APIKeyStatus struct {
 	// +kubebuilder:validation:MaxLength=35
 	// +kubebuilder:validation:XValidation:rule="self.matches('^2[0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') && !format.datetime().validate(self).hasValue() && timestamp(self) >= timestamp('2000-01-01T00:00:00Z') && timestamp(self) < timestamp('3000-01-01T00:00:00Z')",message="must be an RFC 3339 time in the years 2000 to 2999, such as '2026-11-21T00:00:00Z'"
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// warnedBefore is the shortest time before expiresAt at which the operator has warned of it. The operator emits the event of a warning
+	// once, right after it has written this field. A later expiresAt makes the warnings that lie ahead again possible.
+	// Not set: it has not warned of this expiresAt.
+	// Example: 168h
+	// +optional
+	WarnedBefore Duration `json:"warnedBefore,omitempty"`
 
 	// rateLimit is the limit in force: the limit of spec or the default of a policy, and never more than the policies allow.
 	// Not set: no limit.

@@ -125,7 +125,8 @@ type SecretPolicy struct {
 // +kubebuilder:validation:XValidation:rule="!self.matches('[a-z0-9]_(prod|stg|dev)_[0-9A-Za-z]{49}')",message="this prefix looks like an API key, which only the data of its Secret may contain: remove it and rotate that key",reason=FieldValueForbidden
 type NamePrefix string
 
-// ExpiryPolicy limits the lifetime of keys. All durations count from the creation of the APIKey.
+// ExpiryPolicy limits the lifetime of keys and sets when the operator warns of their end. default and maximum count from the creation of
+// the APIKey, and warnBefore counts back from its end.
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || !self.default.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || !self.maximum.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || duration(self.default) <= duration(self.maximum)",message="default must not be longer than maximum",fieldPath=".default"
@@ -147,6 +148,18 @@ type ExpiryPolicy struct {
 	// Example: true
 	// +optional
 	Required bool `json:"required,omitempty"`
+
+	// warnBefore are the times before the end of a key at which the operator warns, at most 8, from 1m to 8760h each: the condition
+	// ExpiringSoon and a Warning event. The times of several policies add up. A time that is not shorter than the life of the APIKey, counted
+	// from its creation, does not warn. None listed, in no policy: 720h, 168h and 24h.
+	// Example: [720h, 168h, 24h]
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x == y))",message="warnBefore must not contain a value twice: remove the repetition"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, !x.matches('^([0-9]{1,6}h([0-9]{1,7}m)?([0-9]{1,9}s)?|[0-9]{1,7}m([0-9]{1,9}s)?|[0-9]{1,9}s)$') || (duration(x) >= duration('1m') && duration(x) <= duration('8760h')))",message="each duration in warnBefore must be at least 1m and at most 8760h (365 days)"
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	WarnBefore []Duration `json:"warnBefore,omitempty"`
 }
 
 // RateLimitPolicy limits how often keys may be used.

@@ -48,6 +48,7 @@ func gitKinds() []gitKind {
 		{"apikeyroles", apiKeyRoles, []gitCase{{"spec.permissions", "permissions: [a, b]", "permissions: [a]"}}},
 		{"apikeypolicies", apiKeyPolicies, []gitCase{
 			{"spec.environments", "environments: [Staging, Development]", "environments: [Development]"},
+			{"spec.expiry.warnBefore", "expiry: {warnBefore: [2h, 1h]}", "expiry: {warnBefore: [1h]}"},
 			{"spec.permissions", "permissions: [a, b]", "permissions: [a]"},
 			{"spec.roles", "roles: [a, b]", "roles: [b]"},
 			{"spec.customers.allowed", "customers: {allowed: [a, b]}", "customers: {allowed: [b]}"},

@@ -96,8 +96,9 @@ func largestStatus(phase v1alpha1.Phase) map[string]any {
 			UID:             types.UID(strings.Repeat("a", 64)),
 			ResourceVersion: strings.Repeat("1", 64),
 		},
-		ExpiresAt: &now,
-		RateLimit: &v1alpha1.RateLimit{Requests: 1_000_000, Per: "000024h0000000m000000000s", Burst: 1_000_000},
+		ExpiresAt:    &now,
+		WarnedBefore: "008760h0000000m000000000s",
+		RateLimit:    &v1alpha1.RateLimit{Requests: 1_000_000, Per: "000024h0000000m000000000s", Burst: 1_000_000},
 		LastRotation: &v1alpha1.LastRotation{
 			Trigger: v1alpha1.TriggerSecretModified,
 			Value:   strings.Repeat("🔑", 64),

@@ -129,6 +129,7 @@ func policyRefusals() []refusal {
 		shaped("namespaceSelector: {matchLabels: {a: %q}}", labels+"[a]", labelValueShape, badLabelValues()...),
 		shaped("namespaceSelector: {matchLabels: {a: %q}}", labels+"[a]", labelValueIsKey, keyTexts("a", "ak")...),
 		policyListRefusals(),
+		warningRefusals(),
 		moved("spec.validFor", "spec.expiry.default", "validFor: ", "expiry: {default: "),
 		moved("spec.validFor", "spec.expiry.maximum", "validFor: ", "expiry: {maximum: "),
 		moved("spec.rotation.every", "spec.rotation.maximumAge", "rotation: {every: ", "rotation: {maximumAge: "),
@@ -256,6 +257,8 @@ func policyAdmissions() []admission {
 			{name: "all environments", spec: "environments: [Production, Staging, Development]"},
 			{name: "128 permissions and 64 roles", spec: "{permissions: " + listOf(128) + ", roles: " + listOf(64) + "}"},
 			{name: "a default as long as the maximum", spec: "expiry: {default: 60m, maximum: 1h, required: true}"},
+			{name: "the shortest and the longest warning", spec: "expiry: {warnBefore: [1m, 8760h]}"},
+			{name: "8 warnings, one spelled in two ways", spec: "expiry: {warnBefore: [1h, 60m, 3600s, 720h, 2160h, 168h, 24h, 1h0m1s]}"},
 			{name: "a default beside no maximum", spec: "expiry: {default: 999999h9999999m999999999s}"},
 			{name: "a maximum of no overlap", spec: "rotation: {maximumOverlap: 0s}"},
 			{name: "128 customers", spec: "customers: {required: true, allowed: " + listOf(128) + "}"},
@@ -335,15 +338,22 @@ func largestPolicy(mark string) map[string]any {
 		})
 	}
 
+	var warnings []v1alpha1.Duration
+	for i := range 8 {
+		warnings = append(warnings, v1alpha1.Duration(fmt.Sprintf("%06dh0000000m000000000s", 10*int(mark[0])+i)))
+	}
+
 	return fieldsOf(&v1alpha1.APIKeyPolicySpec{
 		NamespaceSelector: selector,
 		Environments:      []v1alpha1.Environment{v1alpha1.EnvironmentProduction, v1alpha1.EnvironmentStaging, v1alpha1.EnvironmentDevelopment},
 		Permissions:       numbered[v1alpha1.Permission](128, mark, 64),
 		Roles:             numbered[v1alpha1.RoleName](64, mark, 63),
-		Expiry:            &v1alpha1.ExpiryPolicy{Default: "999999h9999999m999999999s", Maximum: "999999h9999999m999999999s", Required: true},
-		RateLimit:         &v1alpha1.RateLimitPolicy{Default: limit.DeepCopy(), Maximum: &limit},
-		Rotation:          &v1alpha1.RotationPolicy{Required: true, MaximumAge: "999999h9999999m999999999s", MaximumOverlap: "000720h0000000m000000000s"},
-		Customers:         &v1alpha1.CustomerPolicy{Required: true, Allowed: numbered[v1alpha1.Customer](128, mark, 63)},
+		Expiry: &v1alpha1.ExpiryPolicy{
+			Default: "999999h9999999m999999999s", Maximum: "999999h9999999m999999999s", Required: true, WarnBefore: warnings,
+		},
+		RateLimit: &v1alpha1.RateLimitPolicy{Default: limit.DeepCopy(), Maximum: &limit},
+		Rotation:  &v1alpha1.RotationPolicy{Required: true, MaximumAge: "999999h9999999m999999999s", MaximumOverlap: "000720h0000000m000000000s"},
+		Customers: &v1alpha1.CustomerPolicy{Required: true, Allowed: numbered[v1alpha1.Customer](128, mark, 63)},
 		Secret: &v1alpha1.SecretPolicy{
 			LabelPrefixes: numbered[v1alpha1.NamePrefix](16, mark, 317), AnnotationPrefixes: numbered[v1alpha1.NamePrefix](16, mark, 317),
 		},

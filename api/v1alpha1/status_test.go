@@ -120,6 +120,7 @@ func statusRefusals() []refusal {
 		recordRefusals(),
 		pendingRefusals(),
 		rotateValueRefusals(),
+		warnedRefusals(),
 		limitInForceRefusals(),
 		statusTimes("lastUsedAt: %q", "status.lastUsedAt", statusTimeShape),
 		statusTimes("expiresAt: %q", "status.expiresAt", statusTimeShape),

@@ -72,6 +72,7 @@ func eventsOf(before, after *v1alpha1.APIKey) []event {
 	if problem := problemOf(after); problem != nil && isNewProblem(problemOf(before), problem) {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: problem.Reason, action: actionBlock, note: problem.Message})
 	}
+	events = append(events, expiryEvents(before, after)...)
 	if c := dispute(after); c != nil && dispute(before) == nil {
 		events = append(events, event{kind: corev1.EventTypeWarning, reason: c.Reason, action: actionCheck, note: c.Message})
 	}

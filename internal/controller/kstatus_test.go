@@ -92,6 +92,20 @@ var _ = DescribeTable("kstatus and Argo CD read an APIKey", func(ctx context.Con
 		f.edit(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true })
 		f.settle()
 	}),
+	Entry("that expires soon: current", status.CurrentStatus, func(f *fixture) {
+		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "48h" })
+		f.settle()
+		f.before(oneDay)
+		f.settle()
+		f.expectWarnings(1, true)
+	}),
+	Entry("that expires soon and is suspended: current", status.CurrentStatus, func(f *fixture) {
+		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor, k.Spec.Suspend = "48h", true })
+		f.settle()
+		f.before(oneDay)
+		f.settle()
+		f.expectWarnings(1, true)
+	}),
 	Entry("that has expired: failed", status.FailedStatus, func(f *fixture) {
 		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "1h" })
 		f.settle()

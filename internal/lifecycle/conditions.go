@@ -214,16 +214,19 @@ func writerFor(s *v1alpha1.APIKeyStatus, o Observed, now time.Time) conditionWri
 	}
 	w := conditionWriter{status: s, generation: max(s.ObservedGeneration, 0), now: *v1alpha1.StorableTime(now)}
 	if over {
-		w.remove(v1alpha1.ConditionCompliant, v1alpha1.ConditionDisputed) // the key is refused for good, whatever else there is to say
+		// The key is refused for good, whatever else there is to say.
+		w.remove(v1alpha1.ConditionCompliant, v1alpha1.ConditionDisputed, v1alpha1.ConditionExpiringSoon)
+		s.WarnedBefore = ""
 
 		return w
 	}
 	w.setDisputed(o)
 	if o.PoliciesUnknown {
-		return w // rateLimit and Compliant keep their last values
+		return w // rateLimit, Compliant and ExpiringSoon keep their last values
 	}
 	s.RateLimit = o.terms().RateLimit()
 	w.setCompliant(o, now)
+	w.setExpiringSoon(o, now)
 
 	return w
 }

@@ -119,4 +119,15 @@
 //
 // A notAfter more than 720 hours ahead, plus a minute for clocks that differ, was requested by no rotation. Operator and verifier
 // treat such a record as ended.
+//
+// # Warnings of an expiry
+//
+// The condition ExpiringSoon follows from time and policies. status.warnedBefore remembers the warning that was given last, and is a part of
+// the same write, so a warning costs one write and no read. Its event follows from the change of that field: the operator whose write
+// succeeded emits it, at most once. At least once would take a second write after the event, and would repeat the event after a
+// crash; what a lost event says stays in the condition. The field needs no time of its own: it belongs to status.expiresAt, and the write
+// that moves one decides about the other (warnings.go). A clock that steps back ends the condition and not the memory.
+//
+// Only the expiry is warned of. The end of an overlap and a claim deadline are in the events Rotated and Minted, and are minutes or days
+// after the request that sets them.
 package lifecycle

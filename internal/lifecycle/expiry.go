@@ -82,6 +82,7 @@ func NextWake(o Observed, now time.Time) time.Duration {
 	sooner(policy.ClaimDeadline(apikey))
 	sooner(rotationDue(apikey))
 	sooner(o.terms().NextViolation(now)) // changes Compliant
+	sooner(nextWarning(o, now))
 	for i := range apikey.Status.Keys {
 		if apikey.Status.Keys[i].State == v1alpha1.KeyRetiring {
 			sooner(apikey.Status.Keys[i].NotAfter)

@@ -25,6 +25,9 @@ func FuzzDecide(f *testing.F) {
 		settled(), settled(minted()),
 		settled(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true }),
 		settled(func(k *v1alpha1.APIKey) { k.Spec.ValidFor, k.Spec.Suspend = "23h", true }),
+		settled(func(k *v1alpha1.APIKey) {
+			k.Spec.ValidFor, k.Status.ExpiresAt, k.Status.WarnedBefore = "48h", at(now.Add(24*time.Hour)), "720h"
+		}),
 		settled(annotated(v1alpha1.RotateAnnotation, "now,overlap=10m")),
 		settled(
 			annotated(v1alpha1.RotateAnnotation, "a"),
@@ -46,7 +49,8 @@ func FuzzDecide(f *testing.F) {
 		for state := range int(lifecycle.SecretOwned) + 1 {
 			f.Add(data, state, "active", "old", true, int64(0), []byte("[]"))
 			f.Add(data, state, "active", "old", false, int64(0), []byte(`[
-				{"metadata": {"name": "a"}, "spec": {"environments": ["Staging"], "expiry": {"default": "25h", "maximum": "26h", "required": true}}},
+				{"metadata": {"name": "a"}, "spec": {"environments": ["Staging"],
+					"expiry": {"default": "25h", "maximum": "26h", "required": true, "warnBefore": ["1h"]}}},
 				{"metadata": {"name": "b"}, "spec": {"rateLimit": {"maximum": {"requests": 1, "per": "1m"}}, "rotation": {"maximumAge": "30h"}}}]`))
 		}
 	}

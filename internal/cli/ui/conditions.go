@@ -24,7 +24,7 @@ type conditionView struct {
 func conditionsOf(apikey *v1alpha1.APIKey, now time.Time) []conditionView {
 	order := []string{
 		v1alpha1.ConditionActive, v1alpha1.ConditionReady, v1alpha1.ConditionCompliant, v1alpha1.ConditionDisputed,
-		v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+		v1alpha1.ConditionExpiringSoon, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
 	}
 	conditions := slices.Clone(apikey.Status.Conditions)
 	slices.SortStableFunc(conditions, func(a, b metav1.Condition) int { return rank(order, a.Type) - rank(order, b.Type) })
@@ -60,12 +60,13 @@ func rank(order []string, name string) int {
 func conditionWords(name string, status metav1.ConditionStatus) (mark, text string) {
 	type meaning struct{ yes, no, yesMark, noMark string }
 	m, known := map[string]meaning{
-		v1alpha1.ConditionActive:      {"Verifiers accept the key", "Verifiers refuse the key", "y", "n"},
-		v1alpha1.ConditionReady:       {"The cluster is as the key declares", "The cluster is not yet as the key declares", "y", "n"},
-		v1alpha1.ConditionCompliant:   {"It meets every policy", "It does not meet every policy", "y", "n"},
-		v1alpha1.ConditionDisputed:    {"Another APIKey has a record of the same key", "No other APIKey has a record of the same key", "n", "y"},
-		v1alpha1.ConditionReconciling: {"The operator is at work on it", "The operator has nothing to do", "–", "y"},
-		v1alpha1.ConditionStalled:     {"The operator cannot go on by itself", "The operator needs no help", "n", "y"},
+		v1alpha1.ConditionActive:       {"Verifiers accept the key", "Verifiers refuse the key", "y", "n"},
+		v1alpha1.ConditionReady:        {"The cluster is as the key declares", "The cluster is not yet as the key declares", "y", "n"},
+		v1alpha1.ConditionCompliant:    {"It meets every policy", "It does not meet every policy", "y", "n"},
+		v1alpha1.ConditionDisputed:     {"Another APIKey has a record of the same key", "No other APIKey has a record of the same key", "n", "y"},
+		v1alpha1.ConditionExpiringSoon: {"It expires soon", "It does not expire soon", "n", "y"},
+		v1alpha1.ConditionReconciling:  {"The operator is at work on it", "The operator has nothing to do", "–", "y"},
+		v1alpha1.ConditionStalled:      {"The operator cannot go on by itself", "The operator needs no help", "n", "y"},
 	}[name]
 	switch {
 	case !known:

@@ -177,15 +177,28 @@ func recordWords(record v1alpha1.KeyRecord, now time.Time) string {
 	}
 }
 
-// notesFor returns what a person has to know of a key first.
-func notesFor(apikey *v1alpha1.APIKey, s *summary, now time.Time) []flash {
+// conditionNotes returns what the conditions of a key say that a person has to know first.
+func conditionNotes(apikey *v1alpha1.APIKey, ended bool) []flash {
+	if ended {
+		return nil
+	}
 	var notes []flash
 	for _, c := range apikey.Status.Conditions {
-		bad := c.Type == v1alpha1.ConditionStalled || c.Type == v1alpha1.ConditionDisputed
-		if bad && c.Status == metav1.ConditionTrue && !s.ended(now) {
+		switch {
+		case c.Status != metav1.ConditionTrue:
+		case c.Type == v1alpha1.ConditionStalled, c.Type == v1alpha1.ConditionDisputed:
 			notes = append(notes, flash{toneBad, "This key needs you.", c.Message})
+		case c.Type == v1alpha1.ConditionExpiringSoon:
+			notes = append(notes, flash{toneWarn, "This key expires soon.", c.Message})
 		}
 	}
+
+	return notes
+}
+
+// notesFor returns what a person has to know of a key first.
+func notesFor(apikey *v1alpha1.APIKey, s *summary, now time.Time) []flash {
+	notes := conditionNotes(apikey, s.ended(now))
 	for _, record := range apikey.Status.Keys {
 		if record.State == v1alpha1.KeyRetiring && record.NotAfter != nil && record.NotAfter.After(now) && !s.ended(now) {
 			notes = append(notes, flash{

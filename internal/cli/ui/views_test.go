@@ -6,6 +6,7 @@ package ui
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -369,5 +370,35 @@ func TestTimeline(t *testing.T) {
 		"APIKey created | 24 November 2026, 2 days ago",
 	}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAKeyThatExpiresSoonIsNoted(t *testing.T) {
+	noted := []flash{{toneWarn, "This key expires soon.", "Because."}}
+	over := []flash{{toneOff, "This key has expired.", "It cannot be renewed. Create another one for what still needs access."}}
+	suspended, revoked := phase(v1alpha1.PhaseSuspended), phase(v1alpha1.PhaseRevoked)
+	soon := condition(v1alpha1.ConditionExpiringSoon, metav1.ConditionTrue, v1alpha1.ReasonExpiringSoon)
+	for name, test := range map[string]struct {
+		key  *v1alpha1.APIKey
+		want []flash
+	}{
+		"it does":                     {apikey("a", expires(time.Hour), soon), noted},
+		"it does, and is disabled":    {apikey("a", expires(time.Hour), suspended, soon), noted},
+		"it does not":                 {apikey("a", expires(time.Hour)), nil},
+		"it has ended, not yet told":  {apikey("a", expires(0), soon), over},
+		"it is revoked, not yet told": {apikey("a", revoked, soon), nil},
+	} {
+		if diff := cmp.Diff(test.want, notesFor(test.key, summarize(test.key), noon)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	views := conditionsOf(apikey("a", condition("Stalled", metav1.ConditionFalse, "S"), soon, condition("Ready", metav1.ConditionTrue, "R")), noon)
+	var texts []string
+	for _, view := range views {
+		texts = append(texts, view.Text)
+	}
+	want := []string{"The cluster is as the key declares", "It expires soon", "The operator needs no help"}
+	if !slices.Equal(texts, want) {
+		t.Errorf("conditions are %q, want %q", texts, want)
 	}
 }
