@@ -53,7 +53,9 @@ GOVULNCHECK := bin/govulncheck
 BENCHSTAT := bin/benchstat
 GOTESTSUM := bin/gotestsum
 HELM := bin/charts/helm
+HELM3 := bin/charts/helm3
 KUBE_SCORE := bin/charts/kube-score
+KUBECONFORM := bin/charts/kubeconform
 CYCLONEDX_GOMOD := bin/cyclonedx-gomod
 
 # `make test` and `make cover` fail if the tests cover less than this percentage of the statements of a pure package.
@@ -238,7 +240,7 @@ kube: ## Put etcd, kube-apiserver, kube-controller-manager and kubectl into bin/
 	@hack/kube/build.sh
 
 .PHONY: charts
-charts: $(HELM) $(KUBE_SCORE) ## Build helm and kube-score into bin/charts: `make test` tests the chart if they are there.
+charts: $(HELM) $(HELM3) $(KUBE_SCORE) $(KUBECONFORM) ## Build helm, helm 3, kube-score and kubeconform into bin/charts: `make test` tests the chart if they are there.
 
 .PHONY: gateways
 gateways: ## Build Traefik into bin/gateways: `make test` tests its sample if it is there.
@@ -299,6 +301,12 @@ $(GITLEAKS): hack/gitleaks/go.mod hack/gitleaks/go.sum
 # Helm needs more modules than all other tools, and kube-score older ones.
 $(HELM): hack/helm/go.mod hack/helm/go.sum
 	$(call build-tool,$@,helm.sh/helm/v4/cmd/helm)
+
+$(HELM3): hack/helm3/go.mod hack/helm3/go.sum
+	$(call build-tool,$@,helm.sh/helm/v3/cmd/helm)
+
+$(KUBECONFORM): hack/kubeconform/go.mod hack/kubeconform/go.sum
+	$(call build-tool,$@,github.com/yannh/kubeconform/cmd/kubeconform)
 
 $(KUBE_SCORE): hack/kube-score/go.mod hack/kube-score/go.sum
 	$(call build-tool,$@,github.com/zegl/kube-score/cmd/kube-score)

@@ -45,10 +45,17 @@ type helm struct {
 // newHelm skips the test where Helm is not built; in CI that is a failure.
 func newHelm(t testing.TB, environment ...string) helm {
 	t.Helper()
+
+	return helmOf(t, "helm", environment...)
+}
+
+// helmOf returns the Helm that is built under a name: helm, or helm3.
+func helmOf(t testing.TB, name string, environment ...string) helm {
+	t.Helper()
 	home := t.TempDir()
 
 	return helm{
-		program: testkit.FindBuilt(t, "charts", "helm"),
+		program: testkit.FindBuilt(t, "charts", name),
 		environment: append(environment,
 			"HOME="+home, "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home, "PATH="+os.Getenv("PATH")),
 	}

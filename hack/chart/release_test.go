@@ -30,14 +30,21 @@ type site struct {
 
 func newSite(t *testing.T) site {
 	t.Helper()
-	newHelm(t) // skips before the control plane starts
+
+	return siteOf(t, "helm")
+}
+
+// siteOf returns a site with the Helm that is built under a name.
+func siteOf(t *testing.T, name string) site {
+	t.Helper()
+	helmOf(t, name) // skips before the control plane starts
 	plane := testkit.StartFor(t, testkit.Options{WithoutCRDs: true})
 	kubeconfig, err := plane.Kubeconfig("installer", "system:masters")
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	return site{plane: plane, helm: newHelm(t, "KUBECONFIG="+kubeconfig), kubeconfig: kubeconfig}
+	return site{plane: plane, helm: helmOf(t, name, "KUBECONFIG="+kubeconfig), kubeconfig: kubeconfig}
 }
 
 // kubectl returns what kubectl writes to stdout, and what to stderr.
