@@ -35,6 +35,7 @@ chmod -R u=rwX,go=rX "$work/apikey-operator"
 prerelease=false
 [[ $version != *-* ]] || prerelease=true
 sed -i.before -e "s|^version: .*|version: ${version#v}|; s|^appVersion: .*|appVersion: $version|" \
+  -e "s|^\( *image: ghcr.io/apikey-operator/apikey-operator\):dev$|\1:$version|" \
   -e "s|^  artifacthub.io/prerelease: .*|  artifacthub.io/prerelease: \"$prerelease\"|" "$work/apikey-operator/Chart.yaml"
 rm "$work/apikey-operator/Chart.yaml.before"
 tar --sort=name --format=ustar --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$work" -cf - apikey-operator |

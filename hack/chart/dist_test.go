@@ -50,8 +50,28 @@ func TestManifestsOfARelease(t *testing.T) {
 	if diff := cmp.Diff(withoutTool(want), withoutTool(packed)); diff != "" {
 		t.Errorf("the packed chart differs from config/default (-want +got):\n%s", diff)
 	}
-	if shown := h.must(t, "show", "chart", filepath.Join(first, chart)); !strings.Contains(shown, "\nversion: 1.2.3-rc.1\n") {
-		t.Errorf("the packed chart has another version:\n%s", shown)
+	shown := h.must(t, "show", "chart", filepath.Join(first, chart))
+	for _, line := range []string{
+		"version: 1.2.3-rc.1\n", "appVersion: v1.2.3-rc.1\n", "  artifacthub.io/prerelease: \"true\"\n",
+		"image: ghcr.io/apikey-operator/apikey-operator:v1.2.3-rc.1\n",
+	} {
+		if !strings.Contains(shown, line) {
+			t.Errorf("the packed chart has no line %q:\n%s", line, shown)
+		}
+	}
+}
+
+// TestChartOfAFinalReleaseIsNoPrerelease packs the chart of a version without a suffix.
+func TestChartOfAFinalReleaseIsNoPrerelease(t *testing.T) {
+	t.Parallel()
+	h := newHelm(t)
+	into := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), folder(t, "hack", "manifests.sh"), "v1.2.3", into).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	shown := h.must(t, "show", "chart", filepath.Join(into, "apikey-operator-1.2.3.tgz"))
+	if !strings.Contains(shown, "  artifacthub.io/prerelease: \"false\"\n") {
+		t.Errorf("it is a prerelease:\n%s", shown)
 	}
 }
 

@@ -46,6 +46,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"--set=image.digest=sha256:12":                                            "at '/image/digest': 'sha256:12' does not match pattern",
 		"--set=image.pullPolicy=Sometimes":                                        "at '/image/pullPolicy': value must be one of",
 		"--set=imagePullSecrets={registry}":                                       "at '/imagePullSecrets/0': got string, want object",
+		"--set-json=verifier.autoscaling={\"enabled\":true,\"minReplicas\":7}":    "minReplicas=7 must be at most verifier.autoscaling.maxReplicas=6",
 		"--set=verifier.drainDelay=1m":                                            "at '/verifier/drainDelay': '1m' does not match pattern",
 		"--set=verifier.maxStaleness=soon":                                        "at '/verifier/maxStaleness': 'soon' does not match pattern",
 		"--set=verifier.certificate.secretName=":                                  "at '/verifier/certificate/secretName': '' does not match pattern",
