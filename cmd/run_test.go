@@ -87,10 +87,17 @@ func TestMain(m *testing.M) {
 // start runs a manager until it is stopped, or the test ends.
 func start(t *testing.T, more ...string) *replica {
 	t.Helper()
+
+	return startProgram(t, os.Args[0], more...)
+}
+
+// startProgram is start for another build of the manager.
+func startProgram(t *testing.T, path string, more ...string) *replica {
+	t.Helper()
 	r := &replica{probes: testkit.FreeAddress(t), metrics: testkit.FreeAddress(t)}
 	var log bytes.Buffer
-	//nolint:gosec,noctx // it runs itself, and is ended by stop as a kubelet would
-	cmd := exec.Command(os.Args[0], append([]string{
+	//nolint:gosec,noctx // it runs itself or a build of itself, and is ended by stop as a kubelet would
+	cmd := exec.Command(path, append([]string{
 		"--leader-elect", "--leader-election-namespace=" + namespace,
 		"--metrics-bind-address=" + r.metrics, "--health-probe-bind-address=" + r.probes,
 	}, more...)...)
