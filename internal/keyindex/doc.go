@@ -54,7 +54,7 @@
 // apikey_verifier_index_watch_up is 1 while reads and the watch confirm each other, and apikey_verifier_index_staleness_seconds is the
 // age of the index: 3 to 11 s on a healthy cluster. With a stopped etcd and a maximum of 10 s, watch_up was 0 after 4.0 s, the index
 // was stale after 10.0 s, and watch_up was 1 in 0.02 s after its return (2026-11-26, 2 shared cores). A failed watch is opened again
-// after at most 1.5 s (1 s, and a jitter of half of that), so a revocation during an outage takes effect within that time after its
+// after at most 1.1 s (0.7 s, and a jitter of half of that), so a revocation during an outage takes effect within that time after its
 // end, plus the time of a list.
 //
 // Resource versions that go back mean that etcd was restored. kube-apiserver then sends nothing to a watch until the old version is
