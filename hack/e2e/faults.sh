@@ -34,6 +34,14 @@ lab_apiserver_up() {
   done
 }
 
+# kind_cut NODE -I|-D: begins or ends that nothing reaches a node of kind and nothing leaves it. `docker pause` would not do: the kernel of
+# a paused node goes on accepting connections.
+kind_cut() {
+  docker exec "$1" iptables -t raw "$2" PREROUTING -i eth0 -j DROP
+  docker exec "$1" iptables -t raw "$2" OUTPUT -o eth0 -j DROP
+  docker exec "$1" iptables "$2" FORWARD -o eth0 -j DROP
+}
+
 control_plane=${KIND_CLUSTER:-kind}-control-plane
 readonly control_plane manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
 
@@ -47,8 +55,8 @@ case $cluster/$fault in
   lab/apiserver-down) lab_apiserver_down ;;
   lab/apiserver-up) lab_apiserver_up ;;
   kind/kill-container) docker exec "$1" ctr -n k8s.io task kill -s SIGKILL "$2" ;;
-  kind/node-down) docker pause "$1" ;;
-  kind/node-up) docker unpause "$1" ;;
+  kind/node-down) kind_cut "$1" -I ;;
+  kind/node-up) kind_cut "$1" -D ;;
   kind/apiserver-down) docker exec "$control_plane" sh -c "mv $manifest /etc/kubernetes/ && pkill -KILL kube-apiserver" ;;
   kind/apiserver-up) docker exec "$control_plane" sh -c "[ -e $manifest ] || mv /etc/kubernetes/${manifest##*/} $manifest" ;;
   *)

@@ -37,15 +37,38 @@ type traffic struct {
 	} `json:"failures"`
 }
 
-// startCaller runs a pod that sends requests with the key of an APIKey, which is mounted as the documentation says. It runs on the steady
-// node, so that it outlives the others.
+// startCaller runs a pod that sends requests with the key of an APIKey, which is mounted as the documentation says.
 func startCaller(ctx context.Context, name, apikey string, attempts int) {
 	GinkgoHelper()
 	stopCaller(ctx, name)
+	pod := callerPod(ctx, name, []string{
+		"--url=https://" + verifierHost + ":9002/verify?environment=Production", "--key-file=/key/api-key", "--authority=/authority/ca.crt",
+		fmt.Sprintf("--rate=%d", callerRate), "--attempts=" + strconv.Itoa(attempts),
+	})
 	mount := func(name string) corev1.VolumeMount {
 		return corev1.VolumeMount{Name: name, MountPath: "/" + name, ReadOnly: true}
 	}
-	pod := &corev1.Pod{
+	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{mount("key"), mount("authority")}
+	pod.Spec.Volumes = []corev1.Volume{
+		{Name: "key", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: apikey}}},
+		{Name: "authority", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: authorityName},
+		}}},
+	}
+	Expect(admin.Create(ctx, pod)).To(Succeed())
+	Eventually(func(g Gomega) {
+		report, err := readReport(ctx, name)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(report.Sent).To(BeNumerically(">", callerRate))
+		g.Expect(report.Failed).To(BeZero(), "%+v", report)
+	}).WithContext(ctx).Should(Succeed(), "the caller must be answered before anything happens")
+}
+
+// callerPod returns a pod of hack/e2e/caller. It runs on the steady node, so that it outlives the others.
+func callerPod(ctx context.Context, name string, args []string) *corev1.Pod {
+	GinkgoHelper()
+
+	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: keysNamespace, Name: name},
 		Spec: corev1.PodSpec{
 			NodeName:                      steadyNode(ctx),
@@ -56,32 +79,14 @@ func startCaller(ctx context.Context, name, apikey string, attempts int) {
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			Containers: []corev1.Container{{
-				Name: "caller", Image: callerImage, ImagePullPolicy: corev1.PullIfNotPresent,
-				Args: []string{
-					"--url=https://" + verifierHost + ":9002/verify?environment=Production", "--key-file=/key/api-key", "--authority=/authority/ca.crt",
-					fmt.Sprintf("--rate=%d", callerRate), "--attempts=" + strconv.Itoa(attempts),
-				},
+				Name: "caller", Image: callerImage, ImagePullPolicy: corev1.PullIfNotPresent, Args: args,
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 					Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 				},
-				VolumeMounts: []corev1.VolumeMount{mount("key"), mount("authority")},
 			}},
-			Volumes: []corev1.Volume{
-				{Name: "key", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: apikey}}},
-				{Name: "authority", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-					LocalObjectReference: corev1.LocalObjectReference{Name: authorityName},
-				}}},
-			},
 		},
 	}
-	Expect(admin.Create(ctx, pod)).To(Succeed())
-	Eventually(func(g Gomega) {
-		report, err := readReport(ctx, name)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(report.Sent).To(BeNumerically(">", callerRate))
-		g.Expect(report.Failed).To(BeZero(), "%+v", report)
-	}).WithContext(ctx).Should(Succeed(), "the caller must be answered before anything happens")
 }
 
 // stopCaller deletes a caller and waits until it is gone.

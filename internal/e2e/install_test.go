@@ -76,9 +76,18 @@ func awaitRollout(ctx context.Context) {
 	}
 }
 
+// endPods ends the pods of every installation without the grace that verifiers need while gateways ask them.
+func endPods(ctx context.Context) {
+	GinkgoHelper()
+	const ours = "--selector=app.kubernetes.io/name=apikey-operator"
+	kubectl(ctx, "delete", "deployments", "--all-namespaces", ours)
+	kubectl(ctx, "delete", "pods", "--all-namespaces", ours, "--grace-period=1", "--timeout="+patience.String())
+}
+
 // remove brings the cluster to a state without an installation.
 func remove(ctx context.Context) {
 	GinkgoHelper()
+	endPods(ctx)
 	kubectl(ctx, "delete", "--ignore-not-found", "-k", "config/default", "--timeout="+patience.String())
 	Expect(client.IgnoreNotFound(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: keysNamespace}}))).To(Succeed())
 	for _, name := range []string{namespace, keysNamespace} {
@@ -88,10 +97,12 @@ func remove(ctx context.Context) {
 	}
 }
 
-// makeNamespace makes a namespace whose pods may ask the verifier.
+// makeNamespace makes a namespace whose pods may ask the verifier and read metrics.
 func makeNamespace(ctx context.Context, name string) {
 	GinkgoHelper()
-	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"apikey-operator.io/gateway": "enabled"}}}
+	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+		"apikey-operator.io/gateway": "enabled", "metrics": "enabled",
+	}}}
 	Expect(client.IgnoreAlreadyExists(admin.Create(ctx, made))).To(Succeed())
 	for account, object := range map[string]client.Object{"default": &corev1.ServiceAccount{}, "kube-root-ca.crt": &corev1.ConfigMap{}} {
 		Eventually(admin.Get).WithContext(ctx).WithArguments(client.ObjectKey{Namespace: name, Name: account}, object).Should(Succeed())

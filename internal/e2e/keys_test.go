@@ -23,9 +23,12 @@ import (
 )
 
 // newKey returns an APIKey of Production.
-func newKey(name string) *v1alpha1.APIKey {
+func newKey(name string) *v1alpha1.APIKey { return newKeyIn(keysNamespace, name) }
+
+// newKeyIn is newKey for another namespace.
+func newKeyIn(where, name string) *v1alpha1.APIKey {
 	return &v1alpha1.APIKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: keysNamespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: where, Name: name},
 		Spec:       v1alpha1.APIKeySpec{Environment: v1alpha1.EnvironmentProduction},
 	}
 }
@@ -33,13 +36,19 @@ func newKey(name string) *v1alpha1.APIKey {
 // awaitActive waits until a key is accepted, and returns how long that took since the start.
 func awaitActive(ctx context.Context, name string, start time.Time) time.Duration {
 	GinkgoHelper()
-	Eventually(func(g Gomega) {
-		apikey := &v1alpha1.APIKey{}
-		g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: keysNamespace, Name: name}, apikey)).To(Succeed())
-		g.Expect(meta.IsStatusConditionTrue(apikey.Status.Conditions, v1alpha1.ConditionActive)).To(BeTrue(), "%+v", apikey.Status)
-	}).WithContext(ctx).Should(Succeed())
+	awaitActiveIn(ctx, keysNamespace, name)
 
 	return time.Since(start)
+}
+
+// awaitActiveIn waits until a key of any namespace is accepted.
+func awaitActiveIn(ctx context.Context, where, name string) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		apikey := &v1alpha1.APIKey{}
+		g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: where, Name: name}, apikey)).To(Succeed())
+		g.Expect(meta.IsStatusConditionTrue(apikey.Status.Conditions, v1alpha1.ConditionActive)).To(BeTrue(), "%+v", apikey.Status)
+	}).WithContext(ctx).Should(Succeed())
 }
 
 // mint creates an APIKey with a fresh name and returns how long it took until its key was accepted.
@@ -77,8 +86,15 @@ func fresh(name string) string {
 // keyOf returns the key in the Secret of an APIKey.
 func keyOf(ctx context.Context, name string) string {
 	GinkgoHelper()
+
+	return keyIn(ctx, keysNamespace, name)
+}
+
+// keyIn is keyOf for another namespace.
+func keyIn(ctx context.Context, where, name string) string {
+	GinkgoHelper()
 	secret := &corev1.Secret{}
-	Expect(admin.Get(ctx, client.ObjectKey{Namespace: keysNamespace, Name: name}, secret)).To(Succeed())
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: where, Name: name}, secret)).To(Succeed())
 
 	return string(secret.Data[v1alpha1.SecretKeyDefault])
 }

@@ -29,12 +29,15 @@ const (
 
 // nodeLossSpecs cut a node off that runs the leader and a verifier.
 func nodeLossSpecs() {
-	It("survives the loss of the leader's node", Label(unmet), func(ctx context.Context) {
+	It("survives the loss of the leader's node", func(ctx context.Context) {
 		minting := requirement("node of the leader lost → next mint", "≤ 8 s")
 		replacing := requirement("verifier of a lost node replaced, after Kubernetes marked the node", "≤ 30 s")
 		answering := requirement("failed requests when a node with a verifier is lost, through a gateway that tries again", "≤ 0.1 %")
-		if len(openNodes(ctx)) < 3 {
-			minting.notRun("needs three nodes")
+		if len(awaitNodes(ctx)) < 3 {
+			for _, r := range []*row{minting, replacing, answering} {
+				r.leaveOut("needs three nodes")
+			}
+			Skip(minting.measured)
 		}
 		install(ctx)
 		deleteAll(ctx, &v1alpha1.APIKey{})
@@ -95,6 +98,19 @@ func gatherOnOneNode(ctx context.Context) string {
 	Expect(slices.ContainsFunc(pods(ctx, verifierComponent), onLost)).To(BeTrue(), "a verifier runs on %s", lost)
 
 	return lost
+}
+
+// awaitNodes waits until the cluster takes no node for lost, as it does for a while after an outage of the API server, and returns the open ones.
+func awaitNodes(ctx context.Context) []string {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		for _, node := range nodes(ctx) {
+			g.Expect(isReady(node)).To(BeTrue(), node.Name)
+			g.Expect(node.Spec.Taints).NotTo(ContainElement(HaveField("Effect", corev1.TaintEffectNoExecute)), node.Name)
+		}
+	}).WithContext(ctx).Should(Succeed())
+
+	return openNodes(ctx)
 }
 
 // isOpenNode reports whether the pods of the operator may run on a node.

@@ -34,7 +34,7 @@ func overlaySpecs() {
 		Expect(os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(overlayManifest), 0o600)).To(Succeed())
 		remove(ctx)
 		makeNamespace(ctx, keysNamespace)
-		applyOverlay(ctx, folder)
+		applyOverlay(ctx, folder, "")
 		took := mint(ctx, "elsewhere")
 		r.is(true, "mints, %.1f s after the guardrails were in force", took.Seconds())
 	}, SpecTimeout(2*patience))
@@ -43,7 +43,7 @@ func overlaySpecs() {
 		r := requirement("config/overlays/high-availability", "three verifiers on as many nodes")
 		remove(ctx)
 		prepare(ctx)
-		applyOverlay(ctx, filepath.Join("config", "overlays", "high-availability"))
+		applyOverlay(ctx, filepath.Join("config", "overlays", "high-availability"), "")
 		awaitRollout(ctx)
 		mint(ctx, "available")
 		used := map[string]bool{}
@@ -54,8 +54,9 @@ func overlaySpecs() {
 	}, SpecTimeout(2*patience))
 }
 
-// applyOverlay installs an overlay with the current image until the end of the spec.
-func applyOverlay(ctx context.Context, folder string) {
+// applyOverlay installs an overlay with the current image until the end of the spec. It waits until the guardrails are in force in a namespace;
+// empty: in that of the operator.
+func applyOverlay(ctx context.Context, folder, guarded string) {
 	GinkgoHelper()
 	_, rendered, found := strings.Cut(kubectl(ctx, "kustomize", folder), "apiVersion:") // warnings come before it
 	Expect(found).To(BeTrue())
@@ -64,9 +65,10 @@ func applyOverlay(ctx context.Context, folder string) {
 	file := artefact("rendered.yaml")
 	Expect(os.WriteFile(file, []byte(rendered), 0o600)).To(Succeed())
 	DeferCleanup(func(ctx context.Context) {
+		endPods(ctx)
 		kubectl(ctx, "delete", "--ignore-not-found", "-f", file, "--timeout="+patience.String())
 	}, NodeTimeout(patience))
 	kubectl(ctx, "apply", "--server-side", "-f", file)
-	_, err := installation.AwaitGuardrails(ctx, config)
+	_, err := installation.AwaitGuardrailsIn(ctx, config, guarded)
 	Expect(err).NotTo(HaveOccurred())
 }

@@ -46,7 +46,7 @@ func rotationSpecs() {
 		before = reportOf(ctx, workloadCall)
 	}, NodeTimeout(2*patience))
 
-	It("mints again after the leader was killed", Label(unmet), func(ctx context.Context) {
+	It("mints again after the leader was killed", func(ctx context.Context) {
 		r := requirement("kill -9 of the leader → next mint", "≤ 8 s")
 		pod := leader(ctx)
 		start := time.Now()
@@ -58,7 +58,7 @@ func rotationSpecs() {
 		r.within(took, takeoverLimit)
 	}, SpecTimeout(patience))
 
-	It("mints again after the leader handed over", Label(unmet), func(ctx context.Context) {
+	It("mints again after the leader handed over", func(ctx context.Context) {
 		r := requirement("graceful handover → next mint", "≤ 2 s")
 		pod := leader(ctx)
 		start := time.Now()

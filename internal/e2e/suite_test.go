@@ -7,7 +7,6 @@ package e2e_test
 
 import (
 	"context"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,8 +31,6 @@ const (
 	poll = 50 * time.Millisecond
 	// requestLimit bounds a request to the API server, which may be away.
 	requestLimit = 10 * time.Second
-	// unmet labels the specs whose requirement the code does not meet yet. hack/e2e/run.sh leaves them out unless E2E_LABELS names them.
-	unmet = "unmet"
 )
 
 // What all specs share.
@@ -41,7 +38,6 @@ var (
 	config *rest.Config
 	admin  client.WithWatch
 	core   kubernetes.Interface
-	plain  *http.Client // to the API server, for answers of others that it passes on
 	root   string
 )
 
@@ -64,8 +60,6 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	Expect(err).NotTo(HaveOccurred())
 	core, err = kubernetes.NewForConfig(config)
 	Expect(err).NotTo(HaveOccurred())
-	plain, err = rest.HTTPClientFor(config)
-	Expect(err).NotTo(HaveOccurred())
 	Expect(readyNodes(ctx)).To(HaveLen(len(nodes(ctx))), "every node of the cluster must be ready")
 }, NodeTimeout(patience))
 
@@ -73,13 +67,16 @@ var _ = BeforeSuite(func(ctx context.Context) {
 var _ = Describe("an installation", Ordered, ContinueOnFailure, func() {
 	Context("upgrade", upgradeSpecs)
 	Context("rotation under load", rotationSpecs)
+	Context("watches", watchSpecs)
 	Context("API server", outageSpecs)
 	Context("node loss", nodeLossSpecs)
 	Context("redeploy", redeploySpecs)
 	Context("removal", removalSpecs)
 	Context("install", installSpecs)
+	Context("certificate", certificateSpecs)
 	Context("rights", rightsSpecs)
 	Context("overlay", overlaySpecs)
+	Context("namespaces", namespacesSpecs)
 	Context("Helm", helmSpecs)
 })
 

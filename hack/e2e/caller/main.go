@@ -6,6 +6,8 @@
 //
 // A failure is every answer other than 200. With --attempts above 1 a request that got no answer is sent to another address, as gateways
 // do (nginx: proxy_next_upstream), and an address that did not answer is avoided for some time (nginx: fail_timeout).
+//
+// Without --url it sends only what POST /ask asks for, and reports the answer.
 package main
 
 import (
@@ -44,7 +46,7 @@ func main() {
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("caller", flag.ContinueOnError)
-	flags.StringVar(&o.url, "url", "", "The URL to ask. Its host is looked up for every connection.")
+	flags.StringVar(&o.url, "url", "", "The URL to ask. Its host is looked up for every connection. Empty: none.")
 	flags.StringVar(&o.keyFile, "key-file", "", "The file with the key, read before each request.")
 	flags.StringVar(&o.authority, "authority", "", "The file with the authority of the verifier's certificate.")
 	flags.StringVar(&o.name, "server-name", "", "The name in that certificate; empty: the host of the URL.")
@@ -68,17 +70,17 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	authority, err := os.ReadFile(o.authority)
+	c, err := newCallerFor(o)
 	if err != nil {
 		return err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(authority) {
-		return fmt.Errorf("%s has no certificate", o.authority)
+	mux := http.NewServeMux()
+	mux.Handle("GET /", c)
+	mux.HandleFunc("POST /ask", answerOne)
+	server := &http.Server{Addr: o.listen, Handler: mux, ReadHeaderTimeout: o.timeout}
+	if o.url != "" {
+		go c.sendAll(ctx)
 	}
-	c := newCaller(o, &tls.Config{RootCAs: roots, ServerName: o.name, MinVersion: tls.VersionTLS12})
-	server := &http.Server{Addr: o.listen, Handler: c, ReadHeaderTimeout: o.timeout}
-	go c.sendAll(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- server.ListenAndServe() }()
 	select {
@@ -87,6 +89,23 @@ func run(ctx context.Context, args []string) error {
 	case <-ctx.Done():
 		return server.Close()
 	}
+}
+
+// newCallerFor returns a caller that trusts the authority that the options name, if they name a URL.
+func newCallerFor(o options) (*caller, error) {
+	if o.url == "" {
+		return newCaller(o, nil), nil
+	}
+	authority, err := os.ReadFile(o.authority)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(authority) {
+		return nil, fmt.Errorf("%s has no certificate", o.authority)
+	}
+
+	return newCaller(o, &tls.Config{RootCAs: roots, ServerName: o.name, MinVersion: tls.VersionTLS12}), nil
 }
 
 // ServeHTTP answers with the report.
