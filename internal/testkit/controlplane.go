@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -202,22 +201,21 @@ func (c *ControlPlane) Signal(program string, signal os.Signal) error {
 // StartControllerManager starts kube-controller-manager with garbage collection and namespace deletion, as clusters do: as its
 // own user, with a service account for each of its controllers, so that what they do passes the guardrails because of who they
 // are and not because they may do everything. It counts for quotas, aggregates ClusterRoles and checks the types of policies, too.
-func (c *ControlPlane) StartControllerManager(context.Context) error {
+func (c *ControlPlane) StartControllerManager(ctx context.Context) error {
 	kubeconfig, err := c.Kubeconfig("system:kube-controller-manager")
 	if err != nil {
 		return err
 	}
-	//nolint:noctx // Stop ends it, in order and with a grace period; a context would kill it.
-	cmd := exec.Command(c.Program("kube-controller-manager"),
-		"--kubeconfig="+kubeconfig, "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials",
-		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,resourcequota-controller,"+
+	manager := &controlServer{name: "kube-controller-manager", ready: func(context.Context) error { return nil }, args: []string{
+		"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials",
+		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,resourcequota-controller," +
 			"clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller",
-		"--kube-api-qps=300", "--kube-api-burst=400")
-	manager, err := process.StartLogged(cmd, filepath.Join(c.folder, "kube-controller-manager.log"))
-	if err != nil {
+		"--kube-api-qps=300", "--kube-api-burst=400",
+	}}
+	if err := c.run(ctx, manager); err != nil {
 		return fmt.Errorf("%w (run `make kube` first)", err)
 	}
-	c.running = append(c.running, manager)
+	c.servers[manager.name] = manager
 
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
 
-// Kill kills etcd or kube-apiserver and waits until it is gone.
+// Kill kills etcd, kube-apiserver or kube-controller-manager, and waits until it is gone.
 func (c *ControlPlane) Kill(program string) error {
 	s, ok := c.servers[program]
 	if !ok {
@@ -23,7 +23,8 @@ func (c *ControlPlane) Kill(program string) error {
 	return nil
 }
 
-// Restart starts etcd or kube-apiserver again after Kill, at its port and with its data, and waits until it is ready.
+// Restart starts etcd, kube-apiserver or kube-controller-manager again after Kill, at its port and with its data, and waits until etcd or
+// kube-apiserver is ready.
 func (c *ControlPlane) Restart(ctx context.Context, program string) error {
 	s, ok := c.servers[program]
 	if !ok {

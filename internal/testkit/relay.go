@@ -75,7 +75,11 @@ func (r *Relay) Kubeconfig(c *ControlPlane, user string, groups ...string) (stri
 	for _, cluster := range config.Clusters {
 		cluster.Server = "https://" + r.listener.Addr().String()
 	}
-	path = filepath.Join(c.folder, fmt.Sprintf("relay-%s", filepath.Base(path)))
+	_, port, err := net.SplitHostPort(r.listener.Addr().String())
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(c.folder, fmt.Sprintf("relay-%s-%s", port, filepath.Base(path)))
 
 	return path, clientcmd.WriteToFile(*config, path)
 }
