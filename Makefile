@@ -23,6 +23,10 @@ FUZZTIME ?= 15s
 # The histories that `make simulate` runs, and the seed of the first.
 SIMULATE_COUNT ?= 1000000
 SIMULATE_FIRST ?= 0
+# How long `make soak` lets everything fail, with how many keys. SOAK_SEED repeats a schedule; 0: another one each time.
+SOAK_DURATION ?= 5m
+SOAK_KEYS ?= 200
+SOAK_SEED ?= 0
 # The packages that `make test` tests, and the limit for each of them.
 PKG ?= ./...
 TEST_TIMEOUT ?= 20m
@@ -180,6 +184,10 @@ simulate: ## Run SIMULATE_COUNT random histories of the operator in one process,
 	@$(GO_BUILD) -o bin/simulate ./hack/simulate
 	@exec bin/simulate -first '$(SIMULATE_FIRST)' -count '$(SIMULATE_COUNT)'
 
+.PHONY: soak
+soak: kube build bin/soak ## Run two operators and two verifiers for SOAK_DURATION while users churn SOAK_KEYS keys and everything fails; check every answer.
+	@$(WITH_K8S) exec bin/soak --duration='$(SOAK_DURATION)' --keys='$(SOAK_KEYS)' --seed='$(SOAK_SEED)'
+
 .PHONY: vulncheck
 vulncheck: $(GOVULNCHECK) ## Report known vulnerabilities in code that the programs call. Asks vuln.go.dev.
 	$(GOVULNCHECK) ./...
@@ -222,8 +230,8 @@ build: ## Build the operator into bin/manager, the verifier into bin/verifier, a
 	$(GO_BUILD) -o bin/kubectl-apikey ./cmd/kubectl-apikey
 
 # Always built, because only Go can tell whether they are up to date.
-.PHONY: bin/quickstart bin/bench bin/await
-bin/quickstart bin/bench bin/await:
+.PHONY: bin/quickstart bin/bench bin/await bin/soak
+bin/quickstart bin/bench bin/await bin/soak:
 	@$(GO_BUILD) -o $@ ./hack/$(@F)
 
 .PHONY: install-plugin
