@@ -26,8 +26,9 @@ const (
 	// attemptTimeout is how long an attempt may take, and attemptPause the time until the next.
 	attemptTimeout = 4 * time.Second
 	attemptPause   = 250 * time.Millisecond
-	// forbiddenAttempts is after how many of them 403 is believed: an API server that has just started refuses until it knows the roles.
-	forbiddenAttempts = 100
+	// refusedAttempts is after how many of them 403 and 422 are believed: an API server that has just started refuses until it knows the
+	// roles and the kinds of parameters of the guardrails.
+	refusedAttempts = 100
 )
 
 // user carries out the operations of a slot, one after another.
@@ -85,7 +86,7 @@ func (u *user) carryOut(ctx context.Context, op schedule.Operation) error {
 	if errors.Is(err, errNothing) || missing(err) {
 		kind, err = schedule.Rename, u.rename(ctx, op)
 	}
-	if apierrors.IsInvalid(err) {
+	if apierrors.IsInvalid(err) && kind == schedule.Expire { // it has ended meanwhile
 		u.tally.refuse()
 
 		return nil
@@ -109,14 +110,14 @@ func (u *user) hasEnded() bool {
 
 // persist repeats an attempt until it succeeds or is definitely refused. It reports whether an earlier attempt may have been carried out.
 func persist(ctx context.Context, attempt func(context.Context) error) (uncertain bool, err error) {
-	for forbidden := 0; ; {
+	for refusals := 0; ; {
 		limited, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err = attempt(limited)
 		cancel()
-		if apierrors.IsForbidden(err) {
-			forbidden++
+		if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+			refusals++
 		}
-		if err == nil || definite(err) || forbidden == forbiddenAttempts {
+		if err == nil || definite(err) || refusals == refusedAttempts {
 			return uncertain, err
 		}
 		if uncertain = uncertain || !refused(err); !pause(ctx, attemptPause) {
@@ -127,7 +128,7 @@ func persist(ctx context.Context, attempt func(context.Context) error) (uncertai
 
 // definite reports whether another attempt would be refused as well.
 func definite(err error) bool {
-	return errors.Is(err, errNothing) || missing(err) || apierrors.IsInvalid(err) || apierrors.IsAlreadyExists(err)
+	return errors.Is(err, errNothing) || missing(err) || apierrors.IsAlreadyExists(err)
 }
 
 // missing reports whether an object is not there. An API server that has just started answers 404 as well, until it serves the kind.
@@ -137,7 +138,7 @@ func missing(err error) bool {
 
 // refused reports whether an attempt was certainly not carried out.
 func refused(err error) bool {
-	return apierrors.IsConflict(err) || apierrors.IsForbidden(err) || apierrors.IsTooManyRequests(err) || apierrors.IsUnauthorized(err)
+	return apierrors.IsConflict(err) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsTooManyRequests(err) || apierrors.IsUnauthorized(err)
 }
 
 // request carries out a request and tells the oracle.
@@ -157,7 +158,7 @@ func (u *user) request(ctx context.Context, intent oracle.Intent, attempt func(c
 		u.oracle.Acked(time.Now(), r, number)
 
 		return nil
-	case definite(err):
+	case definite(err), apierrors.IsInvalid(err) && !uncertain:
 		u.oracle.Void(time.Now(), r)
 	}
 
