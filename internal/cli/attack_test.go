@@ -34,12 +34,13 @@ func (closedPipe) Write([]byte) (int, error) {
 func TestBrokenPipeOfEveryCommand(t *testing.T) {
 	p := newAdministrator(t, "gone-reader")
 	p.must("create", "web", "--environment", "Development")
-	key := p.must("reveal", "web")
+	key, backup := p.must("reveal", "web"), p.must("backup")
 	p.out = closedPipe{}
 	for _, test := range []struct{ input, command string }{
 		{"", "list"}, {"", "list -o wide"}, {"", "list -o yaml"}, {"", "list -o json"}, {"", "list -o name"}, {"", "list -o jsonpath={.items}"},
 		{"", "list --watch"}, {"", "describe web"}, {"", "audit"}, {"", "audit -o json"}, {"", "audit -o sarif"}, {"", "explain web"},
 		{key, "leaked -"}, {"", "reveal web"}, {"", "version"}, {"", "version -o yaml"}, {"", "options"},
+		{"", "backup"}, {backup, "restore -f - --dry-run=client"},
 		{"", "completion kubectl"}, {"", "completion bash"}, {"", "completion zsh"}, {"", "completion fish"},
 		{"", "create other --environment Development --dry-run=client"}, {"", "rename web Web"}, {"", "suspend web --yes"}, {"", "resume web -o yaml"},
 		{"", "rotate web --yes"}, {"", "revoke web --yes --dry-run=server"}, {"", "delete web --yes"},
@@ -72,7 +73,7 @@ func TestControlCharacters(t *testing.T) {
 		"list -o go-template={{range.items}}{{.metadata.annotations.note}}{{end}}", "describe web", "audit", "audit -o json", "audit -o sarif",
 		"explain web", "suspend web --dry-run=server -o yaml", "suspend web --dry-run=client -o jsonpath={.metadata.annotations}",
 		"suspend \x1b[2J", "list -l \x1b[2J=a", "create \x1b[2J --environment Development", "rename web \x1b[2J", "reveal \u202e --show", "\x1b[2J",
-		"list --status \x1b[2J", "list --\x1b[2J",
+		"list --status \x1b[2J", "list --\x1b[2J", "restore -f \x1b[2J", "restore -f x --operator \x1b[2J", "backup -f /\x1b[2J/x",
 	} {
 		r := p.answer("n\n", strings.Split(command, " ")...)
 		for _, c := range r.out + r.err {

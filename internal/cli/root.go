@@ -52,6 +52,7 @@ func newRoot(s *session) *cobra.Command {
 	add(root, "change", newRename(s), newRotate(s), newSuspend(s), newResume(s))
 	add(root, "end", newRevoke(s), newDelete(s))
 	add(root, "use", newReveal(s), newExplain(s), newLeaked(s))
+	add(root, "move", newBackup(s), newRestore(s))
 	add(root, "other", newVersion(s), newCompletion(), newOptions())
 
 	return root
@@ -65,6 +66,7 @@ func groups(root *cobra.Command) {
 		&cobra.Group{ID: "use", Title: "Use a key:"},
 		&cobra.Group{ID: "change", Title: "Change a key:"},
 		&cobra.Group{ID: "end", Title: "End a key:"},
+		&cobra.Group{ID: "move", Title: "Move keys to another cluster:"},
 		&cobra.Group{ID: "other", Title: "Other:"},
 	)
 }

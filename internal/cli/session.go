@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
 
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
 	"github.com/apikey-operator/apikey-operator/internal/cli/output"
@@ -39,20 +40,30 @@ func newSession(env Environment) *session {
 
 // service connects to the cluster of the kubeconfig, and returns the namespace that -n or the context name.
 func (s *session) service() (operations.Service, string, error) {
+	cfg, namespace, err := s.connection()
+	if err != nil {
+		return operations.Service{}, "", err
+	}
+	c, err := operations.Connect(cfg)
+
+	return operations.Service{Client: c, Clock: s.Clock}, namespace, err
+}
+
+// connection reads the kubeconfig, and returns the namespace that -n or the context name.
+func (s *session) connection() (*rest.Config, string, error) {
 	namespace, _, err := s.config.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
-		return operations.Service{}, "", fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, "", fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	cfg, err := s.config.ToRESTConfig()
 	if err != nil {
-		return operations.Service{}, "", fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, "", fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	cfg.QPS = -1 // the API server's own priority and fairness governs
 	cfg.UserAgent = "kubectl-apikey/" + s.Build.Version
 	cfg.WarningHandler = &warnings{to: s.Err}
-	c, err := operations.Connect(cfg)
 
-	return operations.Service{Client: c, Clock: s.Clock}, namespace, err
+	return cfg, namespace, nil
 }
 
 // stdout returns where results go: with control characters escaped where that is a terminal.

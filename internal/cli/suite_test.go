@@ -32,7 +32,10 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/buildinfo"
 	"github.com/apikey-operator/apikey-operator/internal/cli"
 	"github.com/apikey-operator/apikey-operator/internal/installation"
+	"github.com/apikey-operator/apikey-operator/internal/manager"
+	"github.com/apikey-operator/apikey-operator/internal/program"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
+	"github.com/apikey-operator/apikey-operator/internal/verifier"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -57,7 +60,16 @@ var theCluster struct {
 	stops   []func() error
 }
 
+// asProgram makes this test program behave as the operator or the verifier, in a process of its own.
+const asProgram = "TEST_PROGRAM"
+
 func TestMain(m *testing.M) {
+	switch name := os.Getenv(asProgram); name {
+	case "manager":
+		os.Exit(program.Main(name, manager.Parse, manager.Run)) //nolint:forbidigo // it is the program
+	case "verifier":
+		os.Exit(program.Main(name, verifier.Parse, verifier.Run)) //nolint:forbidigo // it is the program
+	}
 	flag.Parse()
 	ctrllog.SetLogger(logr.Discard())
 	code := m.Run()
