@@ -68,18 +68,20 @@ func checkout(t *testing.T) string {
 	}
 	into := filepath.Join(t.TempDir(), "a checkout")
 	script := `
-git -C "$ROOT" ls-files -z --cached --others --exclude-standard >files
 mkdir "$INTO"
-# A file that was deleted and not committed yet is not there to be copied.
-(cd "$ROOT" && while IFS= read -r -d '' file; do [[ ! -e $file ]] || printf '%s\0' "$file"; done | tar -cf - --null -T -) <files | tar -xf - -C "$INTO"
+cd "$ROOT"
+# What is or would be committed, as it is now. A file that was deleted and not committed yet is not there to be copied.
+(git ls-files -z --cached --others --exclude-standard 2>/dev/null || find . \( -name .git -o -path ./bin -o -path ./dist \) -prune -o -type f -print0) |
+  while IFS= read -r -d '' file; do [[ ! -e $file ]] || printf '%s\0' "$file"; done | tar -cf - --null -T - | tar -xf - -C "$INTO"
 cd "$INTO"
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 git init -q
 git add --all
-git -c user.name=test -c user.email=test@example.com -c commit.gpgsign=false commit -q -m test
+git -c user.name=test -c user.email=test@example.com commit -q -m test
 ln -s "$ROOT/bin" bin`
 	run := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 	run.Dir = filepath.Dir(into)
-	run.Env = append(os.Environ(), "ROOT="+root, "INTO="+into, "HOME="+run.Dir, "GIT_CONFIG_NOSYSTEM=1",
+	run.Env = append(os.Environ(), "ROOT="+root, "INTO="+into,
 		"GIT_AUTHOR_DATE=2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE=2026-01-01T00:00:00Z")
 	if out, err := run.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
