@@ -138,7 +138,8 @@ func missing(err error) bool {
 
 // refused reports whether an attempt was certainly not carried out.
 func refused(err error) bool {
-	return apierrors.IsConflict(err) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsTooManyRequests(err) || apierrors.IsUnauthorized(err)
+	return apierrors.IsConflict(err) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsUnauthorized(err)
 }
 
 // request carries out a request and tells the oracle.
