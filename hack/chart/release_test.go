@@ -205,7 +205,7 @@ func TestAPIServerTakesEveryRender(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.kubectl(t, string(foreign), "create", "--filename=-")
-	for _, namespace := range []string{defaultNamespace, "team-a", "team-b"} {
+	for _, namespace := range []string{defaultNamespace, "team-a", "team-b", "monitoring", "grafana"} {
 		s.kubectl(t, "", "create", "namespace", namespace)
 	}
 	s.kubectl(t, "", "label", "namespace", defaultNamespace, "pod-security.kubernetes.io/warn=restricted")

@@ -38,6 +38,10 @@ type template struct {
 	named bool
 	// perNamespace says that the objects are made in each of the namespaces that the programs watch.
 	perNamespace bool
+	// settings are the values for the metadata of the objects, or nil.
+	settings *settings
+	// wrap returns the object of a source that is none itself, or is nil.
+	wrap func([]byte) map[string]any
 }
 
 // templates returns the files that are generated.
@@ -54,6 +58,14 @@ func templates() []template {
 		{file: "rbac.yaml", sources: []string{"rbac/*role*.yaml"}},
 		{file: "verifier_rbac.yaml", sources: []string{"verifier/role*.yaml"}, when: ".Values.verifier.enabled"},
 		{file: "namespaces.yaml", sources: []string{"rbac/namespace/manager_*.yaml"}, perNamespace: true},
+		{
+			file: "alerts.yaml", sources: []string{"prometheus/alerts.yaml"}, when: ".Values.metrics.prometheusRule.enabled",
+			settings: &settings{".Values.metrics.prometheusRule"},
+		},
+		{
+			file: "dashboard.yaml", sources: []string{"grafana/dashboard.json"}, when: ".Values.metrics.dashboard.enabled",
+			settings: &settings{".Values.metrics.dashboard"}, wrap: dashboardObject,
+		},
 		{file: "verifier_namespaces.yaml", sources: []string{"rbac/namespace/verifier_*.yaml"}, when: ".Values.verifier.enabled", perNamespace: true},
 	}
 }
@@ -101,6 +113,12 @@ func (t template) render(config string) (string, error) {
 func (t template) add(out *strings.Builder, file string, narrowed map[string]string) error {
 	data, err := os.ReadFile(file) //nolint:gosec // G703: a file of the repository
 	if err != nil {
+		return err
+	}
+	if t.wrap != nil {
+		text, err := t.object(t.wrap(data))
+		out.WriteString("---\n" + text)
+
 		return err
 	}
 	for document := range bytes.SplitSeq(append([]byte("\n"), data...), []byte("\n---\n")) {
@@ -156,6 +174,9 @@ func (t template) object(object map[string]any) (string, error) {
 	if t.perNamespace {
 		metadata["namespace"] = watchedMark
 	}
+	if t.settings != nil {
+		t.settings.mark(metadata, merged)
+	}
 	text, err := yaml.Marshal(object)
 	if err != nil {
 		return "", err
@@ -190,6 +211,9 @@ func rename(object map[string]any) {
 func (t template) insert(text string) string {
 	text = strings.ReplaceAll(text, "{{", `{{ "{{" }}`)
 
+	if t.settings != nil {
+		text = withOptionalVerifier(strings.NewReplacer(t.settings.replacements()...).Replace(text))
+	}
 	text = strings.NewReplacer(
 		"    '"+labelsMark+"': \"\"\n", labels,
 		"  annotations: '"+keepMark+"'\n", "  {{- if "+t.kept+" }}\n  annotations:\n    helm.sh/resource-policy: keep\n  {{- end }}\n",

@@ -62,7 +62,7 @@ func text(t testing.TB, objects []*unstructured.Unstructured) map[string]string 
 		if slices.Contains(generated, object.GetKind()) {
 			continue
 		}
-		data, err := yaml.Marshal(object.Object)
+		data, err := yaml.Marshal(withoutCopy(object))
 		if err != nil {
 			t.Fatal(err)
 		}
