@@ -52,6 +52,7 @@ GOLANGCI_LINT := bin/golangci-lint-kube-api-linter
 SETUP_ENVTEST := bin/setup-envtest
 ACTIONLINT := bin/actionlint
 GITLEAKS := bin/gitleaks
+KUBE_STATE_METRICS := bin/kube-state-metrics
 CRD_REF_DOCS := bin/crd-ref-docs
 GOVULNCHECK := bin/govulncheck
 BENCHSTAT := bin/benchstat
@@ -143,7 +144,7 @@ go-test = race="$$(RACE='$(RACE)' hack/race.sh)"; \
 tested = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '$(1)/\/internal\/testkit/ { print $$1 }')
 
 .PHONY: test
-test: kube charts $(GOTESTSUM) $(GITLEAKS) $(CYCLONEDX_GOMOD) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
+test: kube charts $(GOTESTSUM) $(GITLEAKS) $(KUBE_STATE_METRICS) $(CYCLONEDX_GOMOD) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
 	@$(call go-test,$(PKG))
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
 
@@ -152,7 +153,7 @@ unit: $(GOTESTSUM) ## Run the tests that need nothing but Go.
 	@$(call go-test,$(call tested,!))
 
 .PHONY: integration
-integration: kube charts $(GOTESTSUM) $(GITLEAKS) $(CYCLONEDX_GOMOD) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
+integration: kube charts $(GOTESTSUM) $(GITLEAKS) $(KUBE_STATE_METRICS) $(CYCLONEDX_GOMOD) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
 	@$(call go-test,$(call tested))
 
 .PHONY: e2e
@@ -302,6 +303,9 @@ bin/k8s/kubectl:
 
 $(ACTIONLINT): hack/actionlint/go.mod hack/actionlint/go.sum
 	$(call build-tool,$@,github.com/rhysd/actionlint/cmd/actionlint)
+
+$(KUBE_STATE_METRICS): hack/kube-state-metrics/go.mod hack/kube-state-metrics/go.sum
+	$(call build-tool,$@,k8s.io/kube-state-metrics/v2)
 
 $(GITLEAKS): hack/gitleaks/go.mod hack/gitleaks/go.sum
 	$(call build-tool,$@,github.com/zricethezav/gitleaks/v8)

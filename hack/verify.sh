@@ -44,7 +44,7 @@ env -u MAKEFLAGS -u MAKELEVEL make --silent generate manifests >"$work/log" 2>&1
   cat "$work/log" >&2
   exit 1
 }
-for module in . hack/actionlint hack/gateways hack/gitleaks hack/helm hack/helm3 hack/kube hack/kube-score hack/kubeconform hack/sbom hack/tools; do
+for module in . hack/actionlint hack/gateways hack/gitleaks hack/helm hack/helm3 hack/kube hack/kube-score hack/kube-state-metrics hack/kubeconform hack/sbom hack/tools; do
   (cd "$module" && go mod tidy)
 done
 find . -path ./bin -prune -o -name '*.go' -print0 | xargs -0 gofmt -w
