@@ -60,6 +60,7 @@ func (r *Reconciler) mint(ctx context.Context, a *attempt) error {
 		return err
 	}
 	digest := key.Digest()
+	r.Ledger.draw(a.observed.APIKey, digest.String())
 	if err := r.writeStatus(ctx, a, lifecycle.Announced(a.observed, digest.String(), digest.ID(), a.now)); err != nil {
 		return err
 	}

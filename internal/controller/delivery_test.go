@@ -348,6 +348,8 @@ var _ = Describe("A claimed key", func() {
 		Expect(condition(f.key(), v1alpha1.ConditionActive)).To(HaveField("Status", metav1.ConditionTrue))
 		Expect(condition(f.key(), v1alpha1.ConditionReady)).To(And(
 			HaveField("Reason", v1alpha1.ReasonSecretTerminating), HaveField("Message", ContainSubstring("a copy is left"))))
+		started := f.settleReconciler(f.checking(testkit.NewWire(testkit.Cut{})), testkit.NewWire(testkit.Cut{}))
+		Expect(started.RequeueAfter).To(BeNumerically(">=", time.Second), "after a start the operator checks the status once and then waits")
 		secret := f.secret()
 		secret.Finalizers = nil
 		Expect(admin.Update(ctx, secret)).To(Succeed())

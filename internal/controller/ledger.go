@@ -6,7 +6,6 @@ package controller
 import (
 	"fmt"
 	"hash/maphash"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,6 +37,8 @@ type Ledger struct {
 	started bool
 	// accounts are the Accounts of APIKeys that deliver once: of the status that was vouched for, and of the one being written.
 	accounts map[types.NamespacedName][2]string
+	// drawn are the digests of the keys that this operator has drawn, until they are promoted or dropped.
+	drawn map[types.NamespacedName][]string
 }
 
 // entry is the state of an APIKey in the Ledger.
@@ -53,7 +54,7 @@ type entry struct {
 func NewLedger() *Ledger {
 	return &Ledger{
 		seed: maphash.MakeSeed(), checks: rate.NewLimiter(checksPerSecond, 1), of: map[types.NamespacedName]entry{},
-		accounts: map[types.NamespacedName][2]string{},
+		accounts: map[types.NamespacedName][2]string{}, drawn: map[types.NamespacedName][]string{},
 	}
 }
 
@@ -112,6 +113,7 @@ func (l *Ledger) intend(apikey *v1alpha1.APIKey) {
 func (l *Ledger) vouch(apikey *v1alpha1.APIKey) {
 	l.note(apikey, func(e *entry, mark uint64) { *e = entry{vouched: mark, intended: mark} })
 	l.remember(apikey, true)
+	l.forgetDrawn(apikey)
 }
 
 // remember keeps the Account of a status that is being written or, if vouched is true, was written or checked. A claimed key has no Secret
@@ -130,7 +132,8 @@ func (l *Ledger) remember(apikey *v1alpha1.APIKey, vouched bool) {
 	l.accounts[name] = both
 }
 
-// account returns the Account that the Ledger remembers of an APIKey. It has the keys of a status whose write was answered by no one, too.
+// account returns the Account that the Ledger remembers of an APIKey. It has the keys of a status whose write got no answer, too.
+// Such a write may not have been carried out, so it ends no key earlier.
 func (l *Ledger) account(apikey *v1alpha1.APIKey) lifecycle.Account {
 	if l == nil {
 		return lifecycle.Account{}
@@ -139,8 +142,13 @@ func (l *Ledger) account(apikey *v1alpha1.APIKey) lifecycle.Account {
 	both := l.accounts[client.ObjectKeyFromObject(apikey)]
 	l.mu.Unlock()
 	account := lifecycle.ParseAccount(both[0])
-	if account.Known {
-		maps.Copy(account.Ends, lifecycle.ParseAccount(both[1]).Ends)
+	if !account.Known {
+		return account
+	}
+	for digest, end := range lifecycle.ParseAccount(both[1]).Ends {
+		if vouched, found := account.Ends[digest]; !found || vouched != nil && (end == nil || vouched.Before(end)) {
+			account.Ends[digest] = end
+		}
 	}
 
 	return account
@@ -233,4 +241,5 @@ func (l *Ledger) forget(name types.NamespacedName) {
 	defer l.mu.Unlock()
 	delete(l.of, name)
 	delete(l.accounts, name)
+	delete(l.drawn, name)
 }

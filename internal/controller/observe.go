@@ -74,11 +74,13 @@ func (r *Reconciler) observeSecret(ctx context.Context, a *attempt) error {
 // check that. A key that has ended needs no check, because closing it ends every record.
 func (r *Reconciler) observeWriter(a *attempt) {
 	apikey := a.observed.APIKey
-	a.observed.Unvouched, a.observed.Remembered = !r.Ledger.vouchesFor(apikey), r.Ledger.account(apikey)
+	a.observed.Unvouched, a.observed.Undrawn = !r.Ledger.vouchesFor(apikey), r.Ledger.undrawn(apikey)
+	a.observed.Remembered = r.Ledger.account(apikey)
 	if _, over := lifecycle.Ended(a.observed, a.now); over || !a.observed.Unvouched {
 		return
 	}
-	if a.observed.Secret.State == lifecycle.SecretUnread && !a.now.Before(r.Ledger.checkAt(apikey, a.now)) {
+	known := a.observed.Secret.State == lifecycle.SecretUnread || a.observed.Secret.State == lifecycle.SecretTerminating
+	if known && !a.now.Before(r.Ledger.checkAt(apikey, a.now)) {
 		a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretChanged}
 	}
 }

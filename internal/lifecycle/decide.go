@@ -142,7 +142,7 @@ func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
 // HoldsBack returns a plan to block if an announced key must not be handed out. The caller observes policies and guardrails again right
 // before handing out, because they can have changed since Decide.
 func HoldsBack(o Observed, now time.Time) (Plan, bool) {
-	o.Unvouched = false // Decide has handled records without a voucher, or the next pass will
+	o.Unvouched, o.Undrawn = false, nil // Decide has handled records that this operator does not know, or the next pass will
 	for _, c := range checks() {
 		if !c.holdsBack {
 			continue
@@ -171,10 +171,10 @@ func whenUnguarded(o Observed, now time.Time) (Plan, bool) {
 	return heldBack(o, v1alpha1.ReasonGuardrailsMissing, messageUnguarded+listed(o.Unguarded, "; ")+"."), len(o.Unguarded) > 0 && due(o, now)
 }
 
-// heldBack returns the plan for an APIKey that gets no key. Unvouched announced keys are fenced first, because verifiers accept them
-// and no minting will end them.
+// heldBack returns the plan for an APIKey that gets no key. Announced keys that this operator does not know are fenced first, because verifiers
+// accept them and no minting will end them.
 func heldBack(o Observed, reason, message string) Plan {
-	if o.Unvouched && hasPending(o.APIKey.Status.Keys) {
+	if slices.ContainsFunc(o.APIKey.Status.Keys, unknown(o)) {
 		return Plan{Action: Fence, RetryAfter: fenceRetry}
 	}
 

@@ -93,7 +93,8 @@
 // if it has one, and those of running overlaps with their ends (account.go). The annotation is part of the same update, under the same precondition, as the
 // key, so it always describes that version of the Secret. A digest that it does not list is dropped by the next status write,
 // and an overlap never ends later than it says. An announced key (Pending) is in no Secret yet; the protocol ends it: the
-// rotation finishes with another key or, where minting is blocked, the Secret is fenced. Status writes have their resourceVersion
+// rotation finishes with another key or, where minting is blocked, the Secret is fenced. Of a Secret in the way, which no writer in flight can
+// write, the announced keys that this operator has not drawn are dropped: one of them may be forged. Status writes have their resourceVersion
 // as a precondition, so a stale view of either object drops nothing. A Secret from before the annotation accounts for the keys
 // that it holds. A client that can write both the status and Secrets of this type, which takes the operator's own token, can still
 // make them agree.

@@ -64,3 +64,27 @@ func TestAFailureKeepsTheRecordOfAPreviousKeyInTheSecret(t *testing.T) {
 		})
 	}
 }
+
+// A fence drops the announced keys, which had made the operator look at the Secret. The simulation found that a Secret that was edited before
+// the fence stayed as it was.
+func TestASecretWithoutTheActiveKeyIsReadAgainAfterAFence(t *testing.T) {
+	for name, c := range map[string]struct {
+		secret  lifecycle.Secret
+		version string
+	}{
+		"it holds the active key": {secret: owned("active"), version: "9"},
+		"it was edited":           {secret: owned("another"), version: "0"},
+		"it is new":               {secret: in(lifecycle.SecretAbsent), version: "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := lifecycle.Observed{APIKey: settled(with(record("active", v1alpha1.KeyActive), record("new", v1alpha1.KeyPending))), Secret: c.secret}
+			s := lifecycle.Fenced(o, v1alpha1.SecretReference{Name: ref.Name, UID: ref.UID, ResourceVersion: "9"}, now)
+			if got := s.SecretRef.ResourceVersion; got != c.version {
+				t.Errorf("resourceVersion %q, want %q", got, c.version)
+			}
+			if slices.ContainsFunc(s.Keys, func(r v1alpha1.KeyRecord) bool { return r.State == v1alpha1.KeyPending }) {
+				t.Errorf("records %v", states(s))
+			}
+		})
+	}
+}

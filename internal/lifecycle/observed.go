@@ -18,6 +18,8 @@ type Observed struct {
 	Secret Secret
 	// Unvouched reports that status.keys or status.secretRef differs from what this operator wrote or checked last.
 	Unvouched bool
+	// Undrawn are the digests of announced keys that this operator has not drawn: those of another operator, of one before a start, or forged.
+	Undrawn []string
 	// Remembered is the Account of the status that this operator wrote or checked last. It stands for the Secret of a claimed key.
 	Remembered Account
 	// Policies are the APIKeyPolicies that select the namespace of the APIKey.

@@ -62,6 +62,14 @@ func inState(state v1alpha1.KeyState) func(v1alpha1.KeyRecord) bool {
 	return func(r v1alpha1.KeyRecord) bool { return r.State == state }
 }
 
+// unknown returns a predicate for records of announced keys that this operator does not know. Verifiers accept such a key, so it must not stay
+// where no minting ends it.
+func unknown(o Observed) func(v1alpha1.KeyRecord) bool {
+	return func(r v1alpha1.KeyRecord) bool {
+		return r.State == v1alpha1.KeyPending && (o.Unvouched || slices.Contains(o.Undrawn, r.Digest))
+	}
+}
+
 // unlapsed returns the records without Retiring ones that have ended. A Retiring record without a notAfter, or with one further
 // ahead than any overlap, counts as ended.
 func unlapsed(records []v1alpha1.KeyRecord, now time.Time) []v1alpha1.KeyRecord {
@@ -105,8 +113,8 @@ func retire(r v1alpha1.KeyRecord, notAfter *metav1.Time) v1alpha1.KeyRecord {
 // once: users delete a Secret to stop its key. A claimed key stays.
 func remaining(o Observed, now time.Time) []v1alpha1.KeyRecord {
 	live := valid(o, now)
-	if o.Unvouched && (o.Secret.State == SecretForeign || o.Secret.State == SecretTerminating) {
-		live = without(live, inState(v1alpha1.KeyPending)) // no writer in flight can put such a key into that Secret
+	if o.Secret.State == SecretForeign || o.Secret.State == SecretTerminating {
+		live = without(live, unknown(o)) // no writer in flight can put such a key into that Secret
 	}
 	if !secretGone(o) {
 		return live

@@ -88,10 +88,14 @@ func Settled(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	return s
 }
 
-// Fenced returns the status after a fence. It drops Pending records, because no writer of their keys can succeed any more.
+// Fenced returns the status after a fence. It drops Pending records, because no writer of their keys can succeed any more. A Secret that does
+// not hold the active key, such as an edited one, is read again: the status alone would not show that.
 func Fenced(o Observed, ref v1alpha1.SecretReference, now time.Time) v1alpha1.APIKeyStatus {
 	s := statusOf(o.APIKey)
 	s.Keys = without(remaining(o, now), inState(v1alpha1.KeyPending))
+	if !holds(o, v1alpha1.KeyActive) {
+		ref.ResourceVersion = unexamined
+	}
 	s.SecretRef = &ref
 	inProgress(&s, o, now)
 
