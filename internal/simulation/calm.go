@@ -65,17 +65,19 @@ func (w *world) rested(when string, o *operator, reads, written int) {
 func (o *oracle) blocked() int {
 	n := 0
 	for _, name := range names {
-		apikey, err := o.world.server.APIKeys.Get(name)
-		if err != nil {
-			continue
-		}
-		ready := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionReady)
-		if ready != nil && (ready.Reason == v1alpha1.ReasonSecretConflict || ready.Reason == v1alpha1.ReasonSecretTerminating) {
+		if apikey, err := o.world.server.APIKeys.Get(name); err == nil && waits(apikey) {
 			n++
 		}
 	}
 
 	return n
+}
+
+// waits reports whether an APIKey waits for a Secret that is in its way.
+func waits(k *v1alpha1.APIKey) bool {
+	ready := meta.FindStatusCondition(k.Status.Conditions, v1alpha1.ConditionReady)
+
+	return ready != nil && (ready.Reason == v1alpha1.ReasonSecretConflict || ready.Reason == v1alpha1.ReasonSecretTerminating)
 }
 
 // settle lets an operator work until nothing is due before an end.
@@ -152,7 +154,8 @@ func (o *oracle) settledSecret(name string) {
 
 // over reports whether an APIKey has ended, whatever its phase says.
 func (o *oracle) over(k *v1alpha1.APIKey) bool {
-	return k.Spec.Revoked || k.DeletionTimestamp != nil || reached(policy.EnforcedExpiry(k), o.world)
+	return k.Spec.Revoked || k.DeletionTimestamp != nil || reached(policy.EnforcedExpiry(k), o.world) ||
+		reached(policy.ClaimDeadline(k), o.world)
 }
 
 // settledAPIKey checks an APIKey, and collects the keys that may be accepted.
@@ -166,7 +169,9 @@ func (o *oracle) settledAPIKey(k *v1alpha1.APIKey, expected map[string]bool) {
 	if final(k) {
 		return
 	}
-	if secret := o.secretOf(k); secret != nil {
+	if k.DeliversOnce() && k.Status.ClaimedAt != nil {
+		o.settledClaim(k)
+	} else if secret := o.secretOf(k); secret != nil {
 		o.settledKey(k, o.held[secret.ResourceVersion])
 	} else {
 		o.settledWithout(k)
@@ -193,10 +198,9 @@ func (o *oracle) settledKey(k *v1alpha1.APIKey, held string) {
 }
 
 // expect collects the keys of an APIKey that may be accepted: the one in the Secret, and replaced ones until the ends of their overlaps.
-// While a Secret of others is in the way, announced keys stay, also one that was forged before the operator started: see doc.go.
 func (o *oracle) expect(k *v1alpha1.APIKey, expected map[string]bool) {
 	for i := range k.Status.Keys {
 		r := &k.Status.Keys[i]
-		expected[r.Digest] = o.byDigest[r.Digest] != nil || r.State == v1alpha1.KeyPending
+		expected[r.Digest] = o.byDigest[r.Digest] != nil
 	}
 }

@@ -81,7 +81,7 @@ type apikeyClient struct {
 }
 
 // Get implements client.Reader. Like the client of the manager, it waits for the process's own writes.
-func (c apikeyClient) Get(_ context.Context, name client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+func (c apikeyClient) Get(ctx context.Context, name client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	c.operator.catchUp()
 	cached, found := c.operator.apikeys.objects[name.Name]
 	if !found {
@@ -91,6 +91,9 @@ func (c apikeyClient) Get(_ context.Context, name client.ObjectKey, into client.
 	to, wantsAPIKey := into.(*v1alpha1.APIKey)
 	if !isAPIKey || !wantsAPIKey {
 		return fmt.Errorf("%T is not read from this cache", into)
+	}
+	if running, ok := ctx.Value(passKey{}).(passContext); ok {
+		running.pass.seen = from
 	}
 	from.DeepCopyInto(to)
 

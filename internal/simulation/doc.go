@@ -29,7 +29,7 @@
 // key, the oracle forgives the consequences for the keys of that APIKey: a status from the past makes older keys valid.
 //
 // A create has no precondition but that the name is free. If the Secret was absent when an operator read it, another operator has created it
-// and a user has deleted it since, then the first one's create succeeds although the second has dropped the first one's record. Its promotion
+// and a user, or a claim, has deleted it since, then the first one's create succeeds although the second has dropped the first one's record. Its promotion
 // fails on the resourceVersion of the status, and the next pass replaces the key, which no record makes valid. The oracle forgives a key
 // without a record in this case, until it is replaced.
 //
@@ -37,8 +37,12 @@
 // time, the key is refused from the recorded end on until the operator's write arrives, however late, and is accepted again. Package
 // lifecycle says why.
 //
-// A record that is forged as Pending and that the operator first sees after its start counts as announced by its predecessor. It ends with the
-// next key. While a Secret of others is in the way there is none, and the record stays. The oracle forgives it.
+// A claim deadline is treated as an end by time: a claim that was set in time may be recorded late. The Secret of the next delivery ends a
+// claimed key that it does not account for, also if its own key missed its deadline before it was promoted.
+//
+// An operator whose cache shows an earlier status deletes the Secret of a key that had ended by that status, although a later status has moved
+// the end. The precondition of the delete is about the Secret only. The status write that follows fails, and the next pass mints another key.
+// The oracle forgives the deletion.
 //
 // # Does it find mistakes?
 //

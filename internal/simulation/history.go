@@ -99,11 +99,13 @@ func (w *world) play() {
 		w.begin(i + 1)
 		w.step()
 		if w.oracle.violation != nil {
-			return
+			break
 		}
 	}
-	w.begin(steps + 1)
-	w.calm()
+	w.begin(steps + 1) // also after a violation: a replay takes the last step for the calm
+	if w.oracle.violation == nil {
+		w.calm()
+	}
 }
 
 func (r *Runner) newWorld(seed uint64, c *chooser, trace func(string)) *world {

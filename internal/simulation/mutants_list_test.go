@@ -3,10 +3,13 @@
 
 package simulation_test
 
+import "slices"
+
 // The files that mutants change.
 const (
 	applyGo    = "internal/controller/apply.go"
 	conflictGo = "internal/controller/conflicts.go"
+	deliveryGo = "internal/lifecycle/delivery.go"
 	ledgerGo   = "internal/controller/ledger.go"
 	observeGo  = "internal/controller/observe.go"
 	secretGo   = "internal/controller/secret.go"
@@ -19,9 +22,9 @@ const (
 	valuesGo   = "internal/lifecycle/rotatevalues.go"
 )
 
-// mutants returns all mutants: first those of the write protocol, then those of decisions, then the faults that the simulation has found.
+// mutants returns all mutants: of the write protocol, of decisions, of delivery Once, and the faults that the simulation has found.
 func mutants() []mutant {
-	return append(append(writeMutants(), decisionMutants()...), foundMutants()...)
+	return slices.Concat(writeMutants(), decisionMutants(), deliveryMutants(), foundMutants())
 }
 
 //nolint:lll // the lines are code, before and after
@@ -45,22 +48,22 @@ func decisionMutants() []mutant {
 	s.Keys = append(s.Keys, v1alpha1.KeyRecord{
 `,
 		}}},
-		{name: "keep older keys without an overlap", seed: 3, changes: []change{{
+		{name: "keep older keys without an overlap", seed: 6, changes: []change{{
 			statusGo, "		case r.State == v1alpha1.KeyPending || keep == 0:\n",
 			"		case r.State == v1alpha1.KeyPending || keep == 0 && !mutant(\"keep older keys without an overlap\"):\n",
 		}}},
-		{name: "keep the old record Active", seed: 1, changes: []change{{
+		{name: "keep the old record Active", seed: 6, changes: []change{{
 			statusGo, "		case r.State == v1alpha1.KeyActive:\n			r = retire",
 			"		case r.State == v1alpha1.KeyActive && !mutant(\"keep the old record Active\"):\n			r = retire",
 		}}},
-		{name: "raise notAfter", seed: 11, changes: []change{{
+		{name: "raise notAfter", changes: []change{{
 			recordsGo, "	r.ClaimDeadline = nil\n\n	return r\n", "	r.ClaimDeadline = nil\n	if mutant(\"raise notAfter\") {\n		r.NotAfter = notAfter.DeepCopy()\n	}\n\n	return r\n",
 		}}},
-		{name: "act again on an earlier value", seed: 2297, changes: []change{{
+		{name: "act again on an earlier value", seed: 7184, changes: []change{{
 			valuesGo, "		!slices.Contains(apikey.Status.RotateValues, rotateDigest(value))\n",
 			"		(mutant(\"act again on an earlier value\") || !slices.Contains(apikey.Status.RotateValues, rotateDigest(value)))\n",
 		}}},
-		{name: "take the overlap of spec for a request", seed: 1, changes: []change{{
+		{name: "take the overlap of spec for a request", seed: 6, changes: []change{{
 			rotationGo, "		consider(request.Overlap)\n", "		if !mutant(\"take the overlap of spec for a request\") {\n			consider(request.Overlap)\n		}\n",
 		}}},
 		{name: "take the cause from the annotation of now", seed: 9797, changes: []change{{
@@ -73,49 +76,33 @@ func decisionMutants() []mutant {
 			expiryGo, "	return o.APIKey.Status.Phase == v1alpha1.PhaseExpired || reached",
 			"	return !mutant(\"revive an ended key\") && o.APIKey.Status.Phase == v1alpha1.PhaseExpired || reached",
 		}}},
-		{name: "miss the expiry", changes: []change{{
+		{name: "miss the expiry", seed: 65, changes: []change{{
 			expiryGo, "	case Expired(o, now):\n", "	case !mutant(\"miss the expiry\") && Expired(o, now):\n",
 		}}},
-		{name: "leave the Secret of an ended key", seed: 12, changes: []change{{
+		{name: "leave the Secret of an ended key", seed: 1, changes: []change{{
 			decideGo, "		return Plan{Action: Delete}, true", "		if mutant(\"leave the Secret of an ended key\") {\n			return Plan{Action: Close}, true\n		}\n\n		return Plan{Action: Delete}, true",
 		}}},
-		{name: "keep records that the Secret does not account for", seed: 100, changes: []change{{
+		{name: "keep records that the Secret does not account for", seed: 635, changes: []change{{
 			accountGo, "	end, listed := s.Account.Ends[r.Digest]\n", `	end, listed := s.Account.Ends[r.Digest]
 	if mutant("keep records that the Secret does not account for") {
 		return r, true
 	}
 `,
 		}}},
-		{name: "trust every writer of a status", seed: 1031, changes: []change{{
+		{name: "trust every writer of a status", seed: 321, changes: []change{{
 			ledgerGo, "	if l == nil || makesNoKeyValid(apikey) {\n", "	if l == nil || makesNoKeyValid(apikey) || mutant(\"trust every writer of a status\") {\n",
 		}}},
-		{name: "leave an interrupted rotation", seed: 27, changes: []change{{
+		{name: "leave an interrupted rotation", seed: 37, changes: []change{{
 			decideGo, "	return hasPending(o.APIKey.Status.Keys) || rotationRequested",
 			"	return hasPending(o.APIKey.Status.Keys) && !mutant(\"leave an interrupted rotation\") || rotationRequested",
 		}}},
-		{name: "observe a generation without acting on it", seed: 183, changes: []change{{
+		{name: "observe a generation without acting on it", seed: 336, changes: []change{{
 			decideGo, "	return apikey.Generation != apikey.Status.ObservedGeneration ||\n",
 			"	return apikey.Generation != apikey.Status.ObservedGeneration && !mutant(\"observe a generation without acting on it\") ||\n",
 		}}},
-		{name: "keep the record of a deleted Secret", seed: 158, changes: []change{{
+		{name: "keep the record of a deleted Secret", seed: 155, changes: []change{{
 			recordsGo, "	return o.Secret.State == SecretAbsent || o.Secret.State == SecretTerminating ||\n",
 			"	return o.Secret.State == SecretAbsent && !mutant(\"keep the record of a deleted Secret\") || o.Secret.State == SecretTerminating ||\n",
-		}}},
-	}
-}
-
-//nolint:lll // the lines are code, before and after
-func foundMutants() []mutant {
-	return []mutant{
-		{name: "found: labels of an interrupted mint stay", seed: 1354, changes: []change{{
-			statusGo, "	if !o.Secret.InShape || o.Secret.PreviousDigest != \"\" {\n",
-			"	if (!o.Secret.InShape || o.Secret.PreviousDigest != \"\") && !mutant(\"found: labels of an interrupted mint stay\") {\n",
-		}}},
-		{name: "found: a failure drops what removes the previous key", seed: 161, changes: []change{{
-			statusGo, "	if secretGone(o) {\n		return nil\n	}\n	living :=", "	if secretGone(o) || mutant(\"found: a failure drops what removes the previous key\") {\n		return nil\n	}\n	living :=",
-		}}},
-		{name: "found: a Secret without a label is read for ever", seed: 15, changes: []change{{
-			conflictGo, "	return secret.Type == v1alpha1.SecretType && secret.Labels", "	return secret.Type == v1alpha1.SecretType && mutant(\"found: a Secret without a label is read for ever\") || secret.Type == v1alpha1.SecretType && secret.Labels",
 		}}},
 	}
 }

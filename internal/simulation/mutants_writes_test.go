@@ -17,7 +17,7 @@ const inFence = `	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
 //nolint:lll // the lines are code, before and after
 func writeMutants() []mutant {
 	return []mutant{
-		{name: "announce after handing out", seed: 1, changes: []change{{applyGo, inMint, inMint + `	if mutant("announce after handing out") {
+		{name: "announce after handing out", changes: []change{{applyGo, inMint, inMint + `	if mutant("announce after handing out") {
 		secret, err := r.handOut(ctx, a, key)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func writeMutants() []mutant {
 		return r.promoteFirst(ctx, a, key)
 	}
 `}}},
-		{name: "update the Secret without its version", seed: 102, changes: []change{{
+		{name: "update the Secret without its version", seed: 501, changes: []change{{
 			secretGo, `	if secret.ResourceVersion != "" {
 `, `	if secret.ResourceVersion != "" && mutant("update the Secret without its version") {
 		verb, write = "update", func() error {
@@ -79,7 +79,7 @@ func writeMutants() []mutant {
 	} else if secret.ResourceVersion != "" {
 `,
 		}}},
-		{name: "read the Secret again before the write", seed: 378, changes: []change{{
+		{name: "read the Secret again before the write", seed: 315, changes: []change{{
 			secretGo, `	announced := ""
 `, `	if mutant("read the Secret again before the write") {
 		latest := &corev1.Secret{}
@@ -94,7 +94,7 @@ func writeMutants() []mutant {
 `, `	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 `}}},
-		{name: "delete the Secret without preconditions", seed: 189, changes: []change{{
+		{name: "delete the Secret without preconditions", seed: 257, changes: []change{{
 			applyGo, `	if apierrors.IsNotFound(err) {
 		err = r.confirmGone(ctx, secret, err)
 `, `	if mutant("delete the Secret without preconditions") {
@@ -107,7 +107,7 @@ func writeMutants() []mutant {
 		{name: "adopt the Secrets of others", changes: []change{{
 			observeGo, "	case !metav1.IsControlledBy(secret, apikey):\n", "	case !metav1.IsControlledBy(secret, apikey) && !mutant(\"adopt the Secrets of others\"):\n",
 		}}},
-		{name: "write the status over a conflict", seed: 25, changes: []change{{
+		{name: "write the status over a conflict", seed: 20, changes: []change{{
 			applyGo, "	err := r.APIKeys.Status().Update(ctx, after)\n", `	err := r.APIKeys.Status().Update(ctx, after)
 	if mutant("write the status over a conflict") && apierrors.IsConflict(err) {
 		latest := &v1alpha1.APIKey{}
@@ -119,21 +119,21 @@ func writeMutants() []mutant {
 	}
 `,
 		}}},
-		{name: "drop the oldest announced key instead of a fence", seed: 203, changes: []change{{
+		{name: "drop the oldest announced key instead of a fence", seed: 3130, changes: []change{{
 			decideGo, "	return Plan{Action: Fence, RetryAfter: fenceRetry}, due(o, now) &&",
 			"	return Plan{Action: Fence, RetryAfter: fenceRetry}, !mutant(\"drop the oldest announced key instead of a fence\") && due(o, now) &&",
 		}}},
-		{name: "drop announced keys without a fence", seed: 203, changes: []change{{applyGo, inFence, `	if mutant("drop announced keys without a fence") {
+		{name: "drop announced keys without a fence", seed: 294, changes: []change{{applyGo, inFence, `	if mutant("drop announced keys without a fence") {
 		return r.writeStatus(ctx, a, lifecycle.Fenced(a.observed, a.observed.Secret.Ref, a.now))
 	}
 ` + inFence}}},
-		{name: "drop announced keys before the fence", seed: 203, changes: []change{{applyGo, inFence, `	if mutant("drop announced keys before the fence") {
+		{name: "drop announced keys before the fence", seed: 747, changes: []change{{applyGo, inFence, `	if mutant("drop announced keys before the fence") {
 		if err := r.writeStatus(ctx, a, lifecycle.Fenced(a.observed, a.observed.Secret.Ref, a.now)); err != nil {
 			return err
 		}
 	}
 ` + inFence}}},
-		{name: "fence only a Secret that exists", seed: 203, changes: []change{{applyGo, inFence, `	if mutant("fence only a Secret that exists") && a.secret == nil {
+		{name: "fence only a Secret that exists", seed: 294, changes: []change{{applyGo, inFence, `	if mutant("fence only a Secret that exists") && a.secret == nil {
 		return r.writeStatus(ctx, a, lifecycle.Fenced(a.observed, a.observed.Secret.Ref, a.now))
 	}
 ` + inFence}}},

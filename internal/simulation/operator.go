@@ -46,6 +46,8 @@ type pass struct {
 	err    error
 	// began is the number of changes of Secrets when the pass read the Secret.
 	began int
+	// seen is the APIKey as the cache had it.
+	seen *v1alpha1.APIKey
 	// drawn are the digests of the keys that the pass has drawn.
 	drawn []string
 	dead  bool

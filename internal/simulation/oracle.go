@@ -39,6 +39,9 @@ type drawnKey struct {
 	// accepted reports that the verifier has accepted the key, died that it has refused it for good since, and outlived that only the time
 	// was the reason.
 	accepted, died, outlived bool
+	// deadline is the time before which the key has to be claimed, nil if it need not, and claimed reports that it was.
+	deadline *metav1.Time
+	claimed  bool
 }
 
 // oracle knows every key and checks the invariants at every change.
@@ -58,6 +61,8 @@ type oracle struct {
 	meddledWith map[types.UID]bool
 	// meddledAt is when a user has written the status of an APIKey last.
 	meddledAt map[types.UID]time.Time
+	// claims are the digests of the active keys that were claimed.
+	claims map[types.UID]string
 	// served counts the rotations by request.
 	served map[servedRequest]int
 	// wasBehind reports that the clock of an operator was behind.
@@ -73,6 +78,7 @@ func newOracle(w *world, index *keyindex.Index) *oracle {
 	return &oracle{
 		world: w, index: index, apikeys: index.APIKeys(), byDigest: map[string]*drawnKey{}, held: map[string]string{},
 		touched: map[string]bool{}, meddledWith: map[types.UID]bool{}, meddledAt: map[types.UID]time.Time{}, served: map[servedRequest]int{},
+		claims: map[types.UID]string{},
 	}
 }
 
@@ -99,6 +105,7 @@ func (o *oracle) drew(key keys.Key) {
 func (o *oracle) meddled(uid types.UID) {
 	o.meddledWith[uid] = true
 	o.meddledAt[uid] = o.world.now
+	delete(o.claims, uid)
 	maps.DeleteFunc(o.served, func(r servedRequest, _ int) bool { return r.apikey == uid })
 	for _, k := range o.drawn {
 		k.accepted, k.died, k.outlived = false, false, false
@@ -123,6 +130,7 @@ func (o *oracle) check() {
 	for _, name := range names {
 		if apikey, err := o.world.server.APIKeys.Get(name); err == nil && o.live(apikey) {
 			o.checkHeld(apikey)
+			o.checkClaimed(apikey)
 		}
 	}
 	for _, k := range o.drawn {
@@ -139,7 +147,7 @@ func (o *oracle) verdict(digest keys.Digest) access.Reason {
 
 // live reports whether the key of an APIKey has to be accepted.
 func (o *oracle) live(k *v1alpha1.APIKey) bool {
-	expiry := policy.EnforcedExpiry(k)
+	expiry := policy.Earlier(policy.EnforcedExpiry(k), policy.ClaimDeadline(k))
 
 	return !k.Spec.Revoked && !k.Spec.Suspend && k.DeletionTimestamp == nil && !final(k) && (expiry == nil || o.world.now.Before(expiry.Time))
 }
@@ -161,7 +169,7 @@ func (o *oracle) checkHeld(k *v1alpha1.APIKey) {
 		return
 	}
 	drawn := o.byDigest[o.held[secret.ResourceVersion]]
-	if drawn == nil {
+	if drawn == nil || reached(drawn.deadline, o.world) {
 		return
 	}
 	if reason := o.verdict(drawn.digest); reason != access.Allowed && reason != access.Disputed {
@@ -171,22 +179,37 @@ func (o *oracle) checkHeld(k *v1alpha1.APIKey) {
 
 // checkDrawn checks that a key that was refused for good stays refused.
 func (o *oracle) checkDrawn(k *drawnKey) {
-	grant := o.index.Find(k.digest)
-	switch reason := o.verdict(k.digest); reason {
+	switch o.verdict(k.digest) {
 	case access.Allowed:
 		if k.died && (!k.outlived || !o.wasBehind) {
 			o.broken("a dead key stays dead", "the verifier accepts %s again", k.digest.ID())
 		}
 		k.accepted = true
-	case access.Unknown, access.Revoked:
-		k.died = k.died || k.accepted
+		o.unclaimedAccepted(k)
+	case access.Unknown:
+		k.end(false)
+	case access.Revoked:
+		o.revoked(k)
 	case access.Expired:
-		phaseIsFinal := grant.Subject.Expired
-		recorded := o.recordedEnd(k)
-		if k.accepted && !k.died && (phaseIsFinal || recorded) {
-			k.died, k.outlived = true, !phaseIsFinal
+		if phaseIsFinal := o.index.Find(k.digest).Subject.Expired; phaseIsFinal || o.recordedEnd(k) {
+			k.end(!phaseIsFinal)
 		}
 	default:
+	}
+}
+
+// revoked notes that a key has ended, unless its claim deadline has passed and a claim from before may still be recorded.
+func (o *oracle) revoked(k *drawnKey) {
+	subject := o.index.Find(k.digest).Subject
+	if byTime := subject.Unclaimed && !subject.Revoked; !byTime || !o.claimedInTime(k) {
+		k.end(byTime)
+	}
+}
+
+// end notes that a key has ended, and whether only the time was the reason.
+func (k *drawnKey) end(byTime bool) {
+	if k.accepted && !k.died {
+		k.died, k.outlived = true, byTime
 	}
 }
 
@@ -202,7 +225,9 @@ func (o *oracle) recordedEnd(k *drawnKey) bool {
 			declared := policy.DeclaredExpiry(apikey)
 			moved := declared == nil || !reached(declared, o.world)
 
-			return reached(r.NotAfter, o.world) || reached(apikey.Status.ExpiresAt, o.world) && !moved
+			unclaimed := r.State == v1alpha1.KeyPending && reached(r.ClaimDeadline, o.world)
+
+			return unclaimed || reached(r.NotAfter, o.world) || reached(apikey.Status.ExpiresAt, o.world) && !moved
 		}
 	}
 

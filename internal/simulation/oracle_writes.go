@@ -6,7 +6,6 @@ package simulation
 import (
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +27,7 @@ func (o *oracle) statusWritten(before, after *v1alpha1.APIKey) {
 	if n := count(is.Keys, v1alpha1.KeyActive); n > 1 && !o.meddledWith[after.UID] {
 		o.broken("at most one record is Active", "%s has %d", after.Name, n)
 	}
+	o.claimWritten(before, after)
 	promoted := active(is.Keys)
 	if promoted != "" && promoted != active(was.Keys) {
 		o.promoted(before, after, promoted)
@@ -59,82 +59,19 @@ func (o *oracle) recordWritten(before, after *v1alpha1.APIKey, r *v1alpha1.KeyRe
 
 // announced checks the cause that the record of a new key has.
 func (o *oracle) announced(apikey *v1alpha1.APIKey, r *v1alpha1.KeyRecord) {
+	o.deadlineSet(apikey, r)
 	value := apikey.Annotations[v1alpha1.RotateAnnotation]
 	if r.Rotation != nil && r.Rotation.Trigger == v1alpha1.TriggerAnnotation && strings.HasSuffix(value, ",overlap=0s") && r.Rotation.Overlap != "0s" {
 		o.broken("the overlap of a request counts", "%s asks for no overlap, and the record has %q", value, r.Rotation.Overlap)
 	}
 }
 
-// promoted checks that the key of a new Active record is in the Secret, what becomes of the older ones, and that its request was not served.
-func (o *oracle) promoted(before, after *v1alpha1.APIKey, digest string) {
-	ref, last := after.Status.SecretRef, after.Status.LastRotation
-	if ref == nil || last == nil || !o.holds(ref, digest) {
-		o.broken("an Active key is in its Secret", "the Secret that the status of %s names does not hold the key", after.Name)
-
-		return
-	}
-	meddled := o.meddledWith[after.UID]
-	if last.Trigger == v1alpha1.TriggerAnnotation && !meddled {
-		request := servedRequest{after.UID, last.Value}
-		if o.served[request]++; o.served[request] > 1 {
-			o.broken("a request rotates once", "%s of %s was acted on twice", last.Value, after.Name)
-		}
-	}
-	if pending := recordOf(before.Status.Keys, digest); pending != nil && pending.Rotation != nil {
-		o.replaced(before, after, pending, meddled)
-	}
-	delete(o.meddledWith, after.UID)
-}
-
-// unexamined is the resourceVersion with which a status asks for another read of its Secret.
-const unexamined = "0"
-
-// holds reports whether the version of a Secret that a status names holds a key.
-func (o *oracle) holds(ref *v1alpha1.SecretReference, digest string) bool {
-	if ref.ResourceVersion != unexamined {
-		return o.held[ref.ResourceVersion] == digest
-	}
-
-	return slices.ContainsFunc(o.world.server.Secrets.Log(), func(c apimodel.Change[*corev1.Secret]) bool {
-		return !c.Removed && c.After.UID == ref.UID && o.held[c.After.ResourceVersion] == digest
-	})
-}
-
-// replaced checks what becomes of the older keys: without an overlap they stop, with one the last one stays as long as was asked for.
-func (o *oracle) replaced(before, after *v1alpha1.APIKey, pending *v1alpha1.KeyRecord, meddled bool) {
-	old := active(before.Status.Keys)
-	switch pending.Rotation.Overlap {
-	case "0s":
-		if len(after.Status.Keys) != 1 {
-			o.broken("without an overlap older keys stop", "%d records are left of %s", len(after.Status.Keys), after.Name)
-		}
-	case "10m":
-		if old != "" && !meddled && !o.touched[after.SecretName()] && count(before.Status.Keys, v1alpha1.KeyPending) == 1 {
-			o.overlaps(after, old, pending)
-		}
-	default:
-	}
-}
-
-// overlaps checks that an old key stays for ten minutes.
-func (o *oracle) overlaps(after *v1alpha1.APIKey, old string, pending *v1alpha1.KeyRecord) {
-	const asked, exactness = 10 * time.Minute, 2 * time.Second
-	// The Secret has the end from when the key was handed out, by the clock of that time.
-	acting := o.world.acting
-	times := []time.Time{acting.operator.Now(), acting.clock, pending.CreatedAt.Time}
-	drawn, now := slices.MinFunc(times, time.Time.Compare), slices.MaxFunc(times, time.Time.Compare)
-	if now.After(drawn.Add(asked - exactness)) {
-		return // the overlap is over
-	}
-	r := recordOf(after.Status.Keys, old)
-	if r == nil || r.NotAfter == nil || r.NotAfter.Time.Before(drawn.Add(asked-exactness)) || r.NotAfter.After(now.Add(asked+exactness)) {
-		o.broken("with an overlap the old key stays", "the old key of %s does not stay for %s", after.Name, asked)
-	}
-}
-
 // lost checks that a status without an Active record has a reason: the Secret does not hold the key any more.
 func (o *oracle) lost(apikey *v1alpha1.APIKey, digest string) {
 	secret := o.secretOf(apikey)
+	if o.claims[apikey.UID] == digest {
+		o.claimedLost(apikey, secret)
+	}
 	if secret != nil && o.held[secret.ResourceVersion] == digest && !o.touched[secret.Name] && !o.meddledWith[apikey.UID] {
 		o.broken("a living key keeps its record", "the operator dropped the record of the key in the Secret of %s", apikey.Name)
 	}
@@ -167,6 +104,8 @@ func (o *oracle) secretWritten(c apimodel.Change[*corev1.Secret], p *pass) {
 		o.broken("Secrets of others are not touched", "the operator changed Secret %s for APIKey %s", c.Before.Name, p.request.Name)
 	}
 	if c.Removed {
+		o.secretDeleted(c, p)
+
 		return
 	}
 	digest := o.held[c.After.ResourceVersion]

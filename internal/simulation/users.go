@@ -55,6 +55,7 @@ func actions() []action {
 		{2, "sets or removes a finalizer of the APIKey", (*users).finalizeAPIKey},
 		{2, "forges a record", (*users).forge},
 		{3, "edits the labels of the Secret in spec", (*users).label},
+		{8, "claims", (*users).claim},
 	}
 }
 
@@ -88,13 +89,16 @@ func (u *users) createNamed(w *world, name string) {
 	case 3:
 		apikey.Spec.Rotation = &v1alpha1.Rotation{Every: "10m"}
 	}
-	switch w.weighted(8, 1, 1, 1) {
+	switch w.weighted(8, 1, 1, 1, 4) {
 	case 1:
 		apikey.Spec.ValidFor = "1h"
 	case 2:
 		apikey.Annotations = map[string]string{v1alpha1.RotateAnnotation: u.value("")}
 	case 3:
 		apikey.Spec.Secret = &v1alpha1.SecretTemplate{Name: names[0], Labels: map[string]v1alpha1.LabelValue{"team": "a"}}
+	case 4:
+		period := [...]v1alpha1.Duration{"", "10m", "1m"}[w.pick(3)]
+		apikey.Spec.Secret = &v1alpha1.SecretTemplate{Delivery: v1alpha1.DeliveryOnce, ClaimBefore: period}
 	}
 	_, _ = w.server.APIKeys.Create(apikey) // it may exist
 }
@@ -158,6 +162,28 @@ func (u *users) setExpiry(w *world, name string, end v1alpha1.Duration) {
 		if !final(k) {
 			k.Spec.ValidFor = end
 		}
+	})
+}
+
+// claim claims the active key. Some users name another key of the status, or none.
+func (u *users) claim(w *world, name string) {
+	apikey, err := w.server.APIKeys.Get(name)
+	if err != nil || len(apikey.Status.Keys) == 0 {
+		return
+	}
+	records := apikey.Status.Keys
+	value := "true"
+	switch w.weighted(8, 2, 1) {
+	case 0:
+		if r := recordOf(records, active(records)); r != nil {
+			value = r.ID
+		}
+	case 1:
+		value = records[w.pick(len(records))].ID
+	}
+	w.oracle.check()
+	_ = w.server.ChangeAPIKey(name, func(k *v1alpha1.APIKey) {
+		metav1.SetMetaDataAnnotation(&k.ObjectMeta, v1alpha1.ClaimAnnotation, value)
 	})
 }
 

@@ -46,9 +46,15 @@ func TestARealAPIServerAnswersAsTheModelDoes(t *testing.T) {
 	for _, requests := range histories {
 		for i := range requests {
 			verbs[fmt.Sprintf("%s %T %s", requests[i].Verb, requests[i].Sent, apierrors.ReasonForError(requests[i].Err))]++
+			if apikey, ok := requests[i].Stored.(*v1alpha1.APIKey); ok && apikey.Status.ClaimedAt != nil {
+				verbs[claimed]++
+			}
 		}
 	}
 	t.Logf("requests: %v", verbs)
+	if verbs[claimed] == 0 {
+		t.Error("no history has a claim")
+	}
 	t.Run("replay", func(t *testing.T) {
 		for part := range atOnce {
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
@@ -60,6 +66,9 @@ func TestARealAPIServerAnswersAsTheModelDoes(t *testing.T) {
 		}
 	})
 }
+
+// claimed counts the requests after which an APIKey has a claimed key.
+const claimed = "claimed"
 
 // replica is a history on a real API server. It knows the real uid and resourceVersion for each of the model.
 type replica struct {
