@@ -34,7 +34,7 @@ TEST_TIMEOUT ?= 20m
 # Unset: they run with it if there is a C compiler; a note says when there is none.
 RACE ?=
 # The steps of `make ci`, in order. `make ci CI_STEPS='lint verify'` runs some of them.
-CI_STEPS ?= lint verify kube gateways axe test quickstart e2e-lab
+CI_STEPS ?= lint verify kube gateways axe test quickstart soak e2e-lab
 # Where install-plugin puts `kubectl apikey`. Empty: the first writable folder of PATH, of those where people keep programs.
 PLUGIN_DIR ?=
 # The release that `make dist` and `make image` build, and the platforms of `make dist`: the operator and the verifier are for Linux alone.
@@ -83,10 +83,11 @@ help: ## Show this list.
 quickstart: kube build bin/quickstart ## See a key live: a control plane, the operator, the verifier, an API and a tour. QUICKSTART_EXIT=1 ends it after the tour.
 	@$(WITH_K8S) exec bin/quickstart
 
-# Every step is a make of its own, which lets this one report how long it took.
+# Every step is a make of its own, which lets this one report how long it took. The soak repeats one schedule here, and draws others at night.
 .PHONY: ci
 ci: export CI := 1
 ci: export QUICKSTART_EXIT := 1
+ci: export SOAK_SEED := 6
 ci: ## Run everything that has to pass before a change lands. CI_STEPS names the steps.
 	@for step in $(CI_STEPS); do \
 		echo "ci: $$step"; start=$$SECONDS; \
