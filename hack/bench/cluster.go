@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	// startTimeout is how long a program may take until it is ready, also with many keys.
-	startTimeout = 2 * time.Minute
+	// startTimeout is how long a program may take until it is ready, also with 100,000 keys on a busy machine.
+	startTimeout = 10 * time.Minute
 	// stopGrace is how long a program may take to end before it is killed.
 	stopGrace = 20 * time.Second
 )

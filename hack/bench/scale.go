@@ -115,7 +115,7 @@ func (b *scaleBench) withOperator(ctx context.Context, do func(context.Context, 
 		name: "operator", path: b.options.manager, target: "build",
 		environment: []string{"GOMEMLIMIT=" + strconv.FormatInt(b.operatorLimit, 10)},
 		args: func([]string) []string {
-			return []string{"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--metrics-secure=false"}
+			return []string{"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--metrics-secure=false", "--start-timeout=" + startTimeout.String()}
 		},
 	}, do)
 }
