@@ -173,11 +173,11 @@ func (b *scaleBench) timeRevocations(ctx context.Context, verifier *program) err
 	defer closeAll(connections)
 	check, took := b.newChecker(connections[0]), make([]float64, 0, n)
 	for i := range n {
-		_, delay, err := b.revoke(ctx, check, i)
+		one, err := b.revoke(ctx, check, i)
 		if err != nil {
 			return fmt.Errorf("revoke key %d: %w", i, err)
 		}
-		took = append(took, milliseconds(delay))
+		took = append(took, milliseconds(one.delay))
 	}
 	b.reportTimes("revocation", "revocation, from the API server's answer to the first refusal", took)
 

@@ -34,9 +34,9 @@ const (
 // revocation is the result of revoking keys under load.
 type revocation struct {
 	delays []float64 // in ms
-	// seen are the delays until another client's watch had the change, in ms.
-	seen []float64
-	took time.Duration
+	// seen are the delays until another client's watch had the change, and asked the times of the requests with keys that are revoked, in ms.
+	seen, asked []float64
+	took        time.Duration
 	// loaded is how many requests were answered meanwhile.
 	loaded int64
 }
@@ -65,7 +65,7 @@ func (b *verifyBench) measurePropagation(ctx context.Context, verifier *program,
 		defer done.Store(true)
 		var err error
 		begun := time.Now()
-		result.delays, result.seen, err = b.revokeWatched(running, connections[:revokers])
+		err = b.revokeWatched(running, connections[:revokers], &result)
 		result.took = time.Since(begun)
 
 		return err
@@ -100,8 +100,8 @@ func (b *verifyBench) load(ctx context.Context, connections []*grpc.ClientConn, 
 	return answered.Load(), err
 }
 
-// revokeWatched revokes keys while a watch of this program shows when the API server delivers each change: the rest is the verifier's.
-func (b *verifyBench) revokeWatched(ctx context.Context, connections []*grpc.ClientConn) (delays, seen []float64, err error) {
+// revokeWatched revokes keys while a watch of this program shows when the API server delivers each change.
+func (b *verifyBench) revokeWatched(ctx context.Context, connections []*grpc.ClientConn, r *revocation) error {
 	var arrivals sync.Map // the time of the first event that shows the revocation, by name
 	p := &population{cluster: b.cluster, namespace: keysNamespace}
 	changes, err := p.watchPhase(ctx, v1alpha1.PhaseRevoked, b.options.keys, func(key *v1alpha1.APIKey) {
@@ -110,34 +110,32 @@ func (b *verifyBench) revokeWatched(ctx context.Context, connections []*grpc.Cli
 		}
 	})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer changes.stop()
-	answered := make([]time.Time, b.options.revoke)
-	if delays, err = b.revokeAll(ctx, connections, answered); err != nil {
-		return nil, nil, err
+	all, err := b.revokeAll(ctx, connections)
+	if err != nil {
+		return err
 	}
-	for i := range answered {
+	for i, one := range all {
+		r.delays, r.asked = append(r.delays, milliseconds(one.delay)), append(r.asked, one.asked...)
 		if at, ok := arrivals.Load(keyName(i)); ok {
-			seen = append(seen, max(0, milliseconds(at.(time.Time).Sub(answered[i])))) //nolint:errcheck,forcetypeassert // stored above
+			r.seen = append(r.seen, max(0, milliseconds(at.(time.Time).Sub(one.answered)))) //nolint:errcheck,forcetypeassert // stored above
 		}
 	}
 
-	return delays, seen, nil
+	return nil
 }
 
-// revokeAll revokes the first keys, some at once, and returns how long each was still accepted in ms. When all are revoked
-// it asks for all of them once more.
-func (b *verifyBench) revokeAll(ctx context.Context, connections []*grpc.ClientConn, answered []time.Time) ([]float64, error) {
-	delays := make([]float64, b.options.revoke)
-	err := inParallel(ctx, len(connections), len(connections), func(ctx context.Context, worker int) error {
+// revokeAll revokes keys, each connection one after the other, and then asks for every one again.
+func (b *verifyBench) revokeAll(ctx context.Context, connections []*grpc.ClientConn) ([]refusalTimes, error) {
+	all := make([]refusalTimes, b.options.revoke)
+	err := inParallel(ctx, len(connections), len(connections), func(ctx context.Context, worker int) (err error) {
 		check := b.newChecker(connections[worker])
-		for i := worker; i < len(delays); i += len(connections) {
-			at, delay, err := b.revoke(ctx, check, i)
-			if err != nil {
+		for i := worker; i < len(all); i += len(connections) {
+			if all[i], err = b.revoke(ctx, check, i); err != nil {
 				return fmt.Errorf("revoke key %d: %w", i, err)
 			}
-			answered[i], delays[i] = at, milliseconds(delay)
 		}
 
 		return nil
@@ -146,41 +144,51 @@ func (b *verifyBench) revokeAll(ctx context.Context, connections []*grpc.ClientC
 		return nil, err
 	}
 	check := b.newChecker(connections[0])
-	for i := range delays {
+	for i := range all {
 		if err := mustBeRevoked(ctx, check, i); err != nil {
 			return nil, err
 		}
 	}
 
-	return delays, nil
+	return all, nil
 }
 
-// revoke revokes a key and returns when the API server answered, and how long after that the first refusal came.
-func (b *verifyBench) revoke(ctx context.Context, check checker, i int) (answered time.Time, delay time.Duration, err error) {
+// refusalTimes are those of one revocation.
+type refusalTimes struct {
+	// answered is when the API server answered the revocation, and delay how long after that the first refusal came.
+	answered time.Time
+	delay    time.Duration
+	// asked are how long the requests took until then, in ms.
+	asked []float64
+}
+
+// revoke revokes a key, and asks until it is refused.
+func (b *verifyBench) revoke(ctx context.Context, check checker, i int) (r refusalTimes, err error) {
 	if err := mustPass(check)(ctx, i); err != nil { // a key that is refused already proves nothing; and this opens the connection
-		return answered, 0, err
+		return r, err
 	}
 	key := (&population{namespace: keysNamespace}).newKey(i)
 	if err := b.client.Patch(ctx, key, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"revoked":true}}`))); err != nil {
-		return answered, 0, err
+		return r, err
 	}
-	answered = time.Now()
+	r.answered = time.Now()
 	for {
+		begun := time.Now()
 		reason, err := check(ctx, i)
-		delay = time.Since(answered)
+		r.delay, r.asked = time.Since(r.answered), append(r.asked, milliseconds(time.Since(begun)))
 		switch {
 		case err != nil:
-			return answered, 0, err
+			return r, err
 		case reason != "":
 			for range again {
 				if err := mustBeRevoked(ctx, check, i); err != nil {
-					return answered, 0, err
+					return r, err
 				}
 			}
 
-			return answered, delay, nil
-		case delay > propagationTimeout:
-			return answered, 0, fmt.Errorf("it is still accepted after %s", propagationTimeout)
+			return r, nil
+		case r.delay > propagationTimeout:
+			return r, fmt.Errorf("it is still accepted after %s", propagationTimeout)
 		}
 	}
 }
@@ -204,6 +212,8 @@ func (b *verifyBench) reportPropagation(r *revocation) {
 		{Key: "propagation.max", Name: "revoked to refused, max", Value: percentile(r.delays, 100), Aim: &aim{atMost, 1000}},
 		{Key: "propagation.watch_p50", Name: "  revoked to another client's watch, p50", Value: percentile(r.seen, 50), Note: atWatcher},
 		{Key: "propagation.watch_p99", Name: "  revoked to another client's watch, p99", Value: percentile(r.seen, 99)},
+		{Key: "propagation.request_p50", Name: "  a request meanwhile, p50", Value: percentile(r.asked, 50), Note: fmt.Sprintf("of %d", len(r.asked))},
+		{Key: "propagation.request_p99", Name: "  a request meanwhile, p99", Value: percentile(r.asked, 99)},
 	} {
 		f.Unit = "ms"
 		b.report.add(f)
@@ -214,5 +224,6 @@ func (b *verifyBench) reportPropagation(r *revocation) {
 	b.report.explain("Revoked to refused: from the API server's answer to a patch of spec.revoked to the first answer that refuses the key, asked\n"+
 		"without a pause; %d keys at once, while others are used at %.0f %% of what the verifier was measured to do. Once refused,\n"+
 		"a key is never accepted again: each is asked for %d times more at once, and once more at the end. The watch of another client shows\n"+
-		"how much of it passes before any client knows.", revokers, loadShare*100, again)
+		"how much of it passes before any client knows. The delay ends with an answer, so it contains the time of one to two requests.",
+		revokers, loadShare*100, again)
 }
