@@ -40,7 +40,7 @@ const (
 	mebibyte = 1 << 20
 	// most is what the API server accepts of annotations, but for those of the operator.
 	most = 250 << 10
-	// podLimit is the memory limit of the operator's container in config/manager.
+	// podLimit is half of the memory limit of the operator's container in config/manager.
 	podLimit = 512 * mebibyte
 )
 
@@ -84,7 +84,7 @@ func TestMemoryUnderLargeMetadata(t *testing.T) {
 		podLimit/mebibyte,
 	)
 	if large > podLimit {
-		t.Errorf("a peak of %d MiB, more than the limit of the pod", large/mebibyte)
+		t.Errorf("a peak of %d MiB, more than half of the limit of the pod", large/mebibyte)
 	}
 	// What is decoded at once does not grow with n. That of one kind alone would be n times its bytes, and what the heap grows between two
 	// collections.
@@ -113,7 +113,7 @@ func newAttack(t *testing.T, n int) *attack {
 		t.Fatal(err)
 	}
 	t.Setenv("KUBECONFIG", kubeconfig)
-	t.Setenv("GOMEMLIMIT", strconv.Itoa(podLimit)) // as the Deployment sets it
+	t.Setenv("GOMEMLIMIT", strconv.Itoa(podLimit)) // the Deployment sets twice as much
 
 	return &attack{t: t, admin: admin, manager: buildManager(t), n: n}
 }

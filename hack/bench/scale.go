@@ -52,7 +52,7 @@ func newScale(hurry <-chan struct{}) *cobra.Command {
 	flags.IntVar(&o.keys, "keys", 100_000, "how many settled keys the cluster has")
 	flags.IntVar(&o.mints, "mints", 200, "how many more keys to mint, one after the other; 0 skips minting")
 	flags.IntVar(&o.revokes, "revocations", 200, "how many of the settled keys to revoke, one after the other; 0 skips revocation")
-	flags.IntVar(&o.get, "gets", 3, "how often to time kubectl get; 0 skips kubectl")
+	flags.IntVar(&o.get, "gets", 1, "how often to time kubectl get; 0 skips kubectl")
 	flags.DurationVar(&o.rest, "rest", 150*time.Second,
 		"how long to count API calls before memory counts as settled: more than the two minutes after which Go collects garbage; "+
 			"0: until the operator has checked each Secret")

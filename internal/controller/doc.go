@@ -40,7 +40,7 @@
 //
 // Metadata that an editor without any grant can fill is not cached. Measured with 1,900 APIKeys with 64 KiB of annotations, which is
 // what the guardrails accept, and 1,900 copies of a Secret with 250 KiB (cmd/memory_test.go): a peak of 88 MiB of resident memory
-// while every key is rotated, where the same objects with small metadata take 82 MiB. The pod has 512 MiB.
+// while every key is rotated, where the same objects with small metadata take 82 MiB. The pod has 1 GiB.
 // Before the guardrail size, with 250 APIKeys and 250 labelled copies of 250 KB each, the peak was 162 MiB while the caches kept metadata,
 // 76 MiB when they dropped it, and 57 MiB with small metadata. Objects are stripped one at a time, when they are decoded, because lists are
 // streamed; an API server without streaming lists (before 1.34 by default) sends them whole.

@@ -15,10 +15,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -133,12 +137,33 @@ func addProbes(mgr ctrl.Manager, health *informers.Health) error {
 	synced := func(req *http.Request) error {
 		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
 		defer cancel()
-		if !mgr.GetCache().WaitForCacheSync(ctx) {
-			return errors.New("the caches are not filled yet")
-		}
 
-		return health.Check()
+		return errors.Join(filled(ctx, mgr.GetCache()), health.Check())
 	}
 
 	return errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", synced))
+}
+
+// errNotFilled is why a replica that has just started is not ready.
+var errNotFilled = errors.New("the caches are not filled yet")
+
+// filled returns an error until the caches know every APIKey and every Secret of an APIKey. WaitForCacheSync alone succeeds while there
+// is no informer yet, which is so until the controller has made its own: a replica with many keys would be ready, and then not.
+func filled(ctx context.Context, caches cache.Cache) error {
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	for _, object := range []client.Object{&v1alpha1.APIKey{}, secret} {
+		informer, err := caches.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+		if err != nil {
+			return err
+		}
+		if !informer.HasSynced() {
+			return errNotFilled
+		}
+	}
+	if !caches.WaitForCacheSync(ctx) {
+		return errNotFilled
+	}
+
+	return nil
 }
