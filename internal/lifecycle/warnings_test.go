@@ -236,3 +236,15 @@ func TestAWarningIsStable(t *testing.T) {
 		t.Errorf("between two warnings the status changes (-before +after):\n%s", diff)
 	}
 }
+
+// TestNoWakeForWarningsOfPoliciesThatAreUnknown leaves the wait to the retry: no report changes the condition until policies are known.
+func TestNoWakeForWarningsOfPoliciesThatAreUnknown(t *testing.T) {
+	l := bornBefore(now.Add(100*day), 365*day)
+	l.settle(now)
+	for unknown, want := range map[bool]time.Duration{true: 100 * day, false: 70 * day} {
+		l.unknown = unknown
+		if wake := lifecycle.NextWake(l.observed(), now); wake != want {
+			t.Errorf("policies unknown %t: the next wake is in %s, want %s", unknown, wake, want)
+		}
+	}
+}
