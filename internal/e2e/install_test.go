@@ -76,18 +76,9 @@ func awaitRollout(ctx context.Context) {
 	}
 }
 
-// endPods ends the pods of every installation without the grace that verifiers need while gateways ask them.
-func endPods(ctx context.Context) {
-	GinkgoHelper()
-	const ours = "--selector=app.kubernetes.io/name=apikey-operator"
-	kubectl(ctx, "delete", "deployments", "--all-namespaces", ours)
-	kubectl(ctx, "delete", "pods", "--all-namespaces", ours, "--grace-period=1", "--timeout="+patience.String())
-}
-
 // remove brings the cluster to a state without an installation.
 func remove(ctx context.Context) {
 	GinkgoHelper()
-	endPods(ctx)
 	kubectl(ctx, "delete", "--ignore-not-found", "-k", "config/default", "--timeout="+patience.String())
 	Expect(client.IgnoreNotFound(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: keysNamespace}}))).To(Succeed())
 	for _, name := range []string{namespace, keysNamespace} {

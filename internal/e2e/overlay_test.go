@@ -65,7 +65,6 @@ func applyOverlay(ctx context.Context, folder, guarded string) {
 	file := artefact("rendered.yaml")
 	Expect(os.WriteFile(file, []byte(rendered), 0o600)).To(Succeed())
 	DeferCleanup(func(ctx context.Context) {
-		endPods(ctx)
 		kubectl(ctx, "delete", "--ignore-not-found", "-f", file, "--timeout="+patience.String())
 	}, NodeTimeout(patience))
 	kubectl(ctx, "apply", "--server-side", "-f", file)
