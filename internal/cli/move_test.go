@@ -229,9 +229,9 @@ func (p *collection) fill() {
 	p.namespace = "other"
 	p.make("free", nil)
 	p.namespace = "move"
-	p.make("expired", func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt = &metav1.Time{Time: time.Now().Add(4 * time.Second)} })
+	p.make("expired", func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt = &metav1.Time{Time: time.Now().Add(15 * time.Second)} })
 	p.awaitPhase("expired", v1alpha1.PhaseExpired)
-	p.ends = time.Now().Add(20 * time.Second)
+	p.ends = time.Now().Add(30 * time.Second)
 	p.make("ending", func(k *v1alpha1.APIKey) { k.Spec.ExpiresAt = &metav1.Time{Time: p.ends} })
 }
 
