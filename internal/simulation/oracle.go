@@ -63,6 +63,8 @@ type oracle struct {
 	meddledAt map[types.UID]time.Time
 	// claims are the digests of the active keys that were claimed.
 	claims map[types.UID]string
+	// claimers are the places of the operators that have recorded the claims.
+	claimers map[types.UID]int
 	// served counts the rotations by request.
 	served map[servedRequest]int
 	// wasBehind reports that the clock of an operator was behind.
@@ -78,7 +80,7 @@ func newOracle(w *world, index *keyindex.Index) *oracle {
 	return &oracle{
 		world: w, index: index, apikeys: index.APIKeys(), byDigest: map[string]*drawnKey{}, held: map[string]string{},
 		touched: map[string]bool{}, meddledWith: map[types.UID]bool{}, meddledAt: map[types.UID]time.Time{}, served: map[servedRequest]int{},
-		claims: map[types.UID]string{},
+		claims: map[types.UID]string{}, claimers: map[types.UID]int{},
 	}
 }
 

@@ -64,7 +64,7 @@ func (o *oracle) claimRecorded(before, after *v1alpha1.APIKey) {
 	if k := o.byDigest[digest]; k != nil {
 		k.claimed = true
 	}
-	o.claims[after.UID] = digest
+	o.claims[after.UID], o.claimers[after.UID] = digest, o.world.acting.operator.place
 }
 
 // deadlineKept checks what an operator has made of a record with a claim deadline.
@@ -160,6 +160,9 @@ func (o *oracle) deadlineWithin(r *v1alpha1.KeyRecord, end time.Time) bool {
 func (o *oracle) claimedLost(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	digest := o.claims[apikey.UID]
 	delete(o.claims, apikey.UID)
+	if o.claimers[apikey.UID] != o.world.acting.operator.place {
+		return // two operators at once: see package lifecycle
+	}
 	if secret != nil {
 		next := o.byDigest[o.held[secret.ResourceVersion]]
 		if next != nil && next.text != digest && !strings.Contains(secret.Annotations[v1alpha1.SecretValidKeysAnnotation], digest) {
