@@ -35,6 +35,7 @@ func fullStatus() v1alpha1.APIKeyStatus {
 		SecretRef:    &v1alpha1.SecretReference{Name: "a", UID: "a", ResourceVersion: "1"},
 		ClaimedAt:    &at,
 		ExpiresAt:    &at,
+		WarnedBefore: "24h",
 		RateLimit:    &v1alpha1.RateLimit{Requests: 1, Per: "1s"},
 		LastRotation: &v1alpha1.LastRotation{Trigger: v1alpha1.TriggerCreated, At: at},
 		RotateValues: []v1alpha1.RotateDigest{"AbCdEfGhIjKlMnOp"},
