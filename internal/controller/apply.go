@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
@@ -152,63 +151,6 @@ func (r *Reconciler) reshape(ctx context.Context, a *attempt) error {
 	a.observed.Secret.Ref = reference(secret)
 
 	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
-}
-
-// claim records that the key was claimed before it deletes the Secret: a Secret that is gone without the record would stop the key.
-func (r *Reconciler) claim(ctx context.Context, a *attempt) error {
-	if err := r.writeStatus(ctx, a, lifecycle.Claimed(a.observed, a.now)); err != nil {
-		return err
-	}
-
-	return r.discard(ctx, a)
-}
-
-// discard deletes the Secret of a claimed key.
-func (r *Reconciler) discard(ctx context.Context, a *attempt) error {
-	if err := r.deleteSecret(ctx, a); err != nil {
-		return err
-	}
-	a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
-
-	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
-}
-
-// end deletes the Secret, then closes the records.
-func (r *Reconciler) end(ctx context.Context, a *attempt) error {
-	if err := r.deleteSecret(ctx, a); err != nil {
-		return err
-	}
-
-	return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
-}
-
-// deleteSecret deletes the observed version of the Secret. Another version can hold the key of another writer.
-func (r *Reconciler) deleteSecret(ctx context.Context, a *attempt) error {
-	ref := a.observed.Secret.Ref
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: a.observed.APIKey.Namespace, Name: ref.Name}}
-	err := r.Secrets.Delete(withoutLogs(ctx), secret, client.Preconditions{UID: &ref.UID, ResourceVersion: &ref.ResourceVersion})
-	if apierrors.IsNotFound(err) {
-		err = r.confirmGone(ctx, secret, err)
-	}
-	if err != nil {
-		return asRefused(scrubbed(err, keys.Key{}), "", "delete Secret %s/%s", secret.Namespace, secret.Name)
-	}
-
-	return nil
-}
-
-// confirmGone reads a Secret whose deletion was answered with "not found". An admission plugin can give that answer while the Secret
-// exists.
-func (r *Reconciler) confirmGone(ctx context.Context, secret *corev1.Secret, answer error) error {
-	err := r.Secrets.Get(withoutLogs(ctx), client.ObjectKeyFromObject(secret), secret)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case err != nil:
-		return err
-	default:
-		return fmt.Errorf("the Secret still exists after the answer: %w", answer)
-	}
 }
 
 // writeStatus writes a status that differs, provided that the APIKey has not changed since it was read, and reports the change.

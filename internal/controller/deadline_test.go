@@ -25,7 +25,7 @@ func (f *fixture) expectNotClaimed(value string) {
 }
 
 var _ = Describe("A claim deadline", func() {
-	It("that passes revokes the key, with one delete and one status write", func(ctx context.Context) {
+	It("that passes revokes the key, with a check of the version, one delete and one status write", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.create(once, func(k *v1alpha1.APIKey) { k.Spec.Secret.ClaimBefore = "10m" })
 		Expect(f.settle().RequeueAfter).To(Equal(10 * time.Minute))
@@ -38,7 +38,7 @@ var _ = Describe("A claim deadline", func() {
 		Expect(f.accepts(value)).To(BeFalse(), "before the operator acts")
 		wire := testkit.NewWire(testkit.Cut{})
 		f.settleWith(wire)
-		Expect(wire.Writes()).To(Equal([]string{"DELETE secrets", "PUT apikeys/status"}))
+		Expect(wire.Writes()).To(Equal([]string{"PUT apikeys/status", "DELETE secrets", "PUT apikeys/status"}))
 		f.expectNotClaimed(value)
 		Expect(f.key().Status.Keys[0].NotAfter.Time).To(BeTemporally("==", f.clock.Now()))
 		Expect(f.events).To(Equal([]string{"Minted", "NotClaimed"}))

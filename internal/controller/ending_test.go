@@ -39,7 +39,7 @@ func (f *fixture) expectEnded(phase v1alpha1.Phase) {
 func (f *fixture) advance(d time.Duration) { f.clock.SetTime(f.clock.Now().Add(d)) }
 
 var _ = Describe("Expiry", func() {
-	It("deletes the Secret when its time has come, with one delete and one status write", func(ctx context.Context) {
+	It("deletes the Secret when its time has come, with a check of the version, one delete and one status write", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "1h" })
 		result := f.settle()
@@ -53,7 +53,7 @@ var _ = Describe("Expiry", func() {
 		f.clock.SetTime(expiresAt)
 		wire := testkit.NewWire(testkit.Cut{})
 		f.settleWith(wire)
-		Expect(wire.Writes()).To(Equal([]string{"DELETE secrets", "PUT apikeys/status"}))
+		Expect(wire.Writes()).To(Equal([]string{"PUT apikeys/status", "DELETE secrets", "PUT apikeys/status"}))
 		f.expectEnded(v1alpha1.PhaseExpired)
 		Expect(condition(f.key(), v1alpha1.ConditionReady)).To(HaveField("Reason", v1alpha1.ReasonExpired))
 		Expect(f.key().Status.Keys).To(HaveLen(1), "the record stays, so that a verifier can say why")

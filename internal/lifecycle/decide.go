@@ -94,7 +94,7 @@ func whenEnded(o Observed, now time.Time) (Plan, bool) {
 	case o.Secret.State == SecretChanged:
 		return Plan{Action: Read}, true
 	case o.Secret.State == SecretOwned, o.Secret.State == SecretUnread && o.APIKey.Status.SecretRef != nil:
-		return Plan{Action: Delete}, true // the precondition names this version, so no read is needed
+		return Plan{Action: Delete, Confirm: !endedForGood(o.APIKey)}, true // the precondition names this version, so no read is needed
 	default:
 		return Plan{Action: Close}, true
 	}

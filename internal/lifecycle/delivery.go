@@ -67,7 +67,7 @@ func whenCopyLeft(o Observed, now time.Time) (Plan, bool) {
 	case SecretUnread:
 		return Plan{Action: Discard}, o.APIKey.Status.SecretRef != nil // the precondition names this version, so no read is needed
 	case SecretOwned:
-		return Plan{Action: Discard}, holds(o, v1alpha1.KeyActive) || !due(o, now)
+		return Plan{Action: Discard, Confirm: true}, holds(o, v1alpha1.KeyActive) || !due(o, now)
 	default:
 		return Plan{}, false
 	}

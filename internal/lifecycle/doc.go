@@ -111,6 +111,12 @@
 // CEL knows no time. It revives nothing that had ended: the end was moved in time, by an author whom the guardrails admitted. Any change
 // of the APIKey after the earlier end makes the late write fail on its resourceVersion: a recorded phase, or another edit.
 //
+// A time that has come is the end by the version of the APIKey that the operator has seen. Its cache can be older: a user has moved the end, or
+// a key that was delivered once was claimed or replaced. The delete of the Secret is under the version of the Secret alone, so an operator
+// that deleted by an older APIKey took a living key from its workload. Plan.Confirm makes the operator ask first whether it has seen the
+// last version, by a status update without a change, which stores nothing. Only an end by time, and the Secret of a claimed key that was
+// read, need that: a recorded phase, revoked and a deletion cannot be undone, and the version in status.secretRef names one delivery.
+//
 // The end is fixed when the spec is acted on: when the key is first handed out, and when spec changes. The contract
 // wants both "the earliest of spec, maximum and default" and "a policy tightened later kills no living key". Evaluating today's
 // policies at every pass would end every key older than a new maximum at once, and a policy deleted by mistake and applied again

@@ -140,6 +140,9 @@ type Plan struct {
 	Trigger v1alpha1.RotationTrigger
 	// Reason and Message are those of Ready, for Block.
 	Reason, Message string
+	// Confirm is set for Delete and Discard if a change of the APIKey that the operator has not seen yet could forbid the deletion. The
+	// operator asks the API server first whether the APIKey is still as it was observed.
+	Confirm bool
 	// RetryAfter is when to reconcile again if no event will cause it; 0 means that an event will.
 	RetryAfter time.Duration
 }

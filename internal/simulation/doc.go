@@ -40,9 +40,8 @@
 // A claim deadline is treated as an end by time: a claim that was set in time may be recorded late. The Secret of the next delivery ends a
 // claimed key that it does not account for, also if its own key missed its deadline before it was promoted.
 //
-// An operator whose cache shows an earlier status deletes the Secret of a key that had ended by that status, although a later status has moved
-// the end. The precondition of the delete is about the Secret only. The status write that follows fails, and the next pass mints another key.
-// The oracle forgives the deletion.
+// Before an operator deletes the Secret of a key whose end has come by time, it confirms that it has seen the last version of the APIKey. A user
+// who moves the end between the two requests is too late. The oracle forgives a deletion after a confirmation, and none without one.
 //
 // # Does it find mistakes?
 //

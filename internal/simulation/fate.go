@@ -72,6 +72,7 @@ func (w *world) answer(o *operator, p *pass, f fate) {
 		o.writes++
 	}
 	w.carryOut(c, f)
+	p.confirmed = p.confirmed || c.verb == writeStatus && (c.err == nil || apierrors.IsForbidden(c.err))
 	if !p.failed && c.err != nil && !apierrors.IsNotFound(c.err) {
 		p.failed, p.deadline = true, w.now.Add(reportTime)
 	}

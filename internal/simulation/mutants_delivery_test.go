@@ -7,7 +7,7 @@ package simulation_test
 func deliveryMutants() []mutant {
 	return []mutant{
 		{name: "delete the Secret before the claim is recorded", seed: 89, changes: []change{{
-			applyGo, "	if err := r.writeStatus(ctx, a, lifecycle.Claimed(a.observed, a.now)); err != nil {\n", `	if mutant("delete the Secret before the claim is recorded") {
+			deleteGo, "	if err := r.writeStatus(ctx, a, lifecycle.Claimed(a.observed, a.now)); err != nil {\n", `	if mutant("delete the Secret before the claim is recorded") {
 		if err := r.deleteSecret(ctx, a); err != nil {
 			return err
 		}
@@ -43,12 +43,21 @@ func deliveryMutants() []mutant {
 		{name: "promote a key after its deadline", seed: 227, changes: []change{{
 			decideGo, "	if record == nil || reached(record.ClaimDeadline, now) {\n", "	if record == nil || reached(record.ClaimDeadline, now) && !mutant(\"promote a key after its deadline\") {\n",
 		}}},
+		{name: "delete a Secret by an older status", seed: 2532, changes: []change{{
+			deleteGo, "	if a.plan.Confirm {\n", "	if a.plan.Confirm && !mutant(\"delete a Secret by an older status\") {\n",
+		}}},
+		{name: "take an end by time for final", seed: 2532, changes: []change{{
+			expiryGo, "	return final || apikey.Spec.Revoked ||", "	return final || mutant(\"take an end by time for final\") || apikey.Spec.Revoked ||",
+		}}},
 	}
 }
 
 //nolint:lll // the lines are code, before and after
 func foundMutants() []mutant {
 	return []mutant{
+		{name: "found: discard the next delivery by an older status", seed: 108589, changes: []change{{
+			deliveryGo, "Plan{Action: Discard, Confirm: true}", "Plan{Action: Discard, Confirm: !mutant(\"found: discard the next delivery by an older status\")}",
+		}}},
 		{name: "found: labels of an interrupted mint stay", seed: 242, changes: []change{{
 			statusGo, "	if !o.Secret.InShape || o.Secret.PreviousDigest != \"\" {\n",
 			"	if (!o.Secret.InShape || o.Secret.PreviousDigest != \"\") && !mutant(\"found: labels of an interrupted mint stay\") {\n",
@@ -61,9 +70,6 @@ func foundMutants() []mutant {
 		}}},
 		{name: "found: a copy that a finalizer keeps is polled", seed: 1047, changes: []change{{
 			observeGo, "	known := a.observed.Secret.State == lifecycle.SecretUnread || a.observed", "	known := a.observed.Secret.State == lifecycle.SecretUnread || !mutant(\"found: a copy that a finalizer keeps is polled\") && a.observed",
-		}}},
-		{name: "found: an attempt to end a claimed key replaces what is remembered of it", seed: 1620, changes: []change{{
-			ledgerGo, "!found || vouched != nil &&", "!found || mutant(\"found: an attempt to end a claimed key replaces what is remembered of it\") || vouched != nil &&",
 		}}},
 		{name: "found: a fence hides an edit of the Secret", seed: 1000016656, changes: []change{{
 			statusGo, "	if !holds(o, v1alpha1.KeyActive) {\n		ref.ResourceVersion = unexamined\n",

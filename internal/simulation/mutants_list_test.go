@@ -9,6 +9,7 @@ import "slices"
 const (
 	applyGo    = "internal/controller/apply.go"
 	conflictGo = "internal/controller/conflicts.go"
+	deleteGo   = "internal/controller/delete.go"
 	deliveryGo = "internal/lifecycle/delivery.go"
 	ledgerGo   = "internal/controller/ledger.go"
 	observeGo  = "internal/controller/observe.go"
@@ -80,7 +81,7 @@ func decisionMutants() []mutant {
 			expiryGo, "	case Expired(o, now):\n", "	case !mutant(\"miss the expiry\") && Expired(o, now):\n",
 		}}},
 		{name: "leave the Secret of an ended key", seed: 1, changes: []change{{
-			decideGo, "		return Plan{Action: Delete}, true", "		if mutant(\"leave the Secret of an ended key\") {\n			return Plan{Action: Close}, true\n		}\n\n		return Plan{Action: Delete}, true",
+			decideGo, "		return Plan{Action: Delete, ", "		if mutant(\"leave the Secret of an ended key\") {\n			return Plan{Action: Close}, true\n		}\n\n		return Plan{Action: Delete, ",
 		}}},
 		{name: "keep records that the Secret does not account for", seed: 635, changes: []change{{
 			accountGo, "	end, listed := s.Account.Ends[r.Digest]\n", `	end, listed := s.Account.Ends[r.Digest]

@@ -95,7 +95,7 @@ func writeMutants() []mutant {
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 `}}},
 		{name: "delete the Secret without preconditions", seed: 257, changes: []change{{
-			applyGo, `	if apierrors.IsNotFound(err) {
+			deleteGo, `	if apierrors.IsNotFound(err) {
 		err = r.confirmGone(ctx, secret, err)
 `, `	if mutant("delete the Secret without preconditions") {
 		err = r.Secrets.Delete(withoutLogs(ctx), secret)
@@ -118,7 +118,9 @@ func writeMutants() []mutant {
 		err = r.APIKeys.Status().Update(ctx, after)
 	}
 `,
-		}}},
+		}, {applyGo, "	metav1 \"k8s.io/apimachinery/pkg/apis/meta/v1\"\n", `	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+`}}},
 		{name: "drop the oldest announced key instead of a fence", seed: 3130, changes: []change{{
 			decideGo, "	return Plan{Action: Fence, RetryAfter: fenceRetry}, due(o, now) &&",
 			"	return Plan{Action: Fence, RetryAfter: fenceRetry}, !mutant(\"drop the oldest announced key instead of a fence\") && due(o, now) &&",

@@ -51,6 +51,8 @@ type pass struct {
 	// drawn are the digests of the keys that the pass has drawn.
 	drawn []string
 	dead  bool
+	// confirmed says that the API server has accepted a status write of the pass, or refused it for a reason other than an older version.
+	confirmed bool
 	// started is when the pass began, and clock what the operator's clock said.
 	started, clock time.Time
 	// deadline is when the time for the work of the pass is over, or that for its report once failed says that a call has failed.

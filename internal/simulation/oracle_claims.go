@@ -4,7 +4,6 @@
 package simulation
 
 import (
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 	"github.com/apikey-operator/apikey-operator/internal/simulation/apimodel"
 )
@@ -117,7 +117,7 @@ func (o *oracle) secretDeleted(c apimodel.Change[*corev1.Secret], p *pass) {
 	if err != nil || !metav1.IsControlledBy(c.Before, apikey) || o.touched[c.Before.Name] || o.meddledWith[apikey.UID] {
 		return
 	}
-	if o.over(apikey) || final(apikey) || endedFor(p, apikey) || endedFor(p, p.seen) {
+	if o.over(apikey) || final(apikey) || endedFor(p, apikey) || endedFor(p, p.seen) && (final(p.seen) || p.confirmed) {
 		return
 	}
 	if apikey.Status.ClaimedAt == nil {
@@ -155,7 +155,8 @@ func (o *oracle) deadlineWithin(r *v1alpha1.KeyRecord, end time.Time) bool {
 	return r.ClaimDeadline != nil && r.ClaimDeadline.Time.Before(end) && (k == nil || !k.claimed)
 }
 
-// claimedLost checks why the record of a claimed key was dropped: only the Secret of the next delivery, which does not account for it, ends it.
+// claimedLost checks why the record of a claimed key was dropped: only the Secret of the next delivery, which does not account for it or after
+// the end of the overlap that it accounts for, ends it.
 // Its key may have missed its own deadline since, and was not promoted.
 func (o *oracle) claimedLost(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	digest := o.claims[apikey.UID]
@@ -165,7 +166,9 @@ func (o *oracle) claimedLost(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	}
 	if secret != nil {
 		next := o.byDigest[o.held[secret.ResourceVersion]]
-		if next != nil && next.text != digest && !strings.Contains(secret.Annotations[v1alpha1.SecretValidKeysAnnotation], digest) {
+		delivered := o.touched[secret.Name] || next != nil && next.text != digest
+		end, listed := lifecycle.ParseAccount(secret.Annotations[v1alpha1.SecretValidKeysAnnotation]).Ends[digest]
+		if delivered && (!listed || reached(end, o.world)) {
 			return
 		}
 	}
