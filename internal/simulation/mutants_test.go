@@ -50,9 +50,14 @@ func TestHistoriesAndMutants(t *testing.T) {
 			if !applied[m.name] {
 				t.Fatal("the code that it changes has changed: adapt the mutant")
 			}
-			if simulate(t, program, m.name, m.seed, 1) == "" && simulate(t, program, m.name, 0, histories) == "" {
-				t.Errorf("%d histories do not find it", histories)
+			found := simulate(t, program, m.name, m.seed, 1)
+			if found == "" {
+				found = simulate(t, program, m.name, 0, histories)
 			}
+			if found == "" {
+				t.Fatalf("%d histories do not find it", histories)
+			}
+			simulate(t, program, "", seedOf(t, found), 1) // the mutant breaks the invariant, and not the history
 		})
 	}
 }
@@ -93,6 +98,17 @@ func simulate(t *testing.T, program, mutant string, first uint64, count int) str
 	}
 
 	return found
+}
+
+// seedOf returns the seed in a line that simulate has returned.
+func seedOf(t *testing.T, found string) uint64 {
+	t.Helper()
+	var seed uint64
+	if _, err := fmt.Sscanf(found, "seed %d", &seed); err != nil {
+		t.Fatalf("%q: %v", found, err)
+	}
+
+	return seed
 }
 
 var violationLine = regexp.MustCompile(`VIOLATION: .*`)
