@@ -5,6 +5,7 @@ package simulation
 
 import (
 	"errors"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -72,10 +73,7 @@ func (w *world) answer(o *operator, p *pass, f fate) {
 		o.writes++
 	}
 	w.carryOut(c, f)
-	p.confirmed = p.confirmed || c.verb == writeStatus && (c.err == nil || apierrors.IsForbidden(c.err))
-	if !p.failed && c.err != nil && !apierrors.IsNotFound(c.err) {
-		p.failed, p.deadline = true, w.now.Add(reportTime)
-	}
+	p.answered(c, w.now)
 	w.tracef("operator %d: %s %s: %s: %v", o.place, c.verb, c.name, f, c.err)
 	if f >= crashBefore {
 		w.restart(o.place, w.pick(4))
@@ -83,6 +81,14 @@ func (w *world) answer(o *operator, p *pass, f fate) {
 		return
 	}
 	o.advance(p)
+}
+
+// answered notes what the answer to a call means for the rest of the pass.
+func (p *pass) answered(c *call, now time.Time) {
+	p.confirmed = p.confirmed || c.verb == writeStatus && (c.err == nil || apierrors.IsForbidden(c.err))
+	if !p.failed && c.err != nil && !apierrors.IsNotFound(c.err) {
+		p.failed, p.deadline = true, now.Add(reportTime)
+	}
 }
 
 // carryOut carries out a call as its fate says, and sets its answer.

@@ -4,6 +4,8 @@
 package simulation
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,7 +13,6 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/access"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 	"github.com/apikey-operator/apikey-operator/internal/simulation/apimodel"
 )
@@ -117,7 +118,7 @@ func (o *oracle) secretDeleted(c apimodel.Change[*corev1.Secret], p *pass) {
 	if err != nil || !metav1.IsControlledBy(c.Before, apikey) || o.touched[c.Before.Name] || o.meddledWith[apikey.UID] {
 		return
 	}
-	if o.over(apikey) || final(apikey) || endedFor(p, apikey) || endedFor(p, p.seen) && (final(p.seen) || p.confirmed) {
+	if o.over(apikey) || final(apikey) || endedFor(p, apikey) || confirmedEnd(p) {
 		return
 	}
 	if apikey.Status.ClaimedAt == nil {
@@ -126,6 +127,11 @@ func (o *oracle) secretDeleted(c apimodel.Change[*corev1.Secret], p *pass) {
 	if r := recordOf(apikey.Status.Keys, o.held[c.Before.ResourceVersion]); r != nil && r.State == v1alpha1.KeyPending {
 		o.broken("a claim leaves the next delivery", "the operator deleted Secret %s with the announced key %s", c.Before.Name, r.ID)
 	}
+}
+
+// confirmedEnd reports whether an APIKey had ended by what a pass has seen, for good or in the version that the API server confirmed.
+func confirmedEnd(p *pass) bool {
+	return endedFor(p, p.seen) && (final(p.seen) || p.confirmed)
 }
 
 // endedFor reports whether an APIKey, as it is or as the cache of an operator had it, has ended by the clock of that operator.
@@ -167,10 +173,24 @@ func (o *oracle) claimedLost(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	if secret != nil {
 		next := o.byDigest[o.held[secret.ResourceVersion]]
 		delivered := o.touched[secret.Name] || next != nil && next.text != digest
-		end, listed := lifecycle.ParseAccount(secret.Annotations[v1alpha1.SecretValidKeysAnnotation]).Ends[digest]
-		if delivered && (!listed || reached(end, o.world)) {
+		if delivered && !accountsFor(secret, digest, o.world.now) {
 			return
 		}
 	}
 	o.broken("a living key keeps its record", "the operator dropped the record of the claimed key of %s", apikey.Name)
+}
+
+// accountsFor reports whether a Secret lists a digest as valid at a time: without an end, or with a later one in seconds after an "@".
+func accountsFor(secret *corev1.Secret, digest string, now time.Time) bool {
+	for entry := range strings.SplitSeq(secret.Annotations[v1alpha1.SecretValidKeysAnnotation], ",") {
+		if !strings.HasPrefix(entry, digest) {
+			continue
+		}
+		_, text, ends := strings.Cut(entry, "@")
+		seconds, err := strconv.ParseInt(text, 10, 64)
+
+		return !ends || err != nil || now.Before(time.Unix(seconds, 0))
+	}
+
+	return false
 }
