@@ -103,11 +103,10 @@ func (s *session) restore(ctx context.Context, o *restoreOptions) error {
 	}
 	if o.all {
 		namespace = ""
-	}
-	r := &restoration{session: s, options: o, archive: archive, namespace: namespace}
-	if found := archive.Namespaces(); !o.all && !slices.Contains(found, namespace) {
+	} else if found := archive.Namespaces(); !slices.Contains(found, namespace) {
 		return usagef("the backup has no APIKey of namespace %q, but of: %s; choose one with -n, or all with -A", namespace, strings.Join(found, ", "))
 	}
+	r := &restoration{session: s, options: o, archive: archive, namespace: namespace}
 	if dryRun(o.mode) == dryRunClient {
 		backup.Inspect(archive, namespace, s.Clock.Now(), r.report)
 	} else if err := r.run(ctx, cfg, operatorNamespace, account); err != nil {

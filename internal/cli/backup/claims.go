@@ -10,14 +10,10 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/cli/operations"
 )
-
-// pageSize is how many APIKeys are listed at once.
-const pageSize = 500
 
 // claims are the APIKeys that have a record of a key, by its digest. Verifiers refuse a key that two APIKeys have.
 type claims map[string][]types.NamespacedName
@@ -26,7 +22,7 @@ type claims map[string][]types.NamespacedName
 func (t Target) claims(ctx context.Context, archive *Archive, namespace string) (claims, error) {
 	c := claims{}
 	namespaces := map[string]bool{}
-	for _, e := range archive.Entries() {
+	for e := range archive.Entries() {
 		if namespace == "" || e.APIKey.Namespace == namespace {
 			namespaces[e.APIKey.Namespace] = true
 			c.add(e.Name(), e.APIKey.Status.Keys)
@@ -47,18 +43,16 @@ func (t Target) claims(ctx context.Context, archive *Archive, namespace string) 
 
 // addExisting adds those of a namespace of the cluster, or of all for an empty one. It lists as the operator: users may lack the right.
 func (t Target) addExisting(ctx context.Context, c claims, namespace string) error {
-	for next := ""; ; {
-		var list v1alpha1.APIKeyList
-		if err := t.Operator.List(ctx, &list, &client.ListOptions{Namespace: namespace, Limit: pageSize, Continue: next}); err != nil {
-			return err
+	operator := operations.Service{Client: t.Operator, Clock: t.Clock}
+	_, err := operator.List(ctx, operations.Filter{Namespace: namespace}, func(page []v1alpha1.APIKey) error {
+		for i := range page {
+			c.add(operations.NameOf(&page[i]), page[i].Status.Keys)
 		}
-		for i := range list.Items {
-			c.add(operations.NameOf(&list.Items[i]), list.Items[i].Status.Keys)
-		}
-		if next = list.Continue; next == "" {
-			return nil
-		}
-	}
+
+		return nil
+	})
+
+	return err
 }
 
 func (c claims) add(name types.NamespacedName, records []v1alpha1.KeyRecord) {

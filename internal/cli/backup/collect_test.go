@@ -68,7 +68,7 @@ func (s *site) rotatesMeanwhile(t *testing.T) {
 	if len(left) != 1 || left["broken"] == nil {
 		t.Errorf("left out: %v", left)
 	}
-	for _, e := range read(t, file.Bytes()).Entries() {
+	for e := range read(t, file.Bytes()).Entries() {
 		if e.APIKey.Name != "web" || !cmp.Equal(e.Secret.Data, after.Secret.Data) || e.APIKey.Status.Keys[0].Digest != after.APIKey.Status.Keys[0].Digest {
 			t.Errorf("the backup has %s with a Secret and a status that do not belong together", e.APIKey.Name)
 		}

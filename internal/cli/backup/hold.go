@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -77,7 +76,7 @@ func NewLease(cfg *rest.Config, namespace string, waiting func(holder string, se
 // ended and the Lease is given back. It returns a LiveLeaderError if an operator holds it.
 func (l *Lease) Hold(ctx context.Context, work func(ctx context.Context) error) error {
 	// The election ends after the work, so that the operator begins when the last write is done.
-	election, end := context.WithCancelCause(logr.NewContext(context.WithoutCancel(ctx), logr.Discard()))
+	election, end := context.WithCancelCause(withoutLogs(context.WithoutCancel(ctx)))
 	defer end(nil)
 	lock := &observedLock{Interface: l.lock, lease: l, stop: end}
 	stopWaiting := context.AfterFunc(ctx, func() {

@@ -107,22 +107,22 @@ func (a *Archive) Counts() Counts {
 // Namespaces returns the names of the namespaces that the backup has APIKeys of.
 func (a *Archive) Namespaces() []string {
 	found := map[string]bool{}
-	for _, e := range a.Entries() {
+	for e := range a.Entries() {
 		found[e.APIKey.Namespace] = true
 	}
 
 	return slices.Sorted(maps.Keys(found))
 }
 
-// Entries returns the APIKeys of a backup, each with its place.
-func (a *Archive) Entries() iter.Seq2[int, *Entry] {
-	return func(yield func(int, *Entry) bool) {
-		for i, text := range a.entries {
+// Entries returns the APIKeys of a backup. It decodes each anew.
+func (a *Archive) Entries() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, text := range a.entries {
 			l, err := decode(text)
 			if err != nil { // it was decoded before
 				return
 			}
-			if !yield(i, &Entry{APIKey: *l.APIKey, Secret: l.Secret}) {
+			if !yield(&Entry{APIKey: *l.APIKey, Secret: l.Secret}) {
 				return
 			}
 		}

@@ -175,7 +175,7 @@ func (w *writes) carry(write func() error) error {
 }
 
 // through returns a client whose writes go through the gate.
-func (w *writes) through(c client.WithWatch) client.Client {
+func (w *writes) through(c client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(c, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			return w.carry(func() error { return c.Create(ctx, object, options...) })

@@ -30,9 +30,9 @@ type Target struct {
 	// User acts for the user, and creates APIKeys: the guardrails ask what the user may grant.
 	User client.Client
 	// Operator acts for the operator, and writes Secrets and status.
-	Operator client.Client
+	Operator client.WithWatch
 	// Clock tells the time.
-	Clock clock.PassiveClock
+	Clock clock.WithTicker
 	// DryRun stores nothing, and has the API server check what it can.
 	DryRun bool
 }
@@ -66,7 +66,7 @@ func (t Target) Restore(ctx context.Context, archive *Archive, namespace string,
 		return err
 	}
 	var batch []*Entry
-	for _, entry := range archive.Entries() {
+	for entry := range archive.Entries() {
 		if namespace != "" && entry.APIKey.Namespace != namespace {
 			continue
 		}
@@ -133,7 +133,7 @@ func concernsOne(err error) bool {
 
 // Inspect reports what Restore would do, as far as the backup alone tells it.
 func Inspect(archive *Archive, namespace string, now time.Time, report func(Outcome)) {
-	for _, e := range archive.Entries() {
+	for e := range archive.Entries() {
 		if namespace != "" && e.APIKey.Namespace != namespace {
 			continue
 		}
