@@ -8,13 +8,11 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -45,33 +43,19 @@ func installedAccount(name string) account {
 // install applies config/default as `make deploy` does, and waits until the API server enforces the guardrails. No node runs its Deployments.
 func (c *cluster) install(ctx context.Context) error {
 	c.log.printf("installing config/default, with the guardrails")
-	root, err := testkit.Root()
-	if err != nil {
-		return err
-	}
-	manifests, err := c.kubectl(ctx, nil, "kustomize", filepath.Join(root, "config", "default"))
-	if err != nil {
-		return err
-	}
-	if _, err := c.kubectl(ctx, manifests, "apply", "--server-side", "-f", "-"); err != nil {
-		return err
-	}
-	ctx, cancel := withTimeout(ctx, installation.Limit, "waiting for the guardrails")
-	defer cancel()
-	_, err = installation.AwaitGuardrails(ctx, c.plane.Config)
 
-	return err
+	return c.plane.Install(ctx, "config/default", "")
 }
 
-// kubectl runs kubectl as an administrator and returns its output. input is what it reads; it may be nil.
-func (c *cluster) kubectl(ctx context.Context, input []byte, args ...string) ([]byte, error) {
+// kubectl runs kubectl as an administrator and returns its output.
+func (c *cluster) kubectl(ctx context.Context, args ...string) ([]byte, error) {
 	kubeconfig, err := c.plane.Kubeconfig(administrator().name, administrator().groups...)
 	if err != nil {
 		return nil, err
 	}
 	command := exec.CommandContext(ctx, c.plane.Program("kubectl"), append(args, "--kubeconfig="+kubeconfig)...)
 	var failure bytes.Buffer
-	command.Stdin, command.Stderr = bytes.NewReader(input), &failure
+	command.Stderr = &failure
 	output, err := command.Output()
 	if err != nil {
 		return nil, fmt.Errorf("kubectl %s: %w: %s", args[0], err, strings.TrimSpace(failure.String()))

@@ -88,7 +88,7 @@ func (b *scaleBench) timeKubectl(ctx context.Context) error {
 	for i := range b.options.get {
 		b.log.printf("kubectl get, %d of %d", i+1, b.options.get)
 		began := time.Now()
-		printed, err := b.kubectl(ctx, nil, "get", "apikeys.apikey-operator.io", "--all-namespaces")
+		printed, err := b.kubectl(ctx, "get", "apikeys.apikey-operator.io", "--all-namespaces")
 		if err != nil {
 			return err
 		}

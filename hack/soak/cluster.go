@@ -4,12 +4,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -18,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
-	"github.com/apikey-operator/apikey-operator/internal/installation"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
@@ -84,7 +80,7 @@ func startCluster(ctx context.Context, log *progress) (_ *cluster, err error) {
 	}
 	log.printf("installing config/default")
 
-	return c, c.install(ctx, root)
+	return c, c.install(ctx)
 }
 
 // clientOf returns a client of a user.
@@ -97,25 +93,9 @@ func (c *cluster) clientOf(user string, groups ...string) (client.Client, error)
 	return client.New(config, client.Options{Scheme: testkit.Scheme()})
 }
 
-// install applies config/default. Nothing runs its Deployments: the cluster has no nodes and no controller for them.
-func (c *cluster) install(ctx context.Context, root string) error {
-	kubeconfig, err := c.plane.Kubeconfig("installer", "system:masters")
-	if err != nil {
-		return err
-	}
-	kubectl := c.plane.Program("kubectl")
-	manifests, err := process.Command(ctx, kubectl, "kustomize", filepath.Join(root, "config", "default")).Output()
-	if err != nil {
-		return fmt.Errorf("render config/default: %w", err)
-	}
-	apply := exec.CommandContext(ctx, kubectl, "--kubeconfig="+kubeconfig, "apply", "--server-side", "--force-conflicts", "-f", "-")
-	apply.Stdin = bytes.NewReader(manifests)
-	if out, err := apply.CombinedOutput(); err != nil {
-		return fmt.Errorf("apply config/default: %w\n%s", err, out)
-	}
-	limited, cancel := context.WithTimeoutCause(ctx, installation.Limit, fmt.Errorf("not after %s", installation.Limit))
-	defer cancel()
-	if _, err := installation.AwaitGuardrails(limited, c.plane.Config); err != nil {
+// install applies config/default and starts the controllers.
+func (c *cluster) install(ctx context.Context) error {
+	if err := c.plane.Install(ctx, "config/default", ""); err != nil {
 		return err
 	}
 	// After the CRDs: the garbage collector looks for kinds when it starts, and then only every 30 seconds.
