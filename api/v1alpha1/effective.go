@@ -31,6 +31,9 @@ func (k *APIKey) DeliversOnce() bool {
 	return k.Spec.Secret != nil && k.Spec.Secret.Delivery == DeliveryOnce
 }
 
+// IsFinal reports whether a phase never changes: Revoked and Expired.
+func (p Phase) IsFinal() bool { return p == PhaseRevoked || p == PhaseExpired }
+
 // ClaimPeriod returns how long a key that is minted now may be claimed: spec.secret.claimBefore, or else ClaimBeforeDefault. A value out of
 // the bounds of the schema, which only an object from an older schema can have, never gives more than MaxClaimBefore.
 func (k *APIKey) ClaimPeriod() time.Duration {

@@ -105,7 +105,7 @@ var errNothing = errors.New("there is nothing to do that to")
 func (u *user) hasEnded() bool {
 	apikey := u.observer.apikey(u.uid)
 
-	return apikey != nil && (apikey.Status.Phase == v1alpha1.PhaseRevoked || apikey.Status.Phase == v1alpha1.PhaseExpired)
+	return apikey != nil && apikey.Status.Phase.IsFinal()
 }
 
 // persist repeats an attempt until it succeeds or is definitely refused. It reports whether an earlier attempt may have been carried out.

@@ -147,7 +147,7 @@ func (u *user) restoreStatus(ctx context.Context, op schedule.Operation) error {
 		if err := u.cluster.admin.Get(ctx, client.ObjectKey{Namespace: soakNamespace, Name: u.name}, apikey); err != nil {
 			return "", err
 		}
-		if phase := apikey.Status.Phase; phase == v1alpha1.PhaseRevoked || phase == v1alpha1.PhaseExpired {
+		if apikey.Status.Phase.IsFinal() {
 			return "", errNothing
 		}
 		apikey.Status = *old.DeepCopy()

@@ -49,7 +49,7 @@ func recordedExpiry(o Observed, now time.Time) *metav1.Time {
 func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
 	apikey := o.APIKey
 	switch {
-	case apikey.Status.Phase == v1alpha1.PhaseRevoked, apikey.Status.Phase == v1alpha1.PhaseExpired:
+	case apikey.Status.Phase.IsFinal():
 		return apikey.Status.Phase, true
 	case apikey.Spec.Revoked, unclaimed(o, now):
 		return v1alpha1.PhaseRevoked, true
@@ -65,9 +65,7 @@ func Ended(o Observed, now time.Time) (v1alpha1.Phase, bool) {
 // endedForGood reports whether an APIKey that has ended cannot live in a version that the operator has not seen yet. A time that has come can be
 // the end of an older spec, or the claim deadline of a key that was claimed or replaced meanwhile.
 func endedForGood(apikey *v1alpha1.APIKey) bool {
-	final := apikey.Status.Phase == v1alpha1.PhaseRevoked || apikey.Status.Phase == v1alpha1.PhaseExpired
-
-	return final || apikey.Spec.Revoked || !apikey.DeletionTimestamp.IsZero()
+	return apikey.Status.Phase.IsFinal() || apikey.Spec.Revoked || !apikey.DeletionTimestamp.IsZero()
 }
 
 // NextWake returns how long it is until the next action that no event announces; 0 means that there is none.

@@ -47,7 +47,7 @@ func deliveryMutants() []mutant {
 			deleteGo, "	if a.plan.Confirm {\n", "	if a.plan.Confirm && !mutant(\"delete a Secret by an older status\") {\n",
 		}}},
 		{name: "take an end by time for final", seed: 2532, changes: []change{{
-			expiryGo, "	return final || apikey.Spec.Revoked ||", "	return final || mutant(\"take an end by time for final\") || apikey.Spec.Revoked ||",
+			expiryGo, "	return apikey.Status.Phase.IsFinal() || apikey.Spec.Revoked ||", "	return apikey.Status.Phase.IsFinal() || mutant(\"take an end by time for final\") || apikey.Spec.Revoked ||",
 		}}},
 	}
 }

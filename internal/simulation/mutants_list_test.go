@@ -71,8 +71,8 @@ func decisionMutants() []mutant {
 			rotationGo, "	if record == nil || record.Rotation == nil {\n", "	if record == nil || record.Rotation == nil || mutant(\"take the cause from the annotation of now\") {\n",
 		}}},
 		{name: "revive an ended key", seed: 85, changes: []change{{
-			expiryGo, "	case apikey.Status.Phase == v1alpha1.PhaseRevoked, apikey.Status.Phase == v1alpha1.PhaseExpired:\n",
-			"	case !mutant(\"revive an ended key\") && (apikey.Status.Phase == v1alpha1.PhaseRevoked || apikey.Status.Phase == v1alpha1.PhaseExpired):\n",
+			expiryGo, "	case apikey.Status.Phase.IsFinal():\n",
+			"	case !mutant(\"revive an ended key\") && apikey.Status.Phase.IsFinal():\n",
 		}, {
 			expiryGo, "	return o.APIKey.Status.Phase == v1alpha1.PhaseExpired || reached",
 			"	return !mutant(\"revive an ended key\") && o.APIKey.Status.Phase == v1alpha1.PhaseExpired || reached",

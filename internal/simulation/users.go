@@ -144,7 +144,7 @@ func (u *users) suspend(w *world, name string) {
 
 // final reports whether admission refuses changes of expiry and revocation.
 func final(k *v1alpha1.APIKey) bool {
-	return k.Status.Phase == v1alpha1.PhaseExpired || k.Status.Phase == v1alpha1.PhaseRevoked
+	return k.Status.Phase.IsFinal()
 }
 
 func (u *users) revoke(w *world, name string) {

@@ -68,7 +68,7 @@ func message(apikey *v1alpha1.APIKey) string {
 }
 
 func (s *subject) final() bool {
-	return s.apikey.Status.Phase == v1alpha1.PhaseRevoked || s.apikey.Status.Phase == v1alpha1.PhaseExpired
+	return s.apikey.Status.Phase.IsFinal()
 }
 
 // waiting returns which request is not in the versions that were seen.

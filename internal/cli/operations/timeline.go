@@ -67,7 +67,7 @@ func Timeline(key *v1alpha1.APIKey, events []corev1.Event) []Moment {
 
 // whyStopped returns why the records of an APIKey end. The events of an APIKey that has ended tell it.
 func whyStopped(key *v1alpha1.APIKey) string {
-	if key.Status.Phase == v1alpha1.PhaseRevoked || key.Status.Phase == v1alpha1.PhaseExpired {
+	if key.Status.Phase.IsFinal() {
 		return ""
 	}
 

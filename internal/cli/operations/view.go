@@ -81,7 +81,7 @@ func (v *View) end(now time.Time) {
 
 // Ended reports whether the key is dead for good.
 func (v View) Ended() bool {
-	return v.Status == v1alpha1.PhaseRevoked || v.Status == v1alpha1.PhaseExpired
+	return v.Status.IsFinal()
 }
 
 // Idle returns how long the key has not been used: since its last use, or since it was made.

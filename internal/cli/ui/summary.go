@@ -93,9 +93,7 @@ func (s *summary) unclaimed(now time.Time) bool {
 
 // ended reports whether the key is dead for good at a time.
 func (s *summary) ended(now time.Time) bool {
-	status := s.statusAt(now)
-
-	return status == v1alpha1.PhaseExpired || status == v1alpha1.PhaseRevoked
+	return s.statusAt(now).IsFinal()
 }
 
 // keyPath returns the path of the view of a key.
