@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -118,16 +117,11 @@ func newAttack(t *testing.T, n int) *attack {
 	return &attack{t: t, admin: admin, manager: buildManager(t), n: n}
 }
 
-// buildManager builds the operator as the Dockerfile does, and returns its path. With the race detector, as the tests may run, it needs
-// several times the memory and the time.
+// buildManager builds the operator as the Dockerfile does, and returns its path.
 func buildManager(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "manager")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, said)
-	}
+	testkit.Build(t, path, "./cmd")
 
 	return path
 }

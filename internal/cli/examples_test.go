@@ -78,17 +78,12 @@ type shell struct {
 func newShell(t *testing.T, p *person) *shell {
 	t.Helper()
 	s := &shell{folder: t.TempDir()}
-	root, err := testkit.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testkit.Build(t, filepath.Join(s.folder, "kubectl-apikey"), "./cmd/kubectl-apikey")
 	for _, command := range [][]string{
-		{"go", "build", "-o", filepath.Join(s.folder, "kubectl-apikey"), "./cmd/kubectl-apikey"},
 		{"git", "init", "-q", s.folder},
 		{"cp", p.cluster.Program("kubectl"), s.folder},
 	} {
 		run := exec.CommandContext(t.Context(), command[0], command[1:]...)
-		run.Dir = root
 		if out, err := run.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", command, err, out)
 		}

@@ -37,16 +37,8 @@ func TestMany(t *testing.T) {
 // listMany lists in a process of its own: the first rows come before the last page is read, and the memory does not grow with the list.
 func listMany(t *testing.T, plane *testkit.ControlPlane) {
 	t.Helper()
-	root, err := testkit.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
 	program := filepath.Join(t.TempDir(), "kubectl-apikey")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/kubectl-apikey")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	testkit.Build(t, program, "./cmd/kubectl-apikey")
 	kubeconfig, err := plane.Kubeconfig("reader", "system:masters")
 	if err != nil {
 		t.Fatal(err)

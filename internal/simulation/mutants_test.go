@@ -65,11 +65,13 @@ func TestHistoriesAndMutants(t *testing.T) {
 // firstOfTest is the first seed of `make test`. `make simulate` begins with 0.
 const firstOfTest = 1_000_000_000
 
-// build builds the simulation without the race detector, which would slow it down tenfold, and returns its path.
+// build builds the simulation without the race detector, which would slow it down tenfold, and returns its path. The flags are those of make:
+// others would compile all that it imports once more.
 func build(t *testing.T, root string, flags ...string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "simulate")
-	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-o", program}, flags...), "./hack/simulate")...)
+	arguments := append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", program}, flags...)
+	cmd := exec.CommandContext(t.Context(), "go", append(arguments, "./hack/simulate")...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -63,15 +63,18 @@ func StartSession(t testing.TB, path string, args []string, environment ...strin
 	return s
 }
 
-// Build builds a program of the module from its package, as make does.
+// Build builds a program of the module from its package, with the flags of make: the race detector, as tests may run, would multiply the
+// time and the memory that it needs, and other flags would compile all that it imports once more. The path of the program is absolute or
+// begins at the root of the module, as "bin/manager" does. There nothing is built that is up to date.
 func Build(t testing.TB, program, folder string) {
 	t.Helper()
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, folder)
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, folder)
 	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}

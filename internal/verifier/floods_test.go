@@ -49,9 +49,7 @@ func TestFloods(t *testing.T) {
 	}
 	_, key := mintKey(t, admin, "legitimate")
 	program := filepath.Join(t.TempDir(), "verifier")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/verifier").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	testkit.Build(t, program, "./cmd/verifier")
 	for name, attack := range map[string]func(t *testing.T, v *victim){
 		"2,500 gRPC streams that announce 4 MiB, and send what they may": announcedMessages,
 		"450 connections with 1 MB of unfinished headers each":           unfinishedHeaders,
