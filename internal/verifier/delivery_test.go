@@ -58,6 +58,10 @@ func TestDeliveryOnce(t *testing.T) {
 
 	missed, value := mintKey(t, admin, "missed", once(v1alpha1.Duration(untilMissed.String())))
 	v.expect(t, value, http.StatusOK)
+	// The verifier accepts a key that is announced. An operator that ended now would leave it so.
+	eventually(t, "the mint is complete", func(ctx context.Context) bool {
+		return admin.Get(ctx, client.ObjectKeyFromObject(missed), missed) == nil && missed.Status.Phase == v1alpha1.PhaseActive
+	})
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
