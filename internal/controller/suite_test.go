@@ -4,7 +4,9 @@
 package controller_test
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -50,24 +52,38 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 })
 
-// transcript is everything that was logged.
+// transcript is everything that was logged, in pieces of whole lines. To move hundreds of mebibytes whenever it grows takes the race detector
+// longer than anything else that the specs do.
 type transcript struct {
-	mu   sync.Mutex
-	text []byte
+	mu     sync.Mutex
+	pieces [][]byte
 }
+
+// pieceSize is the size of a piece, unless one line is larger.
+const pieceSize = 1 << 20
 
 func (t *transcript) line(prefix, args string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.text = append(append(append(t.text, prefix...), ' '), args...)
-	t.text = append(t.text, '\n')
+	needed := len(prefix) + len(args) + 2
+	last := len(t.pieces) - 1
+	if last < 0 || cap(t.pieces[last])-len(t.pieces[last]) < needed {
+		t.pieces = append(t.pieces, make([]byte, 0, max(pieceSize, needed)))
+		last++
+	}
+	t.pieces[last] = append(append(append(append(t.pieces[last], prefix...), ' '), args...), '\n')
 }
 
-func (t *transcript) all() []byte {
+// all returns what was logged so far. A piece that grows meanwhile does so behind what is returned of it.
+func (t *transcript) all() [][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	return append([]byte(nil), t.text...)
+	return slices.Clone(t.pieces)
+}
+
+func (t *transcript) contains(text string) bool {
+	return slices.ContainsFunc(t.all(), func(piece []byte) bool { return bytes.Contains(piece, []byte(text)) })
 }
 
 // ctrlLog is the logger of specs.
