@@ -135,18 +135,29 @@ verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Fail if generated files, go.mod fil
 
 ##@ Test
 
-# Two packages at a time: each may have a control plane of its own, and more would starve one another.
+# Three packages at a time: each may have a control plane of its own, and each waits at times. More would starve one another.
 # $(call go-test,PACKAGES) tests packages. gotestsum prints what go test prints, then the tests that were skipped and why, and those that failed.
+# `make lint` vets: go test would do so for everything that is imported, too.
 go-test = race="$$(RACE='$(RACE)' hack/race.sh)"; \
-	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${\#race} > 0)) $(GOTESTSUM) --format standard-quiet -- $$race -p 2 -timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(1)
+	set -x; $(WITH_K8S) CGO_ENABLED=$$(($${\#race} > 0)) $(GOTESTSUM) --format standard-quiet -- $$race -vet=off -p 3 \
+		-timeout $(TEST_TIMEOUT) -covermode=atomic -coverprofile=cover.out $(1)
+
+# The packages whose tests take the longest, in that order. They are tested first, so that none of them is left over at the end.
+LONGEST := ./internal/controller ./internal/verifier ./internal/keyindex ./cmd ./hack/bench
+
+# With the race detector, the tests named TestLengthy do a small part of their work: they decide or scan in one goroutine, or are random.
+# $(call test-long) repeats them without it, and then they do all of it.
+test-long = if [[ -n "$$(RACE='$(RACE)' hack/race.sh 2>/dev/null)" ]]; then set -x; \
+	go test -trimpath -vet=off -p 2 -timeout $(TEST_TIMEOUT) -run '^TestLengthy' $$(grep -rl --include='*_test.go' '^func TestLengthy' . | xargs -n 1 dirname | sort -u); fi
 
 # Tests that import internal/testkit start a control plane, a gateway, a store or a secret scanner. All others need nothing but Go.
 # $(call tested,CONDITION) prints the packages for which an awk condition on that import holds.
 tested = $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '$(1)/\/internal\/testkit/ { print $$1 }')
 
 .PHONY: test
-test: kube charts $(GOTESTSUM) $(GITLEAKS) $(KUBE_STATE_METRICS) $(CYCLONEDX_GOMOD) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
-	@$(call go-test,$(PKG))
+test: kube charts build $(GOTESTSUM) $(GITLEAKS) $(KUBE_STATE_METRICS) $(CYCLONEDX_GOMOD) ## Run all tests on a real control plane, with the race detector; list the skipped ones, and report coverage.
+	@$(call go-test,$(if $(filter ./...,$(PKG)),$(LONGEST)) $(PKG))
+	@$(if $(filter ./...,$(PKG)),$(call test-long))
 	@hack/cover.sh cover.out $(PURE_COVERAGE) $(if $(filter ./...,$(PKG)),$(PURE))
 
 .PHONY: unit
@@ -154,8 +165,9 @@ unit: $(GOTESTSUM) ## Run the tests that need nothing but Go.
 	@$(call go-test,$(call tested,!))
 
 .PHONY: integration
-integration: kube charts $(GOTESTSUM) $(GITLEAKS) $(KUBE_STATE_METRICS) $(CYCLONEDX_GOMOD) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
-	@$(call go-test,$(call tested))
+integration: kube charts build $(GOTESTSUM) $(GITLEAKS) $(KUBE_STATE_METRICS) $(CYCLONEDX_GOMOD) ## Run the other tests: on a real control plane, with real gateways, stores and secret scanners.
+	@$(call go-test,$(LONGEST) $(call tested))
+	@$(call test-long)
 
 .PHONY: e2e
 e2e: kube $(HELM) ## Test installations on the kind cluster of your kubeconfig, which must be empty. E2E_FOCUS names some specs.

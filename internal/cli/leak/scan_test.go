@@ -110,12 +110,24 @@ func oracle(text string) []leak.Found {
 	return all
 }
 
-// TestChunkBorders puts keys at every distance from a border between chunks.
-func TestChunkBorders(t *testing.T) {
+// The tests named TestLengthy do a small part of their work with the race detector, which has nothing to find in one goroutine. `make test` repeats
+// them without it, and then they do all of it.
+
+// distanceStep is how many distances from a border a test goes on after each.
+func distanceStep() int {
+	if raceDetector {
+		return 23
+	}
+
+	return 1
+}
+
+// TestLengthyChunkBorders puts keys at every distance from a border between chunks.
+func TestLengthyChunkBorders(t *testing.T) {
 	const overlap = 1 << 10 // of two chunks
 	const border = 256<<10 + overlap
 	key := newKey(t, "abcdefghij", v1alpha1.EnvironmentProduction)
-	for distance := -2 * keys.MaxLength; distance <= 2*keys.MaxLength; distance++ {
+	for distance := -2 * keys.MaxLength; distance <= 2*keys.MaxLength; distance += distanceStep() {
 		filler := bytes.Repeat([]byte("filler_prod\n"), border/12+20)
 		for _, at := range []int{border + distance, border - overlap + distance, 2*border - overlap + distance} {
 			if at > len(filler) {
@@ -159,7 +171,10 @@ type pieces struct {
 // Read implements io.Reader.
 func (p pieces) Read(buf []byte) (int, error) { return p.Reader.Read(buf[:min(len(buf), p.size)]) }
 
-// logText is a log of about this size, with a key in every tenth mebibyte.
+// keyEvery is how many bytes of logText have one key.
+const keyEvery = 10 << 20
+
+// logText is a log of about this size, with a key at its start and in every tenth mebibyte.
 func logText(t testing.TB, size int) []byte {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // G404: a test that can be repeated
@@ -178,21 +193,25 @@ func logText(t testing.TB, size int) []byte {
 		)
 		if len(text) >= next {
 			text = append(append(text, "leaked "+newKey(t, "ak", v1alpha1.EnvironmentProduction)...), '\n')
-			next += 10 << 20
+			next += keyEvery
 		}
 	}
 
 	return text
 }
 
-// TestConstantMemory scans half a gibibyte and keeps no more than a few chunks.
-func TestConstantMemory(t *testing.T) {
-	part := logText(t, 64<<20)
+// TestLengthyConstantMemory scans half a gibibyte and keeps no more than a few chunks.
+func TestLengthyConstantMemory(t *testing.T) {
+	size, times := 64<<20, 8
+	if raceDetector {
+		size, times = 15<<20, 2
+	}
+	part := logText(t, size)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	found := 0
-	for range 8 {
+	for range times {
 		if _, err := leak.Scan(bytes.NewReader(part), func(leak.Found) error { found++; return nil }); err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +220,7 @@ func TestConstantMemory(t *testing.T) {
 	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 16<<20 {
 		t.Errorf("%d bytes were allocated", allocated)
 	}
-	if found != 8*7 {
+	if found != times*(size/keyEvery+1) {
 		t.Errorf("found %d keys", found)
 	}
 }
