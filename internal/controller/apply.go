@@ -24,7 +24,7 @@ func (r *Reconciler) apply(ctx context.Context, a *attempt) error {
 	case lifecycle.Mint:
 		return r.mint(ctx, a)
 	case lifecycle.Promote:
-		return r.promote(ctx, a, a.observed.Secret.Digest, lifecycle.PromotedRef(a.observed))
+		return r.promoteHeld(ctx, a)
 	case lifecycle.Fence:
 		return r.fence(ctx, a)
 	case lifecycle.Reshape:
@@ -90,6 +90,22 @@ func (r *Reconciler) holdBack(ctx context.Context, a *attempt, announced string)
 	return true, r.writeStatus(ctx, a, lifecycle.Withheld(a.observed, announced, block, a.now))
 }
 
+// promoteHeld makes the announced key that was read from the Secret the active one. Records of other announced keys are dropped with that, so
+// a write of one of them that can still succeed is made to fail first.
+func (r *Reconciler) promoteHeld(ctx context.Context, a *attempt) error {
+	if a.plan.Fence {
+		held := a.observed.Secret
+		promoted := lifecycle.Promoted(a.observed, held.Digest, held.Ref, a.plan.Trigger, a.now)
+		secret, err := r.fenced(ctx, a, promoted.Keys)
+		if err != nil {
+			return err
+		}
+		a.observed.Secret.Ref = reference(secret)
+	}
+
+	return r.promote(ctx, a, a.observed.Secret.Digest, lifecycle.PromotedRef(a.observed))
+}
+
 // promote makes the key that the Secret holds the active one.
 func (r *Reconciler) promote(ctx context.Context, a *attempt, digest string, ref v1alpha1.SecretReference) error {
 	return r.writeStatus(ctx, a, lifecycle.Promoted(a.observed, digest, ref, a.plan.Trigger, a.now))
@@ -118,19 +134,27 @@ func (r *Reconciler) handOut(ctx context.Context, a *attempt, key keys.Key) (*co
 // fence changes the Secret so that every write under way fails on its precondition. If there is no Secret, fence creates one without a
 // key, because a writer that found none is about to create it.
 func (r *Reconciler) fence(ctx context.Context, a *attempt) error {
-	secret, err := r.draft(a)
+	secret, err := r.fenced(ctx, a, lifecycle.Fenced(a.observed, a.observed.Secret.Ref, a.now).Keys)
 	if err != nil {
-		return err
-	}
-	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, a.observed.APIKey.ResourceVersion)
-	if !a.observed.Secret.Account.Known {
-		setAccount(secret, lifecycle.Fenced(a.observed, reference(secret), a.now).Keys)
-	}
-	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
 		return err
 	}
 
 	return r.writeStatus(ctx, a, lifecycle.Fenced(a.observed, reference(secret), a.now))
+}
+
+// fenced writes the Secret in another version, with the same key, and returns it. The records are those that the status will have. They become
+// the Account of a Secret of an older operator, which has none.
+func (r *Reconciler) fenced(ctx context.Context, a *attempt, records []v1alpha1.KeyRecord) (*corev1.Secret, error) {
+	secret, err := r.draft(a)
+	if err != nil {
+		return nil, err
+	}
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.SecretFenceAnnotation, a.observed.APIKey.ResourceVersion)
+	if !a.observed.Secret.Account.Known {
+		setAccount(secret, records)
+	}
+
+	return secret, r.writeSecret(ctx, secret, keys.Key{})
 }
 
 // reshape updates everything in the Secret except its key.

@@ -6,13 +6,17 @@ package controller_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/controller"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
@@ -41,6 +45,30 @@ var _ = Describe("Two reconcilers on one object", func() {
 			}
 		}
 	}
+
+	It("agree on one key although the clock of one says that the other's was not claimed in time", func(ctx context.Context) {
+		f := newFixture(ctx)
+		f.create(once, func(k *v1alpha1.APIKey) { k.Spec.Secret.ClaimBefore = "1m" })
+		behind := func(cut testkit.Cut) *controller.Reconciler {
+			r := f.reconciler(testkit.NewWire(cut))
+			r.Clock = testclock.NewFakePassiveClock(f.clock.Now().Add(-time.Minute))
+
+			return r
+		}
+		_, err := f.pass(behind(testkit.Cut{Write: 3, Forever: true}))
+		Expect(err).To(MatchError(testkit.ErrWire), "it dies before it promotes the key")
+
+		wire := testkit.NewWire(testkit.Cut{Write: 2, Meanwhile: func() {
+			Expect(f.key().Status.Keys).To(HaveLen(2), "the announcement of another key")
+			_, err := f.pass(behind(testkit.Cut{}))
+			Expect(err).NotTo(HaveOccurred())
+		}})
+		result, err := f.pass(f.reconciler(wire))
+		Expect(err).NotTo(HaveOccurred(), "a conflict is no error")
+		Expect(result.RequeueAfter).To(BeNumerically(">", 0))
+		held := keys.DigestOf(f.value()).String()
+		Expect(f.key().Status.Keys).To(ConsistOf(And(HaveField("Digest", held), HaveField("State", v1alpha1.KeyActive))))
+	})
 
 	It("do not touch a Secret that changes hands while one is held up", func(ctx context.Context) {
 		f := newFixture(ctx)

@@ -131,7 +131,9 @@ func whenAnnounced(o Observed, now time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 
-	plan := Plan{Action: Promote, Trigger: announcedRotation(o, record, now).Trigger}
+	plan := Plan{
+		Action: Promote, Trigger: announcedRotation(o, record, now).Trigger, Fence: announcedAfter(o.APIKey.Status.Keys, record.Digest),
+	}
 	if PromotedRef(o).ResourceVersion == unexamined {
 		plan.RetryAfter = fenceRetry
 	}

@@ -30,6 +30,9 @@
 //   - A fence without a Secret. When a crash loop has filled status.keys with pendings, the Secret is changed so that writes still
 //     under way fail, and the pendings are dropped. Without a Secret the write under way is a create, which only an existing Secret
 //     makes fail; so the fence creates one without a key. Pods wait for a data key that is not there yet.
+//   - A promotion after a fence. Two operators at once, whose clocks differ, can disagree on whether the announced key in the Secret can still
+//     be claimed. One promotes it, and drops the record of the key that the other has announced since and is about to write. So a key that
+//     was announced before another is promoted once the Secret has a new version, on which that write fails.
 //   - A rotation without overlap stops every older key, not only the last one: it is the answer to a leak, and no one can say
 //     which key has leaked. With an overlap, earlier keys keep their own ends as far as the four records reach; the oldest
 //     makes room.

@@ -39,6 +39,29 @@ func TestASecretThatAnInterruptedMintWroteIsReadAgain(t *testing.T) {
 	}
 }
 
+// Two operators whose clocks differ can disagree on whether the announced key in the Secret can still be claimed. The simulation found that one
+// promoted it, which dropped the record of the key that the other was about to write into the Secret.
+func TestAKeyIsPromotedAfterAFenceIfAnotherWasAnnouncedAfterIt(t *testing.T) {
+	pending := func(name string) v1alpha1.KeyRecord { return record(name, v1alpha1.KeyPending) }
+	for name, c := range map[string]struct {
+		records []v1alpha1.KeyRecord
+		fence   bool
+	}{
+		"alone":                {[]v1alpha1.KeyRecord{pending("new")}, false},
+		"after another":        {[]v1alpha1.KeyRecord{pending("before"), pending("new")}, false},
+		"before another":       {[]v1alpha1.KeyRecord{pending("new"), pending("after")}, true},
+		"between others":       {[]v1alpha1.KeyRecord{pending("before"), pending("new"), pending("after")}, true},
+		"beside an active one": {[]v1alpha1.KeyRecord{pending("new"), record("active", v1alpha1.KeyActive)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := lifecycle.Decide(lifecycle.Observed{APIKey: settled(with(c.records...)), Secret: owned("new")}, now)
+			if plan.Action != lifecycle.Promote || plan.Fence != c.fence {
+				t.Errorf("the plan is %+v", plan)
+			}
+		})
+	}
+}
+
 // The record of an overlap that is over makes the operator remove the previous key from the Secret. The simulation found that the report of
 // a failed attempt dropped it, and the key stayed.
 func TestAFailureKeepsTheRecordOfAPreviousKeyInTheSecret(t *testing.T) {

@@ -143,6 +143,9 @@ type Plan struct {
 	// Confirm is set for Delete and Discard if a change of the APIKey that the operator has not seen yet could forbid the deletion. The
 	// operator asks the API server first whether the APIKey is still as it was observed.
 	Confirm bool
+	// Fence is set for Promote if another key was announced while the Secret held this one. The operator changes the Secret first, so that a
+	// write of that key, which can be in flight, fails.
+	Fence bool
 	// RetryAfter is when to reconcile again if no event will cause it; 0 means that an event will.
 	RetryAfter time.Duration
 }

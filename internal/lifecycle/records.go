@@ -57,6 +57,15 @@ func hasPending(records []v1alpha1.KeyRecord) bool {
 	return slices.ContainsFunc(records, inState(v1alpha1.KeyPending))
 }
 
+// announcedAfter reports whether a key was announced after the one with a digest. Records are in the order of their announcements, and a writer
+// reads the Secret before it announces its key. So a write of a key that was announced earlier has an older version of the Secret as its
+// precondition, and only that of a later one can succeed.
+func announcedAfter(records []v1alpha1.KeyRecord, digest string) bool {
+	i := slices.IndexFunc(records, func(r v1alpha1.KeyRecord) bool { return r.Digest == digest })
+
+	return i >= 0 && hasPending(records[i+1:])
+}
+
 // inState returns a predicate for records that have a state.
 func inState(state v1alpha1.KeyState) func(v1alpha1.KeyRecord) bool {
 	return func(r v1alpha1.KeyRecord) bool { return r.State == state }

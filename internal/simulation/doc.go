@@ -33,6 +33,9 @@
 // fails on the resourceVersion of the status, and the next pass replaces the key, which no record makes valid. The oracle forgives a key
 // without a record in this case, until it is replaced.
 //
+// No Secret accounts for the records beside a claimed key. A process that has not written the status before a user forges the record of a
+// replaced key there has to believe it until the record ends. The oracle forgives that; the process that has written it drops the record.
+//
 // An end by time is final once it is recorded, as the phase or in a record, or once spec says that it has come. Where a user has moved it in
 // time, the key is refused from the recorded end on until the operator's write arrives, however late, and is accepted again. Package
 // lifecycle says why.

@@ -164,5 +164,6 @@ func (u *users) forge(w *world, name string) {
 		return
 	}
 	w.oracle.meddled(apikey.UID)
+	w.oracle.forged(apikey, digest)
 	_ = w.server.ChangeStatus(name, func(s *v1alpha1.APIKeyStatus) { s.Keys = append(s.Keys, record) })
 }

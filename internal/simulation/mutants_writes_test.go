@@ -7,7 +7,8 @@ package simulation_test
 const inMint = "	digest := key.Digest()\n"
 
 // inFence is where fence changes the Secret, and then drops the records of announced keys.
-const inFence = `	if err := r.writeSecret(ctx, secret, keys.Key{}); err != nil {
+const inFence = `	secret, err := r.fenced(ctx, a, lifecycle.Fenced(a.observed, a.observed.Secret.Ref, a.now).Keys)
+	if err != nil {
 		return err
 	}
 
@@ -139,5 +140,8 @@ func writeMutants() []mutant {
 		return r.writeStatus(ctx, a, lifecycle.Fenced(a.observed, a.observed.Secret.Ref, a.now))
 	}
 ` + inFence}}},
+		{name: "promote over a later announcement without a fence", seed: 159057, changes: []change{{
+			decideGo, "Fence: announcedAfter(", "Fence: !mutant(\"promote over a later announcement without a fence\") && announcedAfter(",
+		}}},
 	}
 }
