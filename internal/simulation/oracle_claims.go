@@ -39,6 +39,7 @@ func (o *oracle) deadlineSet(apikey *v1alpha1.APIKey, r *v1alpha1.KeyRecord) {
 // claimWritten checks a status of which an operator has written claimedAt, or removed a claim deadline.
 func (o *oracle) claimWritten(before, after *v1alpha1.APIKey) {
 	was, is := &before.Status, &after.Status
+	o.missed(before, after)
 	if was.ClaimedAt == nil && is.ClaimedAt != nil {
 		o.claimRecorded(before, after)
 	}
@@ -48,6 +49,19 @@ func (o *oracle) claimWritten(before, after *v1alpha1.APIKey) {
 	for i := range is.Keys {
 		if old := recordOf(was.Keys, is.Keys[i].Digest); old != nil && old.ClaimDeadline != nil {
 			o.deadlineKept(old, &is.Keys[i], is.ClaimedAt != nil)
+		}
+	}
+}
+
+// missed notes the announced keys whose records an operator has dropped because, by its clock, they can no longer be claimed. A clock that is
+// ahead ends such a key early, and then for good.
+func (o *oracle) missed(before, after *v1alpha1.APIKey) {
+	clock := maxTime(o.world.acting.operator.Now(), o.world.acting.clock)
+	for i := range before.Status.Keys {
+		r := &before.Status.Keys[i]
+		dropped := r.State == v1alpha1.KeyPending && recordOf(after.Status.Keys, r.Digest) == nil
+		if k := o.byDigest[r.Digest]; k != nil && dropped && r.ClaimDeadline != nil && !clock.Before(r.ClaimDeadline.Time) {
+			k.deadline = policy.Earlier(k.deadline, &metav1.Time{Time: o.world.now})
 		}
 	}
 }
