@@ -74,13 +74,20 @@ func (o *oracle) blocked() int {
 	return n
 }
 
-// unwatched returns how many Secrets no watch delivers, because a user has removed the label of the operator. Where guardrails are in force no
-// user can. An operator that starts reads such a Secret once.
+// unwatched returns how many writes an operator makes at a start for Secrets that no watch delivers, because a user has removed the label of the
+// operator. Where guardrails are in force no user can. It reads such a Secret and reports it, or confirms and deletes it: a copy of a claimed key.
 func (o *oracle) unwatched() int {
+	const reported, deleted = 1, 2
 	n := 0
 	for _, name := range o.world.server.Secrets.Names() {
-		if secret, err := o.world.server.Secrets.Get(name); err == nil && !watchedSecret(secret) {
-			n++
+		secret, err := o.world.server.Secrets.Get(name)
+		if err != nil || watchedSecret(secret) {
+			continue
+		}
+		if k, err := o.world.server.APIKeys.Get(name); err == nil && k.Status.ClaimedAt != nil && o.secretOf(k) != nil {
+			n += deleted
+		} else {
+			n += reported
 		}
 	}
 

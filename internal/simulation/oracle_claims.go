@@ -158,9 +158,10 @@ func endedFor(p *pass, k *v1alpha1.APIKey) bool {
 	return end != nil && !maxTime(p.operator.Now(), p.clock).Before(end.Time)
 }
 
-// settledClaim checks an APIKey whose key was claimed: no copy is left, and one record is Active.
+// settledClaim checks an APIKey whose key was claimed: no copy is left that a watch delivers, and one record is Active. A user can restore a
+// copy without the label of the operator, where no guardrail prevents it.
 func (o *oracle) settledClaim(k *v1alpha1.APIKey) {
-	if secret := o.secretOf(k); secret != nil {
+	if secret := o.secretOf(k); secret != nil && watchedSecret(secret) {
 		o.broken("no copy of a claimed key is left", "the Secret of %s is there", k.Name)
 	}
 	if count(k.Status.Keys, v1alpha1.KeyActive) != 1 || count(k.Status.Keys, v1alpha1.KeyPending) != 0 && !waits(k) {
