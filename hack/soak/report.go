@@ -14,6 +14,7 @@ import (
 
 	"github.com/montanaflynn/stats"
 
+	"github.com/apikey-operator/apikey-operator/hack/soak/oracle"
 	"github.com/apikey-operator/apikey-operator/hack/soak/schedule"
 )
 
@@ -32,17 +33,28 @@ func (p *progress) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(p.out, "[%6s] %s\n", time.Since(p.started).Truncate(time.Second), fmt.Sprintf(format, args...))
 }
 
-// report prints the progress until ctx ends.
+// report prints the progress, and each broken rule once it is found, until ctx ends.
 func (s *soak) report(ctx context.Context) {
+	printed := 0
 	for pause(ctx, progressEvery) {
+		violations := s.oracle.Violations()
+		for _, v := range violations[printed:min(len(violations), printedViolations)] {
+			s.log.printf("VIOLATION %s", s.describe(v))
+			printed++
+		}
 		counts := s.oracle.Counts()
 		s.tally.mu.Lock()
 		operations, kills, stops, silent := sum(s.tally.operations), s.tally.ofKind(schedule.Kill), s.tally.ofKind(schedule.Stop), s.tally.unanswered
 		s.tally.mu.Unlock()
 		s.log.printf("%d operations, %d keys; %d kills, %d stops; answers: %d live, %d dead, %d open, %d none; not settled: %d; violations: %d",
 			operations, s.vault.size(), kills, stops, counts.Live, counts.Dead, counts.Open, silent+counts.Unavailable,
-			len(s.oracle.Unsettled()), len(s.oracle.Violations()))
+			len(s.oracle.Unsettled()), len(violations))
 	}
+}
+
+// describe returns when a rule was broken, and how.
+func (s *soak) describe(v oracle.Violation) string {
+	return fmt.Sprintf("%s, %s in: %s: %s", v.At.UTC().Format("15:04:05.000"), v.At.Sub(s.began).Round(time.Millisecond), v.Rule, v.Detail)
 }
 
 // print prints the result and returns the exit code.
@@ -74,7 +86,7 @@ func (s *soak) print(out io.Writer) int {
 
 			break
 		}
-		line("", "%s, %s in: %s: %s", v.At.UTC().Format("15:04:05.000"), v.At.Sub(s.began).Round(time.Millisecond), v.Rule, v.Detail)
+		line("", "%s", s.describe(v))
 	}
 	if len(violations) > 0 {
 		return exitFailed

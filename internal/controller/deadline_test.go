@@ -215,6 +215,27 @@ var _ = Describe("The status of a claimed key that another writer has changed", 
 		Expect(f.accepts(value)).To(BeFalse(), "which of the two is forged, no Secret says")
 	})
 
+	for _, state := range []v1alpha1.KeyState{v1alpha1.KeyActive, v1alpha1.KeyRetiring, v1alpha1.KeyPending} {
+		It("does not stay in force after a start of the operator while a copy is left: a record that is "+string(state), func(ctx context.Context) {
+			f := newFixture(ctx)
+			f.create(once)
+			f.settle()
+			value := f.value()
+			f.claim(idOf(value))
+			_, err := f.pass(f.reconciler(testkit.NewWire(testkit.Cut{Write: 2, Forever: true})))
+			Expect(err).To(MatchError(testkit.ErrWire), "it dies before it deletes the Secret")
+			chosen := f.forge(state)
+			f.settleReconciler(f.checking(testkit.NewWire(testkit.Cut{})), testkit.NewWire(testkit.Cut{}))
+			if state == v1alpha1.KeyPending { // an announced key asks for a rotation, with which it ends
+				f.settle()
+				f.expectHealthy()
+			} else {
+				f.expectClaimed(value)
+			}
+			Expect(f.accepts(chosen)).To(BeFalse())
+		})
+	}
+
 	It("does not stay in force if it claims what the Secret does not hold", func(ctx context.Context) {
 		f := newFixture(ctx)
 		f.create(once)

@@ -31,9 +31,8 @@ func (r *Reconciler) discard(ctx context.Context, a *attempt) error {
 	if err := r.deleteConfirmed(ctx, a); err != nil {
 		return err
 	}
-	a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
 
-	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
+	return r.writeStatus(ctx, a, lifecycle.Discarded(a.observed, a.now))
 }
 
 // end deletes the Secret, then closes the records.

@@ -64,8 +64,12 @@ func whenCopyLeft(o Observed, now time.Time) (Plan, bool) {
 		return Plan{}, false
 	}
 	switch o.Secret.State {
-	case SecretUnread:
-		return Plan{Action: Discard}, o.APIKey.Status.SecretRef != nil // the precondition names this version, so no read is needed
+	case SecretUnread: // the precondition names this version, so only records that it has to account for need a read
+		if o.Unvouched {
+			return Plan{Action: Read}, o.APIKey.Status.SecretRef != nil
+		}
+
+		return Plan{Action: Discard}, o.APIKey.Status.SecretRef != nil
 	case SecretOwned:
 		return Plan{Action: Discard, Confirm: true}, holds(o, v1alpha1.KeyActive) || !due(o, now)
 	default:
@@ -86,6 +90,17 @@ func Claimed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	inPlace(&s, o, now)
 
 	return s
+}
+
+// Discarded returns the status after the Secret of a claimed key was deleted. That Secret accounts for the records once more: nothing will when
+// it is gone.
+func Discarded(o Observed, now time.Time) v1alpha1.APIKeyStatus {
+	if !o.Remembered.Known && o.Secret.readable(o.APIKey) {
+		o.Remembered = o.Secret.Account
+	}
+	o.Secret = Secret{State: SecretAbsent}
+
+	return Settled(o, now)
 }
 
 // Messages about the delivery of a key. They contain no time and no counter, as those of the conditions.

@@ -4,6 +4,8 @@
 package lifecycle_test
 
 import (
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -78,6 +80,26 @@ func TestDecideOnADelivery(t *testing.T) {
 				t.Errorf("%s, by check %q; want %s", plan.Action, plan.Check, c.want)
 			}
 		})
+	}
+}
+
+// The Secret of a claimed key is the last object that tells a forged record from that of a replaced key. The simulation found that an operator
+// that had just started deleted it and believed the status.
+func TestTheCopyOfAClaimedKeyAccountsForRecordsBeforeItGoes(t *testing.T) {
+	forged := record("forged", v1alpha1.KeyRetiring, now.Add(time.Hour))
+	o := lifecycle.Observed{APIKey: settled(once, taking), Secret: in(lifecycle.SecretUnread), Unvouched: true}
+	if plan := lifecycle.Decide(o, now); plan.Action != lifecycle.Read {
+		t.Errorf("a status of another writer: %s, want a read", plan.Action)
+	}
+	o.APIKey.Status.Keys = append(o.APIKey.Status.Keys, forged)
+	o.Secret = owned("active")
+	o.Secret.Account = lifecycle.ParseAccount("active")
+	if got := states(lifecycle.Discarded(o, now)); !slices.Equal(got, []string{"active Active"}) {
+		t.Errorf("records %v after the deletion", got)
+	}
+	o.Remembered = lifecycle.ParseAccount("active,forged@" + strconv.FormatInt(forged.NotAfter.Unix(), 10))
+	if got := states(lifecycle.Discarded(o, now)); !slices.Equal(got, []string{"active Active", "forged Retiring"}) {
+		t.Errorf("records %v, although this operator has written them", got)
 	}
 }
 

@@ -145,9 +145,9 @@ func statusAfter(o lifecycle.Observed, plan lifecycle.Plan, now time.Time) (v1al
 		if plan.Action == lifecycle.Claim {
 			claimed.Status = lifecycle.Claimed(o, now)
 		}
-		o.APIKey, o.Secret = &claimed, lifecycle.Secret{State: lifecycle.SecretAbsent}
+		o.APIKey = &claimed
 
-		return lifecycle.Settled(o, now), true
+		return lifecycle.Discarded(o, now), true
 	case lifecycle.Ignore, lifecycle.Read:
 		return v1alpha1.APIKeyStatus{}, false
 	default:

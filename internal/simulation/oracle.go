@@ -42,6 +42,8 @@ type drawnKey struct {
 	// deadline is the time before which the key has to be claimed, nil if it need not, and claimed reports that it was.
 	deadline *metav1.Time
 	claimed  bool
+	// missed reports that an operator has dropped the record because the key was not claimed in time by its clock.
+	missed bool
 }
 
 // oracle knows every key and checks the invariants at every change.
@@ -115,7 +117,7 @@ func (o *oracle) meddled(uid types.UID) {
 	delete(o.claims, uid)
 	maps.DeleteFunc(o.served, func(r servedRequest, _ int) bool { return r.apikey == uid })
 	for _, k := range o.drawn {
-		k.accepted, k.died, k.outlived = false, false, false
+		k.accepted, k.died, k.outlived, k.missed = false, false, false, false
 	}
 }
 
@@ -176,7 +178,7 @@ func (o *oracle) checkHeld(k *v1alpha1.APIKey) {
 		return
 	}
 	drawn := o.byDigest[o.held[secret.ResourceVersion]]
-	if drawn == nil || reached(drawn.deadline, o.world) {
+	if drawn == nil || drawn.missed || reached(drawn.deadline, o.world) {
 		return
 	}
 	if reason := o.verdict(drawn.digest); reason != access.Allowed && reason != access.Disputed {
@@ -188,7 +190,7 @@ func (o *oracle) checkHeld(k *v1alpha1.APIKey) {
 func (o *oracle) checkDrawn(k *drawnKey) {
 	switch o.verdict(k.digest) {
 	case access.Allowed:
-		if k.died && (!k.outlived || !o.wasBehind) {
+		if k.missed || k.died && (!k.outlived || !o.wasBehind) {
 			o.broken("a dead key stays dead", "the verifier accepts %s again", k.digest.ID())
 		}
 		k.accepted = true

@@ -56,12 +56,11 @@ func (o *oracle) claimWritten(before, after *v1alpha1.APIKey) {
 // missed notes the announced keys whose records an operator has dropped because, by its clock, they can no longer be claimed. A clock that is
 // ahead ends such a key early, and then for good.
 func (o *oracle) missed(before, after *v1alpha1.APIKey) {
-	clock := maxTime(o.world.acting.operator.Now(), o.world.acting.clock)
 	for i := range before.Status.Keys {
 		r := &before.Status.Keys[i]
 		dropped := r.State == v1alpha1.KeyPending && recordOf(after.Status.Keys, r.Digest) == nil
-		if k := o.byDigest[r.Digest]; k != nil && dropped && r.ClaimDeadline != nil && !clock.Before(r.ClaimDeadline.Time) {
-			k.deadline = policy.Earlier(k.deadline, &metav1.Time{Time: o.world.now})
+		if k := o.byDigest[r.Digest]; k != nil && dropped && r.ClaimDeadline != nil && !o.world.acting.latest().Before(r.ClaimDeadline.Time) {
+			k.missed = true
 		}
 	}
 }
@@ -148,6 +147,9 @@ func confirmedEnd(p *pass) bool {
 	return endedFor(p, p.seen) && (final(p.seen) || p.confirmed)
 }
 
+// latest returns the latest time that the operator's clock has shown in a pass. A clock that is ahead ends keys early.
+func (p *pass) latest() time.Time { return maxTime(p.operator.Now(), p.clock) }
+
 // endedFor reports whether an APIKey, as it is or as the cache of an operator had it, has ended by the clock of that operator.
 func endedFor(p *pass, k *v1alpha1.APIKey) bool {
 	if k == nil || final(k) {
@@ -155,7 +157,7 @@ func endedFor(p *pass, k *v1alpha1.APIKey) bool {
 	}
 	end := policy.Earlier(policy.EnforcedExpiry(k), policy.ClaimDeadline(k))
 
-	return end != nil && !maxTime(p.operator.Now(), p.clock).Before(end.Time)
+	return end != nil && !p.latest().Before(end.Time)
 }
 
 // settledClaim checks an APIKey whose key was claimed: no copy is left that a watch delivers, and one record is Active. A user can restore a
@@ -188,7 +190,7 @@ func (o *oracle) claimedLost(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	if secret != nil {
 		next := o.byDigest[o.held[secret.ResourceVersion]]
 		delivered := o.touched[secret.Name] || next != nil && next.text != digest
-		if delivered && !accountsFor(secret, digest, o.world.now) {
+		if delivered && !accountsFor(secret, digest, o.world.acting.latest()) {
 			return
 		}
 	}
