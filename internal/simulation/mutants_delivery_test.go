@@ -75,5 +75,8 @@ func foundMutants() []mutant {
 			statusGo, "	if !holds(o, v1alpha1.KeyActive) {\n		ref.ResourceVersion = unexamined\n",
 			"	if !holds(o, v1alpha1.KeyActive) && !mutant(\"found: a fence hides an edit of the Secret\") {\n		ref.ResourceVersion = unexamined\n",
 		}}},
+		{name: "believe the status when the copy is gone", seed: 377919, changes: []change{{
+			deliveryGo, "	if !o.Remembered.Known && o.Secret.readable", "	if !mutant(\"believe the status when the copy is gone\") && !o.Remembered.Known && o.Secret.readable",
+		}}},
 	}
 }
