@@ -171,13 +171,6 @@ func (o *oracle) settledClaim(k *v1alpha1.APIKey) {
 	}
 }
 
-// deadlineWithin reports whether the key of a record has to be claimed before a time, and was not.
-func (o *oracle) deadlineWithin(r *v1alpha1.KeyRecord, end time.Time) bool {
-	k := o.byDigest[r.Digest]
-
-	return r.ClaimDeadline != nil && r.ClaimDeadline.Time.Before(end) && (k == nil || !k.claimed)
-}
-
 // claimedLost checks why the record of a claimed key was dropped: only the Secret of the next delivery, which does not account for it or after
 // the end of the overlap that it accounts for, ends it.
 // Its key may have missed its own deadline since, and was not promoted.

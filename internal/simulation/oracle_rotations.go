@@ -76,7 +76,7 @@ func (o *oracle) overlaps(after *v1alpha1.APIKey, old, pending *v1alpha1.KeyReco
 	acting := o.world.acting
 	times := []time.Time{acting.operator.Now(), acting.clock, pending.CreatedAt.Time}
 	drawn, now := slices.MinFunc(times, time.Time.Compare), slices.MaxFunc(times, time.Time.Compare)
-	if now.After(drawn.Add(asked-exactness)) || o.deadlineWithin(old, now.Add(asked+exactness)) {
+	if now.After(drawn.Add(asked-exactness)) || old.ClaimDeadline != nil && old.ClaimDeadline.Time.Before(now.Add(asked+exactness)) {
 		return // the overlap is over, or ends at the deadline
 	}
 	r := recordOf(after.Status.Keys, old.Digest)
