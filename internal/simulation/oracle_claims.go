@@ -171,8 +171,8 @@ func (o *oracle) settledClaim(k *v1alpha1.APIKey) {
 	}
 }
 
-// claimedLost checks why the record of a claimed key was dropped: only the Secret of the next delivery, which does not account for it or after
-// the end of the overlap that it accounts for, ends it.
+// claimedLost checks why a claimed key is not Active any more: only the Secret of the next delivery, which does not account for it or after
+// the end of the overlap that it accounts for, ends it. Until then its record is Retiring.
 // Its key may have missed its own deadline since, and was not promoted.
 func (o *oracle) claimedLost(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	digest := o.claims[apikey.UID]
@@ -183,7 +183,8 @@ func (o *oracle) claimedLost(apikey *v1alpha1.APIKey, secret *corev1.Secret) {
 	if secret != nil {
 		next := o.byDigest[o.held[secret.ResourceVersion]]
 		delivered := o.touched[secret.Name] || next != nil && next.text != digest
-		if delivered && !accountsFor(secret, digest, o.world.acting.latest()) {
+		retired := recordOf(apikey.Status.Keys, digest) != nil
+		if delivered && (retired || !accountsFor(secret, digest, o.world.acting.latest())) {
 			return
 		}
 	}
