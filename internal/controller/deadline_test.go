@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testclock "k8s.io/utils/clock/testing"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
@@ -235,6 +236,22 @@ var _ = Describe("The status of a claimed key that another writer has changed", 
 			Expect(f.accepts(chosen)).To(BeFalse())
 		})
 	}
+
+	It("does not stay in force because a clock that was ahead would have ended it", func(ctx context.Context) {
+		f := newFixture(ctx)
+		f.create(once)
+		f.settle()
+		chosen := f.forge(v1alpha1.KeyRetiring)
+		ahead := f.checking(testkit.NewWire(testkit.Cut{Write: 1, Forever: true}))
+		ahead.Clock = testclock.NewFakePassiveClock(f.clock.Now().Add(2 * v1alpha1.ClaimBeforeDefault))
+		_, err := f.pass(ahead)
+		Expect(err).To(MatchError(testkit.ErrWire), "neither the end nor its report is written")
+		right := f.checking(testkit.NewWire(testkit.Cut{}))
+		right.Ledger = ahead.Ledger
+		f.settleReconciler(right, testkit.NewWire(testkit.Cut{}))
+		Expect(f.accepts(chosen)).To(BeFalse())
+		Expect(f.accepts(f.value())).To(BeTrue())
+	})
 
 	It("does not stay in force if it claims what the Secret does not hold", func(ctx context.Context) {
 		f := newFixture(ctx)

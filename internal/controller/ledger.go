@@ -58,7 +58,7 @@ func NewLedger() *Ledger {
 	}
 }
 
-// fingerprint identifies status.keys, status.claimedAt and status.secretRef. The seed is random for each process, so an attacker cannot construct two
+// fingerprint identifies what of a status makes keys valid: its keys, claimedAt, secretRef, and whether its phase is final. The seed is random for each process, so an attacker cannot construct two
 // statuses with the same fingerprint.
 func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 	var h maphash.Hash
@@ -68,7 +68,7 @@ func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 		r := &apikey.Status.Keys[i]
 		_, _ = fmt.Fprintf(&h, "%q %q %q %d %d\n", r.ID, r.Digest, r.State, unix(r.NotAfter), unix(r.ClaimDeadline))
 	}
-	_, _ = fmt.Fprintf(&h, "%d\n", unix(apikey.Status.ClaimedAt))
+	_, _ = fmt.Fprintf(&h, "%d %t\n", unix(apikey.Status.ClaimedAt), apikey.Status.Phase.IsFinal())
 	if ref := apikey.Status.SecretRef; ref != nil {
 		_, _ = fmt.Fprintf(&h, "%q %q %q\n", ref.Name, ref.UID, ref.ResourceVersion)
 	}

@@ -78,5 +78,8 @@ func foundMutants() []mutant {
 		{name: "believe the status when the copy is gone", seed: 377919, changes: []change{{
 			deliveryGo, "	if !o.Remembered.Known && o.Secret.readable", "	if !mutant(\"believe the status when the copy is gone\") && !o.Remembered.Known && o.Secret.readable",
 		}}},
+		{name: "vouch for the records of an end that was not written", seed: 455769, changes: []change{{
+			ledgerGo, "apikey.Status.Phase.IsFinal())\n", "!mutant(\"vouch for the records of an end that was not written\") && apikey.Status.Phase.IsFinal())\n",
+		}}},
 	}
 }
