@@ -40,7 +40,8 @@
 // time, the key is refused from the recorded end on until the operator's write arrives, however late, and is accepted again. Package
 // lifecycle says why.
 //
-// A claim deadline is treated as an end by time: a claim that was set in time may be recorded late. The Secret of the next delivery ends a
+// A claim deadline is treated as an end by time: a claim that was set in time may be recorded late, and a key that was announced in time may be
+// handed out late. The Secret of the next delivery ends a
 // claimed key that it does not account for, also if its own key missed its deadline before it was promoted.
 //
 // Before an operator deletes the Secret of a key whose end has come by time, it confirms that it has seen the last version of the APIKey. A user

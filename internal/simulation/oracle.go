@@ -207,10 +207,10 @@ func (o *oracle) checkDrawn(k *drawnKey) {
 	}
 }
 
-// revoked notes that a key has ended, unless its claim deadline has passed and a claim from before may still be recorded.
+// revoked notes that a key has ended, unless a claim deadline has passed and a claim or an announcement from before may still take effect.
 func (o *oracle) revoked(k *drawnKey) {
 	subject := o.index.Find(k.digest).Subject
-	if byTime := subject.Unclaimed && !subject.Revoked; !byTime || !o.claimedInTime(k) {
+	if byTime := subject.Unclaimed && !subject.Revoked; !byTime || !o.claimedInTime(k) && !o.announcedInTime(k) {
 		k.end(byTime)
 	}
 }

@@ -125,6 +125,22 @@ func (o *oracle) claimedInTime(k *drawnKey) bool {
 	return false
 }
 
+// announcedInTime reports whether a key was announced and can still be claimed. The operator may promote it after the deadline of the key that
+// it replaces: see doc.go.
+func (o *oracle) announcedInTime(k *drawnKey) bool {
+	for _, name := range names {
+		apikey, err := o.world.server.APIKeys.Get(name)
+		if err != nil {
+			continue
+		}
+		if r := recordOf(apikey.Status.Keys, k.text); r != nil && r.State == v1alpha1.KeyPending && !reached(r.ClaimDeadline, o.world) {
+			return true
+		}
+	}
+
+	return false
+}
+
 // secretDeleted checks that the key of a Secret that an operator has deleted has ended, or that its claim is recorded.
 func (o *oracle) secretDeleted(c apimodel.Change[*corev1.Secret], p *pass) {
 	apikey, err := o.world.server.APIKeys.Get(p.request.Name)
