@@ -70,7 +70,7 @@ type oracle struct {
 	// writers are the processes that have written the statuses last.
 	writers map[types.UID]*operator
 	// forgeries are the records that users have written, by digest.
-	forgeries map[string]forgery
+	forgeries map[string]*forgery
 	// served counts the rotations by request.
 	served map[servedRequest]int
 	// wasBehind reports that the clock of an operator was behind.
@@ -87,7 +87,7 @@ func newOracle(w *world, index *keyindex.Index) *oracle {
 		world: w, index: index, apikeys: index.APIKeys(), byDigest: map[string]*drawnKey{}, held: map[string]string{},
 		touched: map[string]bool{}, meddledWith: map[types.UID]bool{}, meddledAt: map[types.UID]time.Time{}, served: map[servedRequest]int{},
 		claims: map[types.UID]string{}, claimers: map[types.UID]int{},
-		writers: map[types.UID]*operator{}, forgeries: map[string]forgery{},
+		writers: map[types.UID]*operator{}, forgeries: map[string]*forgery{},
 	}
 }
 

@@ -16,11 +16,13 @@ type forgery struct {
 	apikey types.UID
 	// writer is the process that had written the status last, which knows it without the record; nil if none had.
 	writer *operator
+	// believed reports that another process has written the status with the record, when nothing told it from ours.
+	believed bool
 }
 
 // forged notes that a user writes the record of a key that no operator has drawn.
 func (o *oracle) forged(apikey *v1alpha1.APIKey, digest keys.Digest) {
-	o.forgeries[digest.String()] = forgery{apikey: apikey.UID, writer: o.writers[apikey.UID]}
+	o.forgeries[digest.String()] = &forgery{apikey: apikey.UID, writer: o.writers[apikey.UID]}
 }
 
 // settledPlanted checks that the verifier refuses every key that users have put into Secrets and records.
@@ -33,22 +35,35 @@ func (o *oracle) settledPlanted(expected map[string]bool) {
 	}
 }
 
-// believed reports whether an operator has to believe the forged record of a replaced key: the active key was claimed, so no Secret accounts
-// for the records, and another process had written the status before.
+// believe notes the forged records that an operator keeps in a status that it writes, because it has to believe them. The Secret of the next
+// delivery accounts for them from then on.
+func (o *oracle) believe(before, after *v1alpha1.APIKey) {
+	for i := range after.Status.Keys {
+		r := &after.Status.Keys[i]
+		if f := o.forgeries[r.Digest]; f != nil && f.writer != o.world.acting.operator && o.unaccountable(before, r.Digest) {
+			f.believed = true
+		}
+	}
+}
+
+// believed reports whether an operator has to believe a forged record.
 func (o *oracle) believed(digest string) bool {
-	f, found := o.forgeries[digest]
-	if !found || f.writer == o.world.operators[0] {
-		return false
+	f := o.forgeries[digest]
+	if f == nil || f.believed || f.writer == o.world.operators[0] {
+		return f != nil && f.believed
 	}
 	for _, name := range names {
-		k, err := o.world.server.APIKeys.Get(name)
-		if err != nil || k.UID != f.apikey {
-			continue
+		if k, err := o.world.server.APIKeys.Get(name); err == nil && k.UID == f.apikey {
+			return o.unaccountable(k, digest)
 		}
-		r := recordOf(k.Status.Keys, digest)
-
-		return r != nil && r.State == v1alpha1.KeyRetiring && k.DeliversOnce() && k.Status.ClaimedAt != nil && o.secretOf(k) == nil
 	}
 
 	return false
+}
+
+// unaccountable reports whether a record is of a replaced key and the active key was claimed, so that no Secret tells whether it is ours.
+func (o *oracle) unaccountable(k *v1alpha1.APIKey, digest string) bool {
+	r := recordOf(k.Status.Keys, digest)
+
+	return r != nil && r.State == v1alpha1.KeyRetiring && k.DeliversOnce() && k.Status.ClaimedAt != nil && o.secretOf(k) == nil
 }

@@ -18,6 +18,7 @@ import (
 // statusWritten checks a status that an operator has written.
 func (o *oracle) statusWritten(before, after *v1alpha1.APIKey) {
 	was, is := &before.Status, &after.Status
+	o.believe(before, after)
 	o.writers[after.UID] = o.world.acting.operator
 	if final(before) && is.Phase != was.Phase {
 		o.broken("Expired and Revoked are final", "the operator made %s %s after %s", after.Name, is.Phase, was.Phase)
