@@ -71,7 +71,12 @@ func whenCopyLeft(o Observed, now time.Time) (Plan, bool) {
 
 		return Plan{Action: Discard}, o.APIKey.Status.SecretRef != nil
 	case SecretOwned:
-		return Plan{Action: Discard, Confirm: true}, holds(o, v1alpha1.KeyActive) || !due(o, now)
+		plan := Plan{Action: Discard, Confirm: true}
+		if due(o, now) { // no watch delivers the deletion of a copy without the label of the operator
+			plan.RetryAfter = fenceRetry
+		}
+
+		return plan, holds(o, v1alpha1.KeyActive) || !due(o, now)
 	default:
 		return Plan{}, false
 	}

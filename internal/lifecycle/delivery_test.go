@@ -103,6 +103,25 @@ func TestTheCopyOfAClaimedKeyAccountsForRecordsBeforeItGoes(t *testing.T) {
 	}
 }
 
+// The simulation found a rotation that waited for the deletion of a copy that no watch delivers.
+func TestADueRotationGoesOnAfterTheCopyIsDeleted(t *testing.T) {
+	for name, c := range map[string]struct {
+		key   *v1alpha1.APIKey
+		retry bool
+	}{
+		"nothing is due":     {settled(once, taking), false},
+		"a rotation is due":  {settled(once, taking, annotated(v1alpha1.RotateAnnotation, "now")), true},
+		"a key is announced": {settled(once, taking, with(record("active", v1alpha1.KeyActive), record("new", v1alpha1.KeyPending))), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := lifecycle.Decide(lifecycle.Observed{APIKey: c.key, Secret: owned("active")}, now)
+			if plan.Action != lifecycle.Discard || plan.RetryAfter > 0 != c.retry {
+				t.Errorf("the plan is %+v", plan)
+			}
+		})
+	}
+}
+
 func TestTriggersOfAClaimedKey(t *testing.T) {
 	pending := with(record("active", v1alpha1.KeyActive), record("new", v1alpha1.KeyPending))
 	every := func(k *v1alpha1.APIKey) { k.Spec.Rotation = &v1alpha1.Rotation{Every: "24h"} }
