@@ -67,7 +67,8 @@ CYCLONEDX_GOMOD := bin/cyclonedx-gomod
 PURE := internal/access internal/guardrails internal/keys internal/lifecycle internal/policy
 PURE_COVERAGE := 95
 
-GO_BUILD := go build -trimpath -ldflags '-s -w'
+# Releases are built with -trimpath, by hack/dist and Dockerfile. Without it, packages compile once for programs, linters, tests and clusters.
+GO_BUILD := go build -ldflags '-s -w'
 # Tests and tools use the control plane in bin/k8s. `make kube` takes it from your KUBEBUILDER_ASSETS if that is set.
 WITH_K8S := KUBEBUILDER_ASSETS='$(CURDIR)/bin/k8s'
 
@@ -148,7 +149,7 @@ LONGEST := ./internal/controller ./internal/verifier ./internal/keyindex ./cmd .
 # With the race detector, the tests named TestLengthy do a small part of their work: they decide or scan in one goroutine, or are random.
 # $(call test-long) repeats them without it, and then they do all of it.
 test-long = if [[ -n "$$(RACE='$(RACE)' hack/race.sh 2>/dev/null)" ]]; then set -x; \
-	go test -trimpath -vet=off -p 2 -timeout $(TEST_TIMEOUT) -run '^TestLengthy' $$(grep -rl --include='*_test.go' '^func TestLengthy' . | xargs -n 1 dirname | sort -u); fi
+	go test -vet=off -p 2 -timeout $(TEST_TIMEOUT) -run '^TestLengthy' $$(grep -rl --include='*_test.go' '^func TestLengthy' . | xargs -n 1 dirname | sort -u); fi
 
 # Tests that import internal/testkit start a control plane, a gateway, a store or a secret scanner. All others need nothing but Go.
 # $(call tested,CONDITION) prints the packages for which an awk condition on that import holds.

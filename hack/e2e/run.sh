@@ -22,8 +22,8 @@ say() { printf 'e2e: %s\n' "$*"; }
 
 # build FOLDER OUT: the programs of a release, as the Dockerfile builds them, for the nodes of the cluster.
 build() {
-  (cd "$1" && CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w' -o "$2/manager" ./cmd &&
-    CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags '-s -w' -o "$2/verifier" ./cmd/verifier)
+  (cd "$1" && CGO_ENABLED=0 GOOS=linux go build -ldflags '-s -w' -o "$2/manager" ./cmd &&
+    CGO_ENABLED=0 GOOS=linux go build -ldflags '-s -w' -o "$2/verifier" ./cmd/verifier)
 }
 
 # deliver IMAGE FOLDER PROGRAM...: makes an image of static programs and hands it to every node. The first program is the entrypoint.
@@ -54,7 +54,7 @@ mkdir -p "$work"/{current,caller}
 started=$SECONDS
 build "$root" "$work/current"
 deliver e2e.local/apikey-operator:current "$work/current" manager verifier
-CGO_ENABLED=0 GOOS=linux go build -trimpath -o "$work/caller/caller" ./hack/e2e/caller
+CGO_ENABLED=0 GOOS=linux go build -o "$work/caller/caller" ./hack/e2e/caller
 deliver e2e.local/caller:current "$work/caller" caller
 if git cat-file -e "$previous^{commit}" 2>/dev/null || git fetch -q --depth 1 origin "$previous"; then
   mkdir -p "$work/previous/source"

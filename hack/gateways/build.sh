@@ -19,7 +19,7 @@ begin
 
 say "building $wanted from source: about 5 minutes on 2 cores the first time, seconds once the Go build cache has it all."
 cd hack/gateways
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $module/pkg/version.Version=$version" -o "$work/traefik" "$module/cmd/traefik"
+CGO_ENABLED=0 go build -ldflags "-s -w -X $module/pkg/version.Version=$version" -o "$work/traefik" "$module/cmd/traefik"
 source=$(go list -m -f '{{.Dir}}' "$module")
 readonly source
 install -m 644 "$source/$manifests/kubernetes-crd-definition-v1.yml" "$work/traefik-crds.yaml"

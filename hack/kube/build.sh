@@ -125,7 +125,7 @@ minutes_to_build() {
 build() {
   local start=$SECONDS
   say "building $1..."
-  (cd hack/kube && CGO_ENABLED=0 go build -trimpath -ldflags "$(ldflags_of "$1")" -o "$work/$1" "$(package_of "$1")")
+  (cd hack/kube && CGO_ENABLED=0 go build -ldflags "$(ldflags_of "$1")" -o "$work/$1" "$(package_of "$1")")
   say "built $1 in $((SECONDS - start)) s."
 }
 

@@ -70,7 +70,7 @@ const firstOfTest = 1_000_000_000
 func build(t *testing.T, root string, flags ...string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "simulate")
-	arguments := append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", program}, flags...)
+	arguments := append([]string{"build", "-ldflags", "-s -w", "-o", program}, flags...)
 	cmd := exec.CommandContext(t.Context(), "go", append(arguments, "./hack/simulate")...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
