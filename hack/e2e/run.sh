@@ -5,8 +5,8 @@
 # hack/e2e/run.sh kind|lab: builds the images that the end-to-end tests need, hands them to the nodes of the cluster, and runs
 # internal/e2e against the cluster that KUBECONFIG names. `make e2e` calls it for kind, hack/e2e/lab.sh for the cluster lab.
 #
-# E2E_FOCUS names some specs, E2E_OUTAGES sets how many outages of the API server there are, E2E_TIMEOUT ends the tests, and E2E_UPDATE=1
-# writes the golden lists of rights.
+# E2E_FOCUS names some specs, E2E_OUTAGES sets how many outages of the API server there are, E2E_TIMEOUT ends the tests, E2E_UPDATE=1
+# writes the golden lists of rights, and E2E_VERBOSE=1 prints every command with the time.
 #
 # The previous release is a commit of this repository (hack/e2e/previous-release), and not a copy of its manifests: an upgrade also
 # reads what the previous programs stored, so the tests need them too.
@@ -68,4 +68,4 @@ say "images ready after $((SECONDS - started)) s"
 
 export E2E_CLUSTER=$kind_of_cluster
 CGO_ENABLED=0 go test -trimpath -vet=off -tags e2e -count 1 -timeout "${E2E_TIMEOUT:-45m}" ./internal/e2e -v \
-  ${E2E_UPDATE:+-update} ${E2E_FOCUS:+-ginkgo.focus "$E2E_FOCUS"}
+  ${E2E_UPDATE:+-update} ${E2E_FOCUS:+-ginkgo.focus "$E2E_FOCUS"} ${E2E_VERBOSE:+-ginkgo.v}

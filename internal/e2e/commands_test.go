@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -23,8 +24,10 @@ func try(ctx context.Context, folder, program string, args ...string) (string, e
 	cmd.Dir = folder
 	// A make of its own, not a part of the one that runs the tests.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "MAKE") })
+	start := time.Now()
 	out, err := cmd.CombinedOutput()
-	GinkgoWriter.Printf("$ %s %s\n%s", filepath.Base(program), strings.Join(args, " "), out)
+	GinkgoWriter.Printf("%s, %.1f s: $ %s %s\n%s", start.Format(time.TimeOnly), time.Since(start).Seconds(), filepath.Base(program),
+		strings.Join(args, " "), out)
 
 	return string(out), err
 }
