@@ -27,7 +27,8 @@ const (
 	workloadCall = "caller"
 )
 
-// rotationSpecs disturb the operator and the verifier while a pod sends requests with a key that is rotated.
+// rotationSpecs disturb the operator and the verifier while a pod sends requests with a key that is rotated. The rotations come first: the kubelet
+// takes about a minute to refresh the mounted Secret after the last of them.
 func rotationSpecs() {
 	var (
 		before   traffic
@@ -45,6 +46,27 @@ func rotationSpecs() {
 		startCaller(ctx, workloadCall, workload, 1)
 		before = reportOf(ctx, workloadCall)
 	}, NodeTimeout(2*patience))
+
+	It("rotates during a rolling restart", func(ctx context.Context) {
+		kubectl(ctx, "-n", namespace, "rollout", "restart", "deployment")
+		requestRotation(ctx, workload, "rolling-restart")
+		awaitRollout(ctx)
+		awaitRotation(ctx, workload, "rolling-restart")
+	}, SpecTimeout(patience))
+
+	It("keeps replicas apart during a drain", func(ctx context.Context) {
+		r := requirement("both replicas on one node during and after a drain that leaves two nodes", "never")
+		drained := leader(ctx).Spec.NodeName
+		watch := watchSpread(ctx, managerComponent, verifierComponent)
+		kubectl(ctx, "cordon", drained)
+		evict(ctx, drained)
+		requestRotation(ctx, workload, "drain")
+		awaitRotation(ctx, workload, "drain")
+		awaitRollout(ctx)
+		kubectl(ctx, "uncordon", drained)
+		together := watch()
+		r.is(len(together) == 0, "%s", seen(together))
+	}, SpecTimeout(2*patience))
 
 	It("mints again after the leader was killed", func(ctx context.Context) {
 		r := requirement("kill -9 of the leader → next mint", "≤ 8 s")
@@ -68,20 +90,6 @@ func rotationSpecs() {
 		r.within(took, handoverLimit)
 	}, SpecTimeout(patience))
 
-	It("keeps replicas apart during a drain", func(ctx context.Context) {
-		r := requirement("both replicas on one node during and after a drain that leaves two nodes", "never")
-		drained := leader(ctx).Spec.NodeName
-		watch := watchSpread(ctx, managerComponent, verifierComponent)
-		kubectl(ctx, "cordon", drained)
-		evict(ctx, drained)
-		requestRotation(ctx, workload, "drain")
-		awaitRotation(ctx, workload, "drain")
-		awaitRollout(ctx)
-		kubectl(ctx, "uncordon", drained)
-		together := watch()
-		r.is(len(together) == 0, "%s", seen(together))
-	}, SpecTimeout(2*patience))
-
 	It("keeps replicas of the operator apart when a drain leaves them one node", func(ctx context.Context) {
 		r := requirement("both replicas of the operator on one node after a drain that left one, once there are two again", "never")
 		open := openNodes(ctx)
@@ -100,12 +108,8 @@ func rotationSpecs() {
 		r.is(len(together) == 0, "%s", seen(together))
 	}, SpecTimeout(2*patience))
 
-	It("keeps requests answered through all of it and a rolling restart", func(ctx context.Context) {
+	It("keeps requests answered through all of it", func(ctx context.Context) {
 		r := requirement("rotation with overlap, pod with mounted Secret at 20 requests/s, during leader kill, drain and rolling restart", "0 failed")
-		kubectl(ctx, "-n", namespace, "rollout", "restart", "deployment")
-		requestRotation(ctx, workload, "rolling-restart")
-		awaitRollout(ctx)
-		awaitRotation(ctx, workload, "rolling-restart")
 		awaitCallerKey(ctx, workloadCall, workload)
 		after := reportOf(ctx, workloadCall).since(before)
 		r.is(after.Failed == 0 && after.Sent > 0, "%s", after)
