@@ -43,7 +43,8 @@ func nodeLossSpecs() {
 		deleteAll(ctx, &v1alpha1.APIKey{})
 		workload := fresh("website")
 		mintNamed(ctx, workload)
-		lost := gatherOnOneNode(ctx)
+		lost := chooseNode(ctx)
+		gather(ctx, lost)
 		startCaller(ctx, workloadCall, workload, gatewayAttempts)
 		before := reportOf(ctx, workloadCall)
 
@@ -64,19 +65,37 @@ func nodeLossSpecs() {
 	}, SpecTimeout(2*patience))
 }
 
-// gatherOnOneNode brings the leader and a verifier to a node other than the steady one, and returns it. A third node stays open. The node
-// is none that runs the DNS of the cluster, which is not what the test is about.
-func gatherOnOneNode(ctx context.Context) string {
+// chooseNode returns the node to lose: that of the leader, unless it is the steady one or runs the DNS of the cluster, which is not what the
+// test is about.
+func chooseNode(ctx context.Context) string {
 	GinkgoHelper()
 	dns := &corev1.PodList{}
 	Expect(admin.List(ctx, dns, client.InNamespace("kube-system"), client.MatchingLabels{"k8s-app": "kube-dns"})).To(Succeed())
-	runsDNS := func(node string) bool {
-		return slices.ContainsFunc(dns.Items, func(pod corev1.Pod) bool { return pod.Spec.NodeName == node })
+	steady := steadyNode(ctx)
+	fit := slices.DeleteFunc(openNodes(ctx), func(node string) bool {
+		return node == steady || slices.ContainsFunc(dns.Items, func(pod corev1.Pod) bool { return pod.Spec.NodeName == node })
+	})
+	Expect(fit).NotTo(BeEmpty(), "a node without the DNS of the cluster")
+	if leading := leader(ctx).Spec.NodeName; slices.Contains(fit, leading) {
+		return leading
 	}
-	others := slices.DeleteFunc(openNodes(ctx), func(node string) bool { return node == steadyNode(ctx) })
-	chosen := slices.IndexFunc(others, func(node string) bool { return !runsDNS(node) })
-	Expect(chosen).To(BeNumerically(">=", 0), "a node without the DNS of the cluster")
-	lost := others[chosen]
+
+	return fit[0]
+}
+
+// runsVerifier reports whether a node runs a verifier.
+func runsVerifier(ctx context.Context, node string) bool {
+	GinkgoHelper()
+
+	return slices.ContainsFunc(pods(ctx, verifierComponent), func(pod corev1.Pod) bool { return pod.Spec.NodeName == node })
+}
+
+// gather brings the leader and a verifier to a node, and leaves a third node open.
+func gather(ctx context.Context, lost string) {
+	GinkgoHelper()
+	if leader(ctx).Spec.NodeName == lost && runsVerifier(ctx, lost) {
+		return
+	}
 	closed := slices.DeleteFunc(openNodes(ctx), func(node string) bool { return node == lost || node == steadyNode(ctx) })
 	if !isOpenNode(ctx, steadyNode(ctx)) { // two workers besides the steady node take all replicas
 		closed = closed[1:]
@@ -94,10 +113,7 @@ func gatherOnOneNode(ctx context.Context) string {
 	for _, node := range closed {
 		kubectl(ctx, "uncordon", node)
 	}
-	onLost := func(pod corev1.Pod) bool { return pod.Spec.NodeName == lost }
-	Expect(slices.ContainsFunc(pods(ctx, verifierComponent), onLost)).To(BeTrue(), "a verifier runs on %s", lost)
-
-	return lost
+	Expect(runsVerifier(ctx, lost)).To(BeTrue(), "a verifier runs on %s", lost)
 }
 
 // awaitNodes waits until the cluster takes no node for lost, as it does for a while after an outage of the API server, and returns the open ones.
