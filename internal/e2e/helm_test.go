@@ -29,7 +29,6 @@ func helmSpecs() {
 		r := requirement("Helm: install, upgrade, rollback, uninstall", "keys stay")
 		remove(ctx)
 		prepare(ctx)
-		DeferCleanup(remove, NodeTimeout(2*patience))
 		repository, tag, _ := strings.Cut(currentImage, ":")
 		image := []string{"--set=image.repository=" + repository, "--set=image.tag=" + tag}
 		helm(ctx, append([]string{"install", release, "config/chart"}, image...)...)

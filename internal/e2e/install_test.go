@@ -12,7 +12,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -79,13 +78,24 @@ func awaitRollout(ctx context.Context) {
 // remove brings the cluster to a state without an installation.
 func remove(ctx context.Context) {
 	GinkgoHelper()
-	kubectl(ctx, "delete", "--ignore-not-found", "-k", "config/default", "--timeout="+patience.String())
-	Expect(client.IgnoreNotFound(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: keysNamespace}}))).To(Succeed())
-	for _, name := range []string{namespace, keysNamespace} {
-		Eventually(func() error {
-			return admin.Get(ctx, client.ObjectKey{Name: name}, &corev1.Namespace{})
-		}).WithContext(ctx).Should(MatchError(apierrors.IsNotFound, "not found"), "namespace %s must go", name)
-	}
+	withdraw(ctx)
+	kubectl(ctx, "delete", "--ignore-not-found", "-k", "config/crd", "--timeout="+patience.String())
+}
+
+// withdraw removes everything of an installation but its CRDs, whichever spec made it, and the namespaces of the specs. Kubernetes looks for new
+// and lost kinds every 30 seconds, so an installation on a cluster that has the CRDs works much sooner.
+func withdraw(ctx context.Context) {
+	GinkgoHelper()
+	const ours = "--selector=app.kubernetes.io/name=apikey-operator"
+	limit := "--timeout=" + patience.String()
+	// Pods end without the time that gateways need. Orphaned, they are replaced by none. A namespace without pods goes at once: the namespace
+	// controller comes back to one with pods after half of their grace.
+	kubectl(ctx, "delete", "deployments,replicasets", "--all-namespaces", ours, "--cascade=orphan", limit)
+	kubectl(ctx, "delete", "pods", "--all-namespaces", ours, "--grace-period=1", limit)
+	// Guardrails first: without the operator that they name, they may refuse what follows.
+	kubectl(ctx, "delete", "validatingadmissionpolicybindings,validatingadmissionpolicies", ours, limit)
+	kubectl(ctx, "delete", "clusterrolebindings,clusterroles,priorityclasses", ours, limit)
+	kubectl(ctx, append([]string{"delete", "namespace", "--ignore-not-found", limit, namespace, keysNamespace, overlayNamespace}, teams...)...)
 }
 
 // makeNamespace makes a namespace whose pods may ask the verifier and read metrics.

@@ -12,27 +12,22 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
+// teams are the namespaces of config/overlays/namespaces.
+var teams = []string{"team-a", "team-b"}
+
 // namespacesSpecs install an operator and a verifier for two namespaces.
 func namespacesSpecs() {
-	teams := []string{"team-a", "team-b"}
-
 	It("works in the named namespaces and nowhere else", func(ctx context.Context) {
 		working := requirement("config/overlays/namespaces: keys", "accepted in team-a and team-b, and not minted elsewhere")
 		allowed := requirement("config/overlays/namespaces: rights to APIKeys and Secrets", "Roles of the golden list, in team-a and team-b only")
-		remove(ctx)
-		makeNamespace(ctx, keysNamespace)
-		for _, team := range teams {
-			makeNamespace(ctx, team)
-			DeferCleanup(func(ctx context.Context) {
-				Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: team}})).To(Succeed())
-			}, NodeTimeout(patience))
+		withdraw(ctx)
+		for _, name := range append([]string{keysNamespace}, teams...) {
+			makeNamespace(ctx, name)
 		}
 		applyOverlay(ctx, filepath.Join("config", "overlays", "namespaces"), teams[0])
 		awaitRollout(ctx)

@@ -18,12 +18,15 @@ import (
 )
 
 // overlayManifest changes what teams change first.
-const overlayManifest = `apiVersion: kustomize.config.k8s.io/v1beta1
+const (
+	overlayNamespace = "key-service"
+	overlayManifest  = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
-namespace: key-service
+namespace: ` + overlayNamespace + `
 namePrefix: team-
 resources: [../../../config/default]
 `
+)
 
 // overlaySpecs install overlays of config/default.
 func overlaySpecs() {
@@ -41,7 +44,7 @@ func overlaySpecs() {
 
 	It("runs config/overlays/high-availability", func(ctx context.Context) {
 		r := requirement("config/overlays/high-availability", "three verifiers on as many nodes")
-		remove(ctx)
+		withdraw(ctx)
 		prepare(ctx)
 		applyOverlay(ctx, filepath.Join("config", "overlays", "high-availability"), "")
 		awaitRollout(ctx)
@@ -54,8 +57,8 @@ func overlaySpecs() {
 	}, SpecTimeout(2*patience))
 }
 
-// applyOverlay installs an overlay with the current image until the end of the spec. It waits until the guardrails are in force in a namespace;
-// empty: in that of the operator.
+// applyOverlay installs an overlay with the current image. It waits until the guardrails are in force in a namespace; empty: in that of the
+// operator.
 func applyOverlay(ctx context.Context, folder, guarded string) {
 	GinkgoHelper()
 	_, rendered, found := strings.Cut(kubectl(ctx, "kustomize", folder), "apiVersion:") // warnings come before it
@@ -64,9 +67,6 @@ func applyOverlay(ctx context.Context, folder, guarded string) {
 	Expect(rendered).To(ContainSubstring(currentImage))
 	file := artefact("rendered.yaml")
 	Expect(os.WriteFile(file, []byte(rendered), 0o600)).To(Succeed())
-	DeferCleanup(func(ctx context.Context) {
-		kubectl(ctx, "delete", "--ignore-not-found", "-f", file, "--timeout="+patience.String())
-	}, NodeTimeout(patience))
 	kubectl(ctx, "apply", "--server-side", "-f", file)
 	_, err := installation.AwaitGuardrailsIn(ctx, config, guarded)
 	Expect(err).NotTo(HaveOccurred())

@@ -39,6 +39,8 @@ var (
 	admin  client.WithWatch
 	core   kubernetes.Interface
 	root   string
+	// pristine is the inventory of the cluster before the first installation.
+	pristine []string
 )
 
 func TestEndToEnd(t *testing.T) {
@@ -61,23 +63,27 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	core, err = kubernetes.NewForConfig(config)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(readyNodes(ctx)).To(HaveLen(len(nodes(ctx))), "every node of the cluster must be ready")
-}, NodeTimeout(patience))
+	remove(ctx)
+	makeNamespace(ctx, keysNamespace)
+	pristine = inventory(ctx)
+}, NodeTimeout(2*patience))
 
-// The groups run one after another, because each of them takes the whole cluster.
+// The groups run one after another, because each of them takes the whole cluster. A group takes over what the one before it has left, if that
+// serves. The outages come last: for a minute after them, Kubernetes suspects nodes and its controllers wait before they work again.
 var _ = Describe("an installation", Ordered, ContinueOnFailure, func() {
 	Context("upgrade", upgradeSpecs)
-	Context("rotation under load", rotationSpecs)
-	Context("watches", watchSpecs)
-	Context("API server", outageSpecs)
 	Context("node loss", nodeLossSpecs)
+	Context("rotation under load", rotationSpecs)
 	Context("redeploy", redeploySpecs)
 	Context("removal", removalSpecs)
+	Context("Helm", helmSpecs)
+	Context("overlay", overlaySpecs)
+	Context("namespaces", namespacesSpecs)
 	Context("install", installSpecs)
 	Context("certificate", certificateSpecs)
 	Context("rights", rightsSpecs)
-	Context("overlay", overlaySpecs)
-	Context("namespaces", namespacesSpecs)
-	Context("Helm", helmSpecs)
+	Context("watches", watchSpecs)
+	Context("API server", outageSpecs)
 })
 
 // artefact returns the path of a file that hack/e2e/run.sh has built.
