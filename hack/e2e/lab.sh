@@ -42,7 +42,7 @@ stop_group() {
 }
 
 # attend COMMAND...: runs a command in a process group of its own and waits for it. Bash handles a signal during such a wait, and else after
-# the command, which may be 20 minutes later.
+# the command, which may be 12 minutes later.
 group=''
 attend() {
   local code=0
