@@ -122,6 +122,8 @@ func (s *site) ask(ctx context.Context, t *testing.T, uri, key string) (status i
 // identity is what the verifier says about a key.
 func (s *site) identity(t *testing.T, key string) map[string]string {
 	t.Helper()
+	s.said.Lock()
+	defer s.said.Unlock()
 	if known, ok := s.identities[key]; ok {
 		return known
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +37,8 @@ type site struct {
 	impostor     string            // a folder with a certificate of ca for another name
 	keys         map[string]string // by the names of their APIKeys
 	ids          map[string]string // of those keys, from the statuses of their APIKeys
-	identities   map[string]map[string]string
+	said         sync.Mutex
+	identities   map[string]map[string]string // what the verifier has said about keys, under said
 }
 
 // apiKeys are the keys of a site, by name. Those with a limit are for one gateway each.

@@ -24,6 +24,7 @@ func TestGateways(t *testing.T) {
 	t.Run("the verifier understands the manifests", s.understandsManifests)
 	for name, p := range programs {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each has an API of its own, and waits most of the time
 			p = s.prepare(t, p)
 			t.Run("lets keys through and refuses as the verifier says", func(t *testing.T) { s.behaves(t, p, limitedFor(name)) })
 			t.Run("lets no client forge what the API believes", func(t *testing.T) { s.resistsSmuggling(t, p) })
