@@ -111,9 +111,9 @@ manifests: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write the CRDs and the plugin's 
 	$(CONTROLLER_GEN) crd rbac:roleName=manager-role \
 		paths=./api/... paths=./internal/controller/... \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
-	go run -trimpath ./hack/policies config/policy
-	go run -trimpath ./hack/chart config
-	go run -trimpath ./hack/plugin cmd/kubectl-apikey/README.md config/secret-scanning
+	go run ./hack/policies config/policy
+	go run ./hack/chart config
+	go run ./hack/plugin cmd/kubectl-apikey/README.md config/secret-scanning
 	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=hack/reference/config.yaml --templates-dir=hack/reference \
 		--renderer=markdown --output-path=api/v1alpha1/README.md --log-level=ERROR
 

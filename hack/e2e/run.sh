@@ -67,5 +67,5 @@ fi
 say "images ready after $((SECONDS - started)) s"
 
 export E2E_CLUSTER=$kind_of_cluster
-CGO_ENABLED=0 go test -trimpath -vet=off -tags e2e -count 1 -timeout "${E2E_TIMEOUT:-45m}" ./internal/e2e -v \
+CGO_ENABLED=0 go test -vet=off -tags e2e -count 1 -timeout "${E2E_TIMEOUT:-45m}" ./internal/e2e -v \
   ${E2E_UPDATE:+-update} ${E2E_FOCUS:+-ginkgo.focus "$E2E_FOCUS"} ${E2E_VERBOSE:+-ginkgo.v}
