@@ -124,6 +124,7 @@ func (w statusWriter) Update(ctx context.Context, object client.Object, _ ...cli
 	}
 	c.apikey.DeepCopyInto(apikey)
 	w.operator.written = max(w.operator.written, versionOf(apikey))
+	w.operator.world.oracle.answered(w.operator, apikey)
 
 	return nil
 }

@@ -67,8 +67,9 @@ type oracle struct {
 	claims map[types.UID]string
 	// claimers are the places of the operators that have recorded the claims.
 	claimers map[types.UID]int
-	// writers are the processes that have written the statuses last.
-	writers map[types.UID]*operator
+	// writers are the processes that know that they have written the statuses last, and unanswered the versions that were written last.
+	writers    map[types.UID]*operator
+	unanswered map[types.UID]string
 	// forgeries are the records that users have written, by digest.
 	forgeries map[string]*forgery
 	// served counts the rotations by request.
@@ -87,7 +88,7 @@ func newOracle(w *world, index *keyindex.Index) *oracle {
 		world: w, index: index, apikeys: index.APIKeys(), byDigest: map[string]*drawnKey{}, held: map[string]string{},
 		touched: map[string]bool{}, meddledWith: map[types.UID]bool{}, meddledAt: map[types.UID]time.Time{}, served: map[servedRequest]int{},
 		claims: map[types.UID]string{}, claimers: map[types.UID]int{},
-		writers: map[types.UID]*operator{}, forgeries: map[string]*forgery{},
+		writers: map[types.UID]*operator{}, unanswered: map[types.UID]string{}, forgeries: map[string]*forgery{},
 	}
 }
 

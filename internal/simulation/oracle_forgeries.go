@@ -14,10 +14,17 @@ import (
 // forgery is a record that a user has written into a status.
 type forgery struct {
 	apikey types.UID
-	// writer is the process that had written the status last, which knows it without the record; nil if none had.
+	// writer is the process that had written the status last, which knows it without the record; nil if none had, or its answer was lost.
 	writer *operator
 	// believed reports that another process has written the status with the record, when nothing told it from ours.
 	believed bool
+}
+
+// answered notes that an operator gets the answer to a status write.
+func (o *oracle) answered(operator *operator, written *v1alpha1.APIKey) {
+	if o.unanswered[written.UID] == written.ResourceVersion {
+		o.writers[written.UID] = operator
+	}
 }
 
 // forged notes that a user writes the record of a key that no operator has drawn.

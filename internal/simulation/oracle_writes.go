@@ -19,7 +19,8 @@ import (
 func (o *oracle) statusWritten(before, after *v1alpha1.APIKey) {
 	was, is := &before.Status, &after.Status
 	o.believe(before, after)
-	o.writers[after.UID] = o.world.acting.operator
+	delete(o.writers, after.UID) // until the answer arrives
+	o.unanswered[after.UID] = after.ResourceVersion
 	if final(before) && is.Phase != was.Phase {
 		o.broken("Expired and Revoked are final", "the operator made %s %s after %s", after.Name, is.Phase, was.Phase)
 	}
