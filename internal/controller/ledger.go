@@ -58,8 +58,8 @@ func NewLedger() *Ledger {
 	}
 }
 
-// fingerprint identifies what of a status makes keys valid: its keys, claimedAt, secretRef, and whether its phase is final. The seed is random for each process, so an attacker cannot construct two
-// statuses with the same fingerprint.
+// fingerprint identifies what of a status makes keys valid: its keys, claimedAt, secretRef, and whether its phase is final. The seed is random
+// for each process, so an attacker cannot construct two statuses with the same fingerprint.
 func (l *Ledger) fingerprint(apikey *v1alpha1.APIKey) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
