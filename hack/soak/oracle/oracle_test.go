@@ -124,6 +124,14 @@ func TestOracle(t *testing.T) {
 			h.oracle.SecretGone(h.now, uid, "s1")
 			h.settled("k1")
 		}, []oracle.Rule{oracle.Revived}},
+		"a status and a Secret from before its deletion are restored": {func(h *history) {
+			h.after(known).asks(schedule.DeleteSecret, func(i *oracle.Intent) { i.Secret = "s1" })
+			h.oracle.SecretGone(h.now, uid, "s1")
+			h.settled("k2")
+			h.after(known).asks(schedule.RestoreStatus)
+			h.asks(schedule.RestoreSecret, func(i *oracle.Intent) { i.Secret = "s1" })
+			h.settled("k1")
+		}, nil},
 
 		"a planted key is accepted": {func(h *history) {
 			h.oracle.Planted(uid, digest("p"), digest("p")[:12])

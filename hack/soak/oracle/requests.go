@@ -69,7 +69,7 @@ func (s *subject) begins(now time.Time, r *Request) {
 		s.facts = slices.DeleteFunc(s.facts, func(f *fact) bool { return f.reason == reasonSuspended })
 	case schedule.RestoreStatus:
 		s.liveUntil(now)
-		s.meddled = true
+		s.meddled, s.lost = true, map[string]bool{}
 		for _, k := range s.keys {
 			k.dead = nil
 		}
