@@ -26,34 +26,49 @@ func (r *Reconciler) claim(ctx context.Context, a *attempt) error {
 	return r.discard(ctx, a)
 }
 
-// discard deletes the Secret of a claimed key.
+// discard deletes the Secret of a claimed key. The Secret is the last object that tells a forged record from one of the operator, so the status
+// is without forged ones before it goes, and the operator vouches for that status: a record that is forged meanwhile is none of its own.
 func (r *Reconciler) discard(ctx context.Context, a *attempt) error {
-	if err := r.deleteConfirmed(ctx, a); err != nil {
+	if a.secretRead {
+		if err := r.writeStatus(ctx, a, lifecycle.Accounted(a.observed, a.now)); err != nil {
+			return err
+		}
+	}
+	if err := r.confirmPlan(ctx, a); err != nil {
 		return err
 	}
+	if a.checked() {
+		r.Ledger.vouch(a.observed.APIKey)
+		a.observed.Unvouched = false
+	}
+	if err := r.deleteSecret(ctx, a); err != nil {
+		return err
+	}
+	a.observed.Secret = lifecycle.Secret{State: lifecycle.SecretAbsent}
 
-	return r.writeStatus(ctx, a, lifecycle.Discarded(a.observed, a.now))
+	return r.writeStatus(ctx, a, lifecycle.Settled(a.observed, a.now))
 }
 
 // end deletes the Secret, then closes the records.
 func (r *Reconciler) end(ctx context.Context, a *attempt) error {
-	if err := r.deleteConfirmed(ctx, a); err != nil {
+	if err := r.confirmPlan(ctx, a); err != nil {
+		return err
+	}
+	if err := r.deleteSecret(ctx, a); err != nil {
 		return err
 	}
 
 	return r.writeStatus(ctx, a, lifecycle.Closed(a.observed, a.now))
 }
 
-// deleteConfirmed deletes the observed version of the Secret. Where the plan says so, it first makes sure that the APIKey is as it was observed:
-// the cache of an operator that has just begun to lead can be older than the Secret that it reads.
-func (r *Reconciler) deleteConfirmed(ctx context.Context, a *attempt) error {
-	if a.plan.Confirm {
-		if err := r.confirm(ctx, a.observed.APIKey); err != nil {
-			return err
-		}
+// confirmPlan makes sure that the APIKey is as it was observed, where the plan says so: the cache of an operator that has just begun to lead can
+// be older than the Secret that it reads.
+func (r *Reconciler) confirmPlan(ctx context.Context, a *attempt) error {
+	if !a.plan.Confirm {
+		return nil
 	}
 
-	return r.deleteSecret(ctx, a)
+	return r.confirm(ctx, a.observed.APIKey)
 }
 
 // confirm returns an error unless the API server has the APIKey in the version that was observed. A status update without a change stores

@@ -97,15 +97,13 @@ func Claimed(o Observed, now time.Time) v1alpha1.APIKeyStatus {
 	return s
 }
 
-// Discarded returns the status after the Secret of a claimed key was deleted. That Secret accounts for the records once more: nothing will when
-// it is gone.
-func Discarded(o Observed, now time.Time) v1alpha1.APIKeyStatus {
-	if !o.Remembered.Known && o.Secret.readable(o.APIKey) {
-		o.Remembered = o.Secret.Account
-	}
-	o.Secret = Secret{State: SecretAbsent}
+// Accounted returns the status without the records that the Secret does not account for. The copy of a claimed key is the last object that
+// accounts for any.
+func Accounted(o Observed, now time.Time) v1alpha1.APIKeyStatus {
+	s := statusOf(o.APIKey)
+	s.Keys = valid(o, now)
 
-	return Settled(o, now)
+	return s
 }
 
 // Messages about the delivery of a key. They contain no time and no counter, as those of the conditions.

@@ -94,11 +94,11 @@ func TestTheCopyOfAClaimedKeyAccountsForRecordsBeforeItGoes(t *testing.T) {
 	o.APIKey.Status.Keys = append(o.APIKey.Status.Keys, forged)
 	o.Secret = owned("active")
 	o.Secret.Account = lifecycle.ParseAccount("active")
-	if got := states(lifecycle.Discarded(o, now)); !slices.Equal(got, []string{"active Active"}) {
-		t.Errorf("records %v after the deletion", got)
+	if got := states(lifecycle.Accounted(o, now)); !slices.Equal(got, []string{"active Active"}) {
+		t.Errorf("records %v before the deletion", got)
 	}
 	o.Remembered = lifecycle.ParseAccount("active,forged@" + strconv.FormatInt(forged.NotAfter.Unix(), 10))
-	if got := states(lifecycle.Discarded(o, now)); !slices.Equal(got, []string{"active Active", "forged Retiring"}) {
+	if got := states(lifecycle.Accounted(o, now)); !slices.Equal(got, []string{"active Active", "forged Retiring"}) {
 		t.Errorf("records %v, although this operator has written them", got)
 	}
 }

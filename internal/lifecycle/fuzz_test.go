@@ -146,8 +146,11 @@ func statusAfter(o lifecycle.Observed, plan lifecycle.Plan, now time.Time) (v1al
 			claimed.Status = lifecycle.Claimed(o, now)
 		}
 		o.APIKey = &claimed
+		discarded := *o.APIKey.DeepCopy()
+		discarded.Status = lifecycle.Accounted(o, now)
+		o.APIKey, o.Secret = &discarded, lifecycle.Secret{State: lifecycle.SecretAbsent}
 
-		return lifecycle.Discarded(o, now), true
+		return lifecycle.Settled(o, now), true
 	case lifecycle.Ignore, lifecycle.Read:
 		return v1alpha1.APIKeyStatus{}, false
 	default:

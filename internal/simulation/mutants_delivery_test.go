@@ -44,7 +44,7 @@ func deliveryMutants() []mutant {
 			decideGo, "	if record == nil || reached(record.ClaimDeadline, now) {\n", "	if record == nil || reached(record.ClaimDeadline, now) && !mutant(\"promote a key after its deadline\") {\n",
 		}}},
 		{name: "delete a Secret by an older status", seed: 2532, changes: []change{{
-			deleteGo, "	if a.plan.Confirm {\n", "	if a.plan.Confirm && !mutant(\"delete a Secret by an older status\") {\n",
+			deleteGo, "	if !a.plan.Confirm {\n", "	if !a.plan.Confirm || mutant(\"delete a Secret by an older status\") {\n",
 		}}},
 		{name: "take an end by time for final", seed: 2532, changes: []change{{
 			expiryGo, "	return apikey.Status.Phase.IsFinal() || apikey.Spec.Revoked ||", "	return apikey.Status.Phase.IsFinal() || mutant(\"take an end by time for final\") || apikey.Spec.Revoked ||",
@@ -76,7 +76,7 @@ func foundMutants() []mutant {
 			"	if !holds(o, v1alpha1.KeyActive) && !mutant(\"found: a fence hides an edit of the Secret\") {\n		ref.ResourceVersion = unexamined\n",
 		}}},
 		{name: "believe the status when the copy is gone", seed: 377919, changes: []change{{
-			deliveryGo, "	if !o.Remembered.Known && o.Secret.readable", "	if !mutant(\"believe the status when the copy is gone\") && !o.Remembered.Known && o.Secret.readable",
+			deleteGo, "	if a.secretRead {\n", "	if a.secretRead && !mutant(\"believe the status when the copy is gone\") {\n",
 		}}},
 		{name: "vouch for the records of an end that was not written", seed: 455769, changes: []change{{
 			ledgerGo, "apikey.Status.Phase.IsFinal())\n", "!mutant(\"vouch for the records of an end that was not written\") && apikey.Status.Phase.IsFinal())\n",

@@ -16,6 +16,8 @@ type forgery struct {
 	apikey types.UID
 	// writer is the process that had written the status last, which knows it without the record; nil if none had, or its answer was lost.
 	writer *operator
+	// witnessed reports that a Secret was there, which accounts for the records.
+	witnessed bool
 	// believed reports that another process has written the status with the record, when nothing told it from ours.
 	believed bool
 }
@@ -29,7 +31,9 @@ func (o *oracle) answered(operator *operator, written *v1alpha1.APIKey) {
 
 // forged notes that a user writes the record of a key that no operator has drawn.
 func (o *oracle) forged(apikey *v1alpha1.APIKey, digest keys.Digest) {
-	o.forgeries[digest.String()] = &forgery{apikey: apikey.UID, writer: o.writers[apikey.UID]}
+	o.forgeries[digest.String()] = &forgery{
+		apikey: apikey.UID, writer: o.writers[apikey.UID], witnessed: o.secretOf(apikey) != nil,
+	}
 }
 
 // settledPlanted checks that the verifier refuses every key that users have put into Secrets and records.
@@ -47,7 +51,7 @@ func (o *oracle) settledPlanted(expected map[string]bool) {
 func (o *oracle) believe(before, after *v1alpha1.APIKey) {
 	for i := range after.Status.Keys {
 		r := &after.Status.Keys[i]
-		if f := o.forgeries[r.Digest]; f != nil && f.writer != o.world.acting.operator && o.unaccountable(before, r.Digest) {
+		if f := o.forgeries[r.Digest]; f != nil && !f.witnessed && f.writer != o.world.acting.operator && o.unaccountable(before, r.Digest) {
 			f.believed = true
 		}
 	}
@@ -56,7 +60,7 @@ func (o *oracle) believe(before, after *v1alpha1.APIKey) {
 // believed reports whether an operator has to believe a forged record.
 func (o *oracle) believed(digest string) bool {
 	f := o.forgeries[digest]
-	if f == nil || f.believed || f.writer == o.world.operators[0] {
+	if f == nil || f.witnessed || f.believed || f.writer == o.world.operators[0] {
 		return f != nil && f.believed
 	}
 	for _, name := range names {
