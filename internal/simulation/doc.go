@@ -34,15 +34,16 @@
 // without a record in this case, until it is replaced.
 //
 // No Secret accounts for the records beside a claimed key. A process that has not written the status before a user forges the record of a
-// replaced key there has to believe it until the record ends. The oracle forgives that; the process that has written it drops the record.
+// replaced key there has to believe it until the record ends. The oracle forgives that if no Secret was there when the record was forged; the
+// process that has written the status drops the record.
 //
 // An end by time is final once it is recorded, as the phase or in a record, or once spec says that it has come. Where a user has moved it in
 // time, the key is refused from the recorded end on until the operator's write arrives, however late, and is accepted again. Package
 // lifecycle says why.
 //
 // A claim deadline is treated as an end by time: a claim that was set in time may be recorded late, and a key that was announced in time may be
-// handed out late. The Secret of the next delivery ends a
-// claimed key that it does not account for, also if its own key missed its deadline before it was promoted.
+// handed out late. The Secret of the next delivery ends a claimed key that it does not account for, also if its own key missed its deadline
+// before it was promoted. A clock that is ahead ends keys early.
 //
 // Before an operator deletes the Secret of a key whose end has come by time, it confirms that it has seen the last version of the APIKey. A user
 // who moves the end between the two requests is too late. The oracle forgives a deletion after a confirmation, and none without one.
