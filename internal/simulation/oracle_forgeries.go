@@ -4,6 +4,8 @@
 package simulation
 
 import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -16,7 +18,7 @@ type forgery struct {
 	apikey types.UID
 	// writer is the process that had written the status last, which knows it without the record; nil if none had, or its answer was lost.
 	writer *operator
-	// witnessed reports that a Secret was there, which accounts for the records.
+	// witnessed reports that a Secret was there, which accounts for the records, and that no user has changed or deleted it.
 	witnessed bool
 	// believed reports that another process has written the status with the record, when nothing told it from ours.
 	believed bool
@@ -33,6 +35,15 @@ func (o *oracle) answered(operator *operator, written *v1alpha1.APIKey) {
 func (o *oracle) forged(apikey *v1alpha1.APIKey, digest keys.Digest) {
 	o.forgeries[digest.String()] = &forgery{
 		apikey: apikey.UID, writer: o.writers[apikey.UID], witnessed: o.secretOf(apikey) != nil,
+	}
+}
+
+// unwitnessed notes that a user changes or deletes a Secret, which then no longer accounts for records.
+func (o *oracle) unwitnessed(secret *corev1.Secret) {
+	for _, f := range o.forgeries {
+		if owner := metav1.GetControllerOf(secret); owner != nil && owner.UID == f.apikey {
+			f.witnessed = false
+		}
 	}
 }
 

@@ -92,6 +92,9 @@ func (o *oracle) secretChanged(c apimodel.Change[*corev1.Secret]) {
 	if !c.Removed {
 		o.held[c.After.ResourceVersion] = keys.DigestOf(string(c.After.Data[v1alpha1.SecretKeyDefault])).String()
 	}
+	if o.world.acting == nil && !c.Added {
+		o.unwitnessed(c.Before)
+	}
 	switch p := o.world.acting; {
 	case p != nil:
 		o.secretWritten(c, p)
