@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -31,13 +32,29 @@ import (
 
 // source is an API server with one Secret. It answers with err, if there is one.
 type source struct {
+	mu      sync.Mutex
 	err     error
 	watches []*watch.FakeWatcher
-	lists   int
+}
+
+// fails breaks the watch, and answers with an error from now on.
+func (s *source) fails(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	s.watches[len(s.watches)-1].Stop()
+}
+
+// returns ends the errors.
+func (s *source) returns() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = nil
 }
 
 func (s *source) list(context.Context, metav1.ListOptions) (runtime.Object, error) {
-	s.lists++
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -51,6 +68,8 @@ func (s *source) watch(_ context.Context, options metav1.ListOptions) (watch.Int
 	if options.SendInitialEvents != nil { // an API server without streamed lists
 		return nil, apierrors.NewBadRequest("sendInitialEvents is not known")
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -86,8 +105,7 @@ func outageAfterOutage(t *testing.T, failure error) (longest time.Duration) {
 	}
 	await()
 	for range 6 {
-		s.err = failure
-		s.watches[len(s.watches)-1].Stop()
+		s.fails(failure)
 		<-clock.RealClock{}.After(time.Minute) // the clock of synctest
 		synctest.Wait()
 		if health.Check() == nil {
@@ -96,7 +114,7 @@ func outageAfterOutage(t *testing.T, failure error) (longest time.Duration) {
 		if got := testutil.ToFloat64(onlyMetric{health}); got != 0 {
 			t.Errorf("watch_up is %v during an outage", got)
 		}
-		s.err = nil
+		s.returns()
 		longest = max(longest, await())
 	}
 	if got := testutil.ToFloat64(onlyMetric{health}); got != 1 {
