@@ -12,8 +12,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/hack/soak/schedule"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
@@ -95,7 +97,8 @@ func (s *soak) connectionFault(ctx context.Context, r *replica, f schedule.Fault
 	s.tally.faultEnded(f.Target, time.Now())
 }
 
-// controlPlaneFault stops or kills API server or etcd for a while. It ends when the API server answers again.
+// controlPlaneFault stops or kills API server or etcd for a while. It ends when the API server answers again, and accepts changes of
+// APIKeys if it was started.
 func (s *soak) controlPlaneFault(ctx context.Context, f schedule.Fault) error {
 	plane, program := s.cluster.plane, string(f.Target)
 	s.tally.fault(f)
@@ -118,9 +121,27 @@ func (s *soak) controlPlaneFault(ctx context.Context, f schedule.Fault) error {
 		if err := s.cluster.restartControllers(ctx); err != nil {
 			return err
 		}
+		if err := s.cluster.awaitChanges(ctx); err != nil {
+			return err
+		}
 	}
 	s.oracle.ControlPlane(time.Now(), f.Target, false)
 	s.tally.faultEnded(f.Target, time.Now())
+
+	return nil
+}
+
+// awaitChanges waits until the API server accepts changes of APIKeys: see withoutParameters. Until then no operator can work.
+func (c *cluster) awaitChanges(ctx context.Context) error {
+	_, err := persist(ctx, func(ctx context.Context) error {
+		apikey := &v1alpha1.APIKey{ObjectMeta: metav1.ObjectMeta{Namespace: soakNamespace, GenerateName: "accepted-"}}
+		apikey.Spec.Environment = v1alpha1.EnvironmentProduction
+
+		return c.admin.Create(ctx, apikey, client.DryRunAll)
+	})
+	if err != nil {
+		return fmt.Errorf("wait until the API server accepts changes of APIKeys: %w", err)
+	}
 
 	return nil
 }

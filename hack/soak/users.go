@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,8 +27,8 @@ const (
 	// attemptTimeout is how long an attempt may take, and attemptPause the time until the next.
 	attemptTimeout = 4 * time.Second
 	attemptPause   = 250 * time.Millisecond
-	// refusedAttempts is after how many of them 403 and 422 are believed: an API server that has just started refuses until it knows the
-	// roles and the kinds of parameters of the guardrails.
+	// refusedAttempts is after how many of them 403 and 422 are believed: an API server that has just started refuses until it knows
+	// the roles.
 	refusedAttempts = 100
 )
 
@@ -114,7 +115,7 @@ func persist(ctx context.Context, attempt func(context.Context) error) (uncertai
 		limited, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err = attempt(limited)
 		cancel()
-		if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+		if !withoutParameters(err) && (apierrors.IsForbidden(err) || apierrors.IsInvalid(err)) {
 			refusals++
 		}
 		if err == nil || definite(err) || refusals == refusedAttempts {
@@ -124,6 +125,12 @@ func persist(ctx context.Context, attempt func(context.Context) error) (uncertai
 			return uncertain, context.Cause(ctx)
 		}
 	}
+}
+
+// withoutParameters reports whether the API server has refused a change because it does not know the kind of a guardrail's parameters
+// yet. It looks for kinds every 30 seconds, so under load a restart can refuse every change for longer than refusedAttempts take.
+func withoutParameters(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "failed to configure policy")
 }
 
 // definite reports whether another attempt would be refused as well.
