@@ -221,8 +221,9 @@ bench-verify: kube build bin/bench bench-core ## Measure decisions, and the veri
 	@$(WITH_K8S) exec bin/bench verify
 
 .PHONY: bench-gateway
-bench-gateway: kube build bin/bench ## Measure gateways that ask the verifier beside the same asking a server that always says yes; Traefik after `make gateways`.
+bench-gateway: kube build bin/bench ## Measure gateways with 100,000 keys, over TLS, beside the same asking a server that always says yes; then with a store of limits. Traefik after `make gateways`.
 	@$(WITH_K8S) exec bin/bench gateway
+	@$(WITH_K8S) BENCH_JSON="$${BENCH_JSON:+$${BENCH_JSON%.json}-store.json}" exec bin/bench gateway --store
 
 .PHONY: bench-scale
 bench-scale: kube build bin/bench ## Measure 100,000 APIKeys: memory of operator and verifier, their starts, kubectl get, mints, revocations, etcd. About 10 minutes.

@@ -145,15 +145,15 @@ func (b *verifyBench) withVerifierAt(ctx context.Context, name string, addresses
 	}, do)
 }
 
-// withBaseline runs the servers that the verifier is compared with: this program, as another process.
-func (b *verifyBench) withBaseline(ctx context.Context, do func(context.Context, *program) error) error {
+// withBaseline runs the servers that the verifier is compared with: this program, as another process of this name.
+func (b *verifyBench) withBaseline(ctx context.Context, name string, do func(context.Context, *program) error) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
 
 	return b.withProgram(ctx, invocation{
-		name: "baseline", path: self, addresses: make([]string, serverAddresses),
+		name: name, path: self, addresses: make([]string, serverAddresses),
 		args: func(addresses []string) []string {
 			return append([]string{baselineCommand}, b.bindArguments(addresses)...)
 		},

@@ -56,7 +56,7 @@ type comparison struct {
 func (b *verifyBench) measureAnswers(ctx context.Context, verifier *program) error {
 	target := verifyTarget(forwardauth.Path)
 	var capacity float64
-	err := b.withBaseline(ctx, func(ctx context.Context, baseline *program) error {
+	err := b.withBaseline(ctx, "baseline", func(ctx context.Context, baseline *program) error {
 		return b.compareAll(ctx, []comparison{
 			{"gRPC", b.overGRPC(verifier), b.overGRPC(baseline), func(over string, first, second *loadTarget) {
 				b.reportLoad(over, first, second)

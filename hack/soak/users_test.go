@@ -30,7 +30,7 @@ func TestUsersOutlastAnAPIServerThatStarts(t *testing.T) {
 		"it does not know the roles yet":                  {refusal(`User "admin" cannot patch resource "apikeys"`), 10 * time.Second, true},
 		"it never knows the role":                         {refusal(`User "admin" cannot patch resource "apikeys"`), time.Hour, false},
 		"it does not know the kind of the parameters yet": {refusal(unknownKind), time.Minute, true},
-		"a guardrail refuses":                             {refusal("ValidatingAdmissionPolicy 'apikey-operator-limits' denied request: too long"), time.Hour, false},
+		"a guardrail refuses":                             {refusal("'apikey-operator-limits' denied request: too long"), time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
