@@ -133,3 +133,24 @@ func TestNamespaceLikeANumber(t *testing.T) {
 		}
 	}
 }
+
+// A budget that keeps the only replica would block every drain of its node.
+func TestBudgetLetsDrainsPass(t *testing.T) {
+	t.Parallel()
+	const budget = "PodDisruptionBudget apikey-operator-system/apikey-operator-verifier"
+	for flags, want := range map[string]bool{
+		"--set=verifier.replicas=1":                                   false,
+		"--set=verifier.replicas=2":                                   true,
+		"--set=verifier.replicas=1,verifier.autoscaling.enabled=true": true,
+		"--set=verifier.replicas=2,verifier.autoscaling.enabled=true,verifier.autoscaling.minReplicas=1": false,
+		"--set=verifier.replicas=2,verifier.podDisruptionBudget.enabled=false":                           false,
+	} {
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel()
+			objects := objectsByKey(newHelm(t).template(t, defaultRelease, defaultNamespace, flags))
+			if _, got := objects[budget]; got != want {
+				t.Errorf("there is a budget: %t, want %t", got, want)
+			}
+		})
+	}
+}
