@@ -115,7 +115,7 @@ func persist(ctx context.Context, attempt func(context.Context) error) (uncertai
 		limited, cancel := context.WithTimeout(ctx, attemptTimeout)
 		err = attempt(limited)
 		cancel()
-		if !withoutParameters(err) && (apierrors.IsForbidden(err) || apierrors.IsInvalid(err)) {
+		if (apierrors.IsForbidden(err) || apierrors.IsInvalid(err)) && !withoutParameters(err) {
 			refusals++
 		}
 		if err == nil || definite(err) || refusals == refusedAttempts {
@@ -128,9 +128,10 @@ func persist(ctx context.Context, attempt func(context.Context) error) (uncertai
 }
 
 // withoutParameters reports whether the API server has refused a change because it does not know the kind of a guardrail's parameters
-// yet. It looks for kinds every 30 seconds, so under load a restart can refuse every change for longer than refusedAttempts take.
+// yet: 422, whose text says "is forbidden". It looks for kinds every 30 seconds, so under load a restart can refuse every change for
+// longer than refusedAttempts take.
 func withoutParameters(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "failed to configure policy")
+	return apierrors.IsInvalid(err) && strings.Contains(err.Error(), "failed to configure policy")
 }
 
 // definite reports whether another attempt would be refused as well.
