@@ -29,7 +29,7 @@ type Inventory struct {
 	mu      sync.Mutex
 	entries map[types.UID]inventoryEntry
 
-	apikeys, notReady, expiring, unused *prometheus.Desc
+	apikeys, notReady, expiring, expiringSoon, unused *prometheus.Desc
 }
 
 // inventoryEntry is what counts of one APIKey.
@@ -37,6 +37,7 @@ type inventoryEntry struct {
 	environment v1alpha1.Environment
 	phase       v1alpha1.Phase
 	obstacle    string // the reason of a Ready that is False; "" otherwise
+	created     int64  // in seconds since 1970
 	expiresAt   int64  // in seconds since 1970, or never
 	used        int64  // the last use, or the creation of an APIKey that was not used since; in seconds since 1970
 }
@@ -77,6 +78,9 @@ func NewInventory(clk clock.PassiveClock) *Inventory {
 			"APIKeys that something keeps from being as declared, by the reason of the condition Ready.", []string{"reason"}, nil),
 		expiring: prometheus.NewDesc("apikey_operator_apikeys_expiring",
 			"Active APIKeys that expire within a period of hours. A longer period includes the shorter ones.", []string{"environment", "within"}, nil),
+		expiringSoon: prometheus.NewDesc("apikey_operator_apikeys_expiring_soon",
+			"As apikey_operator_apikeys_expiring, without APIKeys that were created with no more than that period to live.",
+			[]string{"environment", "within"}, nil),
 		unused: prometheus.NewDesc("apikey_operator_apikeys_unused",
 			"Active APIKeys that were neither used nor created in a period of hours. A shorter period includes the longer ones.",
 			[]string{"environment", "period"}, nil),
@@ -98,9 +102,16 @@ func (v *Inventory) Update(before, after *v1alpha1.APIKey) {
 	}
 }
 
+// shortLived reports whether an APIKey was created with no more than a period to live. The condition ExpiringSoon leaves out the same
+// ones: an alert would fire for as long as there are keys that are made for some hours.
+func (e inventoryEntry) shortLived(period time.Duration) bool {
+	return e.expiresAt-e.created <= int64(period.Seconds())
+}
+
 func entryOf(apikey *v1alpha1.APIKey) inventoryEntry {
 	e := inventoryEntry{
-		environment: apikey.Spec.Environment, phase: apikey.Status.Phase, expiresAt: never, used: apikey.CreationTimestamp.Unix(),
+		environment: apikey.Spec.Environment, phase: apikey.Status.Phase, expiresAt: never,
+		created: apikey.CreationTimestamp.Unix(), used: apikey.CreationTimestamp.Unix(),
 	}
 	if ready := meta.FindStatusCondition(apikey.Status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
 		e.obstacle = ready.Reason
@@ -117,7 +128,7 @@ func entryOf(apikey *v1alpha1.APIKey) inventoryEntry {
 
 // Describe implements prometheus.Collector.
 func (v *Inventory) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, description := range []*prometheus.Desc{v.apikeys, v.notReady, v.expiring, v.unused} {
+	for _, description := range []*prometheus.Desc{v.apikeys, v.notReady, v.expiring, v.expiringSoon, v.unused} {
 		descriptions <- description
 	}
 }
@@ -152,6 +163,7 @@ func (v *Inventory) zero() map[inventorySeries]int {
 		}
 		for _, period := range expiringWithin() {
 			counts[inventorySeries{v.expiring, environment, hours(period)}] = 0
+			counts[inventorySeries{v.expiringSoon, environment, hours(period)}] = 0
 		}
 		for _, period := range unusedFor() {
 			counts[inventorySeries{v.unused, environment, hours(period)}] = 0
@@ -180,8 +192,12 @@ func (v *Inventory) count(now time.Time) map[inventorySeries]int {
 			continue
 		}
 		for _, period := range expiringWithin() {
-			if e.expiresAt != never && e.expiresAt <= now.Add(period).Unix() {
-				add(inventorySeries{v.expiring, e.environment, hours(period)})
+			if e.expiresAt == never || e.expiresAt > now.Add(period).Unix() {
+				continue
+			}
+			add(inventorySeries{v.expiring, e.environment, hours(period)})
+			if !e.shortLived(period) {
+				add(inventorySeries{v.expiringSoon, e.environment, hours(period)})
 			}
 		}
 		for _, period := range unusedFor() {

@@ -66,7 +66,10 @@ func TestInventoryCounts(t *testing.T) {
 		return func(k *v1alpha1.APIKey) { k.CreationTimestamp = *after(-age) }
 	}
 	expires := func(d time.Duration) func(*v1alpha1.APIKey) {
-		return func(k *v1alpha1.APIKey) { k.Status.ExpiresAt = after(d) }
+		return func(k *v1alpha1.APIKey) { k.Status.ExpiresAt, k.CreationTimestamp = after(d), *after(-time.Hour) }
+	}
+	lives := func(age, left time.Duration) func(*v1alpha1.APIKey) {
+		return func(k *v1alpha1.APIKey) { created(age)(k); k.Status.ExpiresAt = after(left) }
 	}
 	const active = " Production Active"
 	for sentence, c := range map[string]struct {
@@ -78,15 +81,37 @@ func TestInventoryCounts(t *testing.T) {
 			func(k *v1alpha1.APIKey) { k.Status.Phase = v1alpha1.PhasePending },
 			map[string]int{" Production Pending": 1},
 		},
-		"a key of an unknown phase":             {func(k *v1alpha1.APIKey) { k.Status.Phase = "Later" }, map[string]int{}},
-		"a key that expires in a year":          {expires(365 * 24 * time.Hour), map[string]int{active: 1}},
-		"a key that expires in 30 days":         {expires(720 * time.Hour), map[string]int{active: 1, "_expiring Production 720h": 1}},
+		"a key of an unknown phase":    {func(k *v1alpha1.APIKey) { k.Status.Phase = "Later" }, map[string]int{}},
+		"a key that expires in a year": {expires(365 * 24 * time.Hour), map[string]int{active: 1}},
+		"a key that expires in 30 days": {
+			expires(720 * time.Hour), map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring_soon Production 720h": 1},
+		},
 		"a key that expires in 30 days and 1 s": {expires(720*time.Hour + time.Second), map[string]int{active: 1}},
 		"a key that expires in 7 days": {
 			expires(168 * time.Hour),
-			map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1},
+			map[string]int{
+				active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1, "_expiring_soon Production 168h": 1,
+			},
 		},
-		"a key that expires today": {
+		"a key for 5 days that expires in 4": {
+			lives(24*time.Hour, 96*time.Hour), map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1},
+		},
+		"a key for 5 days that expires in a day": {
+			lives(96*time.Hour, 24*time.Hour),
+			map[string]int{
+				active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1, "_expiring Production 24h": 1,
+				"_expiring_soon Production 24h": 1,
+			},
+		},
+		"a key for a year that expires today": {
+			lives(8760*time.Hour, time.Hour),
+			map[string]int{
+				active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1, "_expiring Production 24h": 1,
+				"_expiring_soon Production 720h": 1, "_expiring_soon Production 168h": 1, "_expiring_soon Production 24h": 1,
+				"_unused Production 720h": 1, "_unused Production 2160h": 1,
+			},
+		},
+		"a key for two hours that expires in one": {
 			expires(time.Hour),
 			map[string]int{active: 1, "_expiring Production 720h": 1, "_expiring Production 168h": 1, "_expiring Production 24h": 1},
 		},
@@ -157,7 +182,8 @@ func TestInventoryFollowsChanges(t *testing.T) {
 		t.Error(diff)
 	}
 	clock.SetTime(inventoryNow.Add(time.Hour)) // nothing happens but that time passes
-	if diff := cmp.Diff(map[string]int{" Production Active": 1, "_expiring Production 720h": 1}, counted(t, inventory)); diff != "" {
+	soon := map[string]int{" Production Active": 1, "_expiring Production 720h": 1, "_expiring_soon Production 720h": 1}
+	if diff := cmp.Diff(soon, counted(t, inventory)); diff != "" {
 		t.Error(diff)
 	}
 }

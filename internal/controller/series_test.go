@@ -46,7 +46,10 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 		"apikey_operator_keys_minted_total": testkit.AllSeries(map[string][]string{"trigger": enumOf(t, "status", "lastRotation", "trigger")}),
 		"apikey_operator_apikeys":           testkit.AllSeries(map[string][]string{"environment": environments, "phase": enumOf(t, "status", "phase")}),
 		"apikey_operator_apikeys_expiring":  testkit.AllSeries(map[string][]string{"environment": environments, "within": {"24h", "168h", "720h"}}),
-		"apikey_operator_apikeys_unused":    testkit.AllSeries(map[string][]string{"environment": environments, "period": {"720h", "2160h"}}),
+		"apikey_operator_apikeys_expiring_soon": testkit.AllSeries(map[string][]string{
+			"environment": environments, "within": {"24h", "168h", "720h"},
+		}),
+		"apikey_operator_apikeys_unused": testkit.AllSeries(map[string][]string{"environment": environments, "period": {"720h", "2160h"}}),
 		"apikey_operator_apikeys_not_ready": testkit.AllSeries(map[string][]string{"reason": {
 			"SecretConflict", "SecretTerminating", "Disputed", "PolicyDenied", "GuardrailsMissing", "RequestRefused", "RequestFailed", "NotClaimed",
 		}}),
