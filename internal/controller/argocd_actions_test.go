@@ -70,6 +70,18 @@ var _ = Describe("The actions of Argo CD", func() {
 		Expect(f.key().Annotations).To(HaveKey(v1alpha1.RotateAnnotation))
 	})
 
+	It("change nothing when pressed twice", func(ctx context.Context) {
+		f := active(ctx)
+		c := newArgoCD()
+		for _, name := range []string{"suspend", "resume", "revoke"} {
+			f.argoActs(name)
+			done := f.key().ResourceVersion
+			before := f.unstructured() // Argo CD runs an action also where it is not on offer
+			Expect(admin.Patch(ctx, c.act(name, before), client.MergeFrom(before))).To(Succeed())
+			Expect(f.key().ResourceVersion).To(Equal(done), name)
+		}
+	})
+
 	It("suspend and resume the key", func(ctx context.Context) {
 		f := active(ctx)
 		key := f.value()
@@ -104,6 +116,22 @@ var _ = DescribeTable("Argo CD offers", func(ctx context.Context, want []string,
 		f.create()
 		f.settle()
 		f.edit(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true })
+	}),
+	Entry("nothing for an APIKey that is being deleted, before the operator has seen that", []string{}, func(f *fixture) {
+		f.create(func(k *v1alpha1.APIKey) { k.Finalizers = []string{hold} })
+		f.settle()
+		Expect(admin.Delete(f.ctx, f.key())).To(Succeed())
+	}),
+	Entry("nothing for a key that was not claimed in time", []string{}, func(f *fixture) {
+		f.create(once)
+		f.settle()
+		f.advance(v1alpha1.ClaimBeforeDefault)
+		f.settle()
+	}),
+	Entry("a way to stop a key that was never minted", []string{"suspend", "revoke"}, func(f *fixture) {
+		f.foreign("Opaque")
+		f.create()
+		f.settle()
 	}),
 	Entry("nothing for an expired key", []string{}, func(f *fixture) {
 		f.create(func(k *v1alpha1.APIKey) { k.Spec.ValidFor = "1h" })

@@ -17,7 +17,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 )
 
-// argoCD is what config/gitops tells Argo CD about APIKeys.
+// argoCD is what config/gitops tells Argo CD about APIKeys. Its actions have no mergeBuiltinActions: Argo CD 2.13 lists no action of a kind
+// that has it and none built in.
 type argoCD struct {
 	health  string
 	actions struct {
@@ -26,7 +27,6 @@ type argoCD struct {
 			Name string `json:"name"`
 			Lua  string `json:"action.lua"`
 		} `json:"definitions"`
-		MergeBuiltinActions bool `json:"mergeBuiltinActions"`
 	}
 	ignored struct {
 		JSONPointers []string `json:"jsonPointers"`

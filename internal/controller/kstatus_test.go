@@ -131,6 +131,26 @@ var _ = DescribeTable("kstatus and Argo CD read an APIKey", func(ctx context.Con
 		f.create()
 		f.settle()
 	}),
+	Entry("that has a key and no longer meets an APIKeyPolicy: current, because the key works", status.CurrentStatus, func(f *fixture) {
+		f.create()
+		f.settle()
+		f.policy("stricter", `environments: [Staging]`)
+		f.settle()
+		Expect(f.compliant()).To(Equal("False"))
+	}),
+	Entry("whose Secret waits for a finalizer: failed", status.FailedStatus, func(f *fixture) {
+		f.create()
+		f.settle()
+		f.holdSecret()
+		f.settle()
+	}),
+	Entry("that is revoked and whose Secret waits for a finalizer: in progress", status.InProgressStatus, func(f *fixture) {
+		f.create()
+		f.settle()
+		f.holdSecret()
+		f.edit(func(k *v1alpha1.APIKey) { k.Spec.Revoked = true })
+		f.settle()
+	}),
 	Entry("whose Secret the API server refuses: in progress, because the operator retries", status.InProgressStatus, func(f *fixture) {
 		f.create()
 		_, _ = f.pass(f.reconcilerWith(true, "get"))
