@@ -45,7 +45,11 @@ func (o *Oracle) APIKeySeen(now time.Time, apikey *v1alpha1.APIKey) {
 func (o *Oracle) APIKeyGone(now time.Time, uid types.UID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.subjectOf(uid).ends(now)
+	s := o.subjectOf(uid)
+	if !s.deleting {
+		o.broken(now, EndedUnasked, "%s was deleted, which was not asked for", s.name)
+	}
+	s.ends(now)
 }
 
 // ends notes that the APIKey is gone.
@@ -84,8 +88,8 @@ func (o *Oracle) SecretGone(now time.Time, owner, uid types.UID) {
 	s := o.subjectOf(owner)
 	s.secretsGone[uid] = true
 	if s.secret != nil && s.secret.UID == uid {
-		for _, digest := range s.secret.Keys[:min(1, len(s.secret.Keys))] {
-			s.lost[digest] = true
+		if len(s.secret.Keys) > 0 && !s.restoredSince(uid) {
+			s.lost[s.secret.Keys[0]] = true
 		}
 		s.secret = nil
 	}

@@ -24,6 +24,8 @@ const (
 	PlantedAccepted Rule = "a key that the operator has not drawn is refused"
 	SeveralActive   Rule = "an APIKey has at most one Active record"
 	RotatedTwice    Rule = "a request rotates once"
+	ReplacedUnasked Rule = "a key is replaced on request"
+	Prolonged       Rule = "an overlap is as long as was asked for"
 	NotRotated      Rule = "a request for a rotation replaces the key"
 	Revived         Rule = "a dead key stays dead"
 	Overdue         Rule = "a request is carried out in time"
@@ -169,9 +171,10 @@ type subject struct {
 	active string
 	// meddled says that a status was restored, and that the APIKey is not settled since.
 	meddled bool
-	// created says that the API server has created the APIKey, and ending that a user has asked for its end.
-	created, ending bool
-	// expires is when the APIKey ends; zero: never.
+	// created says that the API server has created the APIKey, revoking that a user has asked for its revocation, and deleting that one has
+	// asked for its deletion.
+	created, revoking, deleting bool
+	// expires is the earliest end that was asked for; zero: none was.
 	expires time.Time
 	// rotations are the keys that each value of the rotate annotation has brought.
 	rotations map[string]map[string]bool

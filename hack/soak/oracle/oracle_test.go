@@ -63,7 +63,8 @@ func TestOracle(t *testing.T) {
 			h.after(known).answers("k1", refused)
 		}, []oracle.Rule{oracle.LiveRefused}},
 		"a deleted APIKey's key is accepted": {func(h *history) {
-			h.after(known).oracle.APIKeyGone(h.now, uid)
+			h.after(known).asks(schedule.Recreate)
+			h.oracle.APIKeyGone(h.now, uid)
 			h.after(known).answers("k1", ok)
 		}, []oracle.Rule{oracle.DeadAccepted}},
 		"an expiry applies to the moment": {func(h *history) {
@@ -104,7 +105,7 @@ func TestOracle(t *testing.T) {
 			h.settled("k2", rotated("r1"))
 			h.asks(schedule.RotateAgain, value("r1", 0))
 			h.settled("k3", rotated("r1"))
-		}, []oracle.Rule{oracle.RotatedTwice}},
+		}, []oracle.Rule{oracle.RotatedTwice, oracle.ReplacedUnasked}},
 		"a key is refused after an earlier value": {func(h *history) {
 			h.asks(schedule.Rotate, value("r1", 0))
 			h.settled("k2", rotated("r1"))
@@ -141,7 +142,7 @@ func TestOracle(t *testing.T) {
 			h.asks(schedule.Rotate, value("r1", 0))
 			h.settled("k2", rotated("r1"))
 			h.settled("k1", func(k *v1alpha1.APIKey) { k.Status.LastRotation.Trigger = v1alpha1.TriggerRecovered })
-		}, []oracle.Rule{oracle.Revived}},
+		}, []oracle.Rule{oracle.ReplacedUnasked, oracle.Revived}},
 		"an overlap is lengthened": {func(h *history) {
 			h.asks(schedule.RotateOverlap, value("r1,overlap=40s", 40*time.Second))
 			end := h.now.Add(40 * time.Second)
@@ -171,6 +172,24 @@ func TestOracle(t *testing.T) {
 		"an APIKey ends by itself": {func(h *history) {
 			h.oracle.SecretGone(h.now, uid, "s1")
 			h.reports(ready(v1alpha1.PhaseRevoked))
+		}, []oracle.Rule{oracle.EndedUnasked}},
+		"an APIKey expires before its time": {func(h *history) {
+			h.asks(schedule.Expire, func(i *oracle.Intent) { i.Ends = h.now.Add(30 * time.Second) })
+			h.oracle.SecretGone(h.now, uid, "s1")
+			h.after(29 * time.Second).reports(ready(v1alpha1.PhaseExpired))
+		}, []oracle.Rule{oracle.EndedUnasked}},
+		"an APIKey expires in its time": {func(h *history) {
+			h.asks(schedule.Expire, func(i *oracle.Intent) { i.Ends = h.now.Add(30 * time.Second) })
+			h.oracle.SecretGone(h.now, uid, "s1")
+			h.after(30 * time.Second).reports(ready(v1alpha1.PhaseExpired))
+		}, nil},
+		"an APIKey with an expiry is revoked by itself": {func(h *history) {
+			h.asks(schedule.Expire, func(i *oracle.Intent) { i.Ends = h.now.Add(30 * time.Second) })
+			h.oracle.SecretGone(h.now, uid, "s1")
+			h.after(30 * time.Second).reports(ready(v1alpha1.PhaseRevoked))
+		}, []oracle.Rule{oracle.EndedUnasked}},
+		"an APIKey is deleted by itself": {func(h *history) {
+			h.oracle.APIKeyGone(h.now, uid)
 		}, []oracle.Rule{oracle.EndedUnasked}},
 		"an APIKey ends on request": {func(h *history) {
 			h.asks(schedule.Revoke)

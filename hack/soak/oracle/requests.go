@@ -73,9 +73,12 @@ func (s *subject) begins(now time.Time, r *Request) {
 		for _, k := range s.keys {
 			k.dead = nil
 		}
-	case schedule.Revoke, schedule.Recreate:
+	case schedule.Revoke:
 		s.liveUntil(now)
-		s.ending = true
+		s.revoking = true
+	case schedule.Recreate:
+		s.liveUntil(now)
+		s.deleting = true
 	default:
 		s.liveUntil(now)
 	}
@@ -84,7 +87,6 @@ func (s *subject) begins(now time.Time, r *Request) {
 // expiryBegins notes that the APIKey may end at a time.
 func (s *subject) expiryBegins(ends time.Time) {
 	s.liveUntil(ends)
-	s.ending = true
 	if s.expires.IsZero() || ends.Before(s.expires) {
 		s.expires = ends
 	}
@@ -176,7 +178,7 @@ func (o *Oracle) noteCreation(now time.Time, s *subject, apikey *v1alpha1.APIKey
 	s.open = append(s.open, &Request{Intent: Intent{UID: s.uid, Kind: schedule.Create}, acked: now})
 	if ends := declaredEnd(apikey); ends != nil {
 		s.facts = append(s.facts, newFact(reasonExpiry, now, ends.Time))
-		s.expires, s.ending = ends.Time, true
+		s.expires = ends.Time
 	}
 }
 

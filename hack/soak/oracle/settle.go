@@ -24,6 +24,7 @@ func (o *Oracle) settle(now time.Time, s *subject) {
 		o.checkRotations(now, s)
 	}
 	o.checkRequests(now, s)
+	o.checkReplacement(now, s)
 	for _, r := range s.open {
 		o.delays = append(o.delays, now.Sub(r.acked))
 		o.completed = append(o.completed, now)
@@ -127,7 +128,7 @@ func (s *subject) secretDisagreement(active string) string {
 // checkRequests checks the results of requests that were carried out.
 func (o *Oracle) checkRequests(now time.Time, s *subject) {
 	if s.final() {
-		if !s.ending {
+		if !s.mayHaveEnded(now) {
 			o.broken(now, EndedUnasked, "%s is %s, which was not asked for", s.name, s.apikey.Status.Phase)
 		}
 
