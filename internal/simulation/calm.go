@@ -193,6 +193,7 @@ func (o *oracle) settledAPIKey(k *v1alpha1.APIKey, expected map[string]bool) {
 	} else {
 		o.settledWithout(k)
 	}
+	o.settledSchedule(k)
 	o.expect(k, expected)
 }
 

@@ -23,9 +23,9 @@ const (
 	valuesGo   = "internal/lifecycle/rotatevalues.go"
 )
 
-// mutants returns all mutants: of the write protocol, of decisions, of delivery Once, and the faults that the simulation has found.
+// mutants returns all mutants: of the write protocol, of decisions, of causes, of delivery Once, and the faults that the simulation has found.
 func mutants() []mutant {
-	return slices.Concat(writeMutants(), decisionMutants(), deliveryMutants(), foundMutants())
+	return slices.Concat(writeMutants(), decisionMutants(), causeMutants(), deliveryMutants(), foundMutants())
 }
 
 //nolint:lll // the lines are code, before and after

@@ -56,22 +56,19 @@ func (o *oracle) holds(ref *v1alpha1.SecretReference, digest string) bool {
 // replaced checks what becomes of the older keys: without an overlap they stop, with one the last one stays as long as was asked for.
 func (o *oracle) replaced(before, after *v1alpha1.APIKey, pending *v1alpha1.KeyRecord, meddled bool) {
 	old := active(before.Status.Keys)
-	switch pending.Rotation.Overlap {
-	case "0s":
+	switch asked := askedOverlap(after, pending.Rotation); {
+	case asked == 0:
 		if len(after.Status.Keys) != 1 {
 			o.broken("without an overlap older keys stop", "%d records are left of %s", len(after.Status.Keys), after.Name)
 		}
-	case "10m":
-		if old != "" && !meddled && !o.touched[after.SecretName()] && count(before.Status.Keys, v1alpha1.KeyPending) == 1 {
-			o.overlaps(after, recordOf(before.Status.Keys, old), pending)
-		}
-	default:
+	case old != "" && !meddled && !o.touched[after.SecretName()] && count(before.Status.Keys, v1alpha1.KeyPending) == 1:
+		o.overlaps(after, recordOf(before.Status.Keys, old), pending, asked)
 	}
 }
 
-// overlaps checks that an old key stays for ten minutes, or until it would have had to be claimed.
-func (o *oracle) overlaps(after *v1alpha1.APIKey, old, pending *v1alpha1.KeyRecord) {
-	const asked, exactness = 10 * time.Minute, 2 * time.Second
+// overlaps checks that an old key stays as long as was asked for, or until it would have had to be claimed.
+func (o *oracle) overlaps(after *v1alpha1.APIKey, old, pending *v1alpha1.KeyRecord, asked time.Duration) {
+	const exactness = 2 * time.Second
 	// The Secret has the end from when the key was handed out, by the clock of that time.
 	acting := o.world.acting
 	times := []time.Time{acting.operator.Now(), acting.clock, pending.CreatedAt.Time}

@@ -51,6 +51,7 @@ func (o *oracle) recordWritten(before, after *v1alpha1.APIKey, r *v1alpha1.KeyRe
 		o.broken("a record is of a key that the operator drew", "the operator added %s as %s", r.ID, r.State)
 	case was == nil:
 		o.announced(after, r)
+		o.causeOf(before, r)
 	case was.State == v1alpha1.KeyRetiring && r.State != v1alpha1.KeyRetiring:
 		o.broken("a replaced key does not come back", "%s was Retiring and is %s", r.ID, r.State)
 	case was.State == v1alpha1.KeyActive && r.State == v1alpha1.KeyPending:
