@@ -4,6 +4,7 @@
 package lifecycle
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,17 @@ type Account struct {
 	Ends map[string]*metav1.Time
 	// Deadlines maps the digest of an active key that is delivered once to the time before which it must be claimed.
 	Deadlines map[string]*metav1.Time
+}
+
+// with returns the Account of the keys of both. Where both have a key, other says when it ends.
+func (a Account) with(other Account) Account {
+	both := Account{Known: a.Known || other.Known, Ends: map[string]*metav1.Time{}, Deadlines: map[string]*metav1.Time{}}
+	for _, account := range []Account{a, other} {
+		maps.Copy(both.Ends, account.Ends)
+		maps.Copy(both.Deadlines, account.Deadlines)
+	}
+
+	return both
 }
 
 // accountSeparator separates the entries of an Account, accountEnd a digest from its end in seconds, and accountDeadline a digest from its
@@ -108,18 +120,26 @@ func (s Secret) readable(apikey *v1alpha1.APIKey) bool {
 // witness returns the Secret that accounts for the records, and false if nothing does.
 //
 // A claimed key is in no Secret. A status that this operator has written or checked vouches for its own records. Another status is compared
-// with the last one that it has written or checked. An operator that has just started knows none: it compares with the Secret if there is
-// one by now, else it has to believe the status. A Secret with an announced key is that of the next delivery, and accounts as usual.
+// with the last one that it has written or checked, and with the claimed copy in the version that the status names: another operator can
+// have delivered the key, so nothing is dropped until that copy is read. An operator that has just started knows no status: it compares
+// with the Secret if there is one by now, else it has to believe the status. A Secret with an announced key is that of the next delivery,
+// and accounts as usual.
 func witness(o Observed) (Secret, bool) {
+	ref := o.APIKey.Status.SecretRef
 	switch {
 	case o.APIKey.Status.ClaimedAt == nil || !o.APIKey.DeliversOnce() || holds(o, v1alpha1.KeyPending):
 		return o.Secret, o.Secret.readable(o.APIKey)
-	case !o.Unvouched:
+	case !o.Unvouched, o.Secret.State == SecretUnread && ref != nil:
 		return Secret{}, false
-	case o.Remembered.Known:
-		return Secret{Account: o.Remembered}, true
-	default:
+	case !o.Remembered.Known:
 		return o.Secret, o.Secret.readable(o.APIKey)
+	case o.Secret.State == SecretOwned && o.Secret.Account.Known && ref != nil && *ref == o.Secret.Ref:
+		secret := o.Secret
+		secret.Account = o.Remembered.with(secret.Account)
+
+		return secret, true
+	default:
+		return Secret{Account: o.Remembered}, true
 	}
 }
 

@@ -103,6 +103,37 @@ func TestTheCopyOfAClaimedKeyAccountsForRecordsBeforeItGoes(t *testing.T) {
 	}
 }
 
+// The simulation found that an operator which had been held up took the delivery of another one for forged: it remembered the key before.
+func TestTheCopyOfAClaimedKeyAccountsForTheDeliveryOfAnotherOperator(t *testing.T) {
+	forged := record("forged", v1alpha1.KeyRetiring, now.Add(time.Hour))
+	all, kept, none := []string{"active Active", "forged Retiring"}, []string{"active Active"}, []string(nil)
+	copied := owned("active")
+	copied.Account = lifecycle.ParseAccount("active")
+	other, unread, later := copied, in(lifecycle.SecretUnread), copied
+	other.Account = lifecycle.ParseAccount("other")
+	later.Ref.ResourceVersion += "0"
+	for name, c := range map[string]struct {
+		key    *v1alpha1.APIKey
+		secret lifecycle.Secret
+		want   []string
+	}{
+		"nothing is dropped before the copy is read":       {settled(once, taking), unread, all},
+		"the copy accounts for its key, and for no other":  {settled(once, taking), copied, kept},
+		"a copy of another key accounts for neither":       {settled(once, taking), other, none},
+		"another version than the status names does not":   {settled(once, taking), later, none},
+		"a Secret that the status does not name does not":  {settled(once, taken), copied, none},
+		"without a copy the memory of the operator counts": {settled(once, taken), in(lifecycle.SecretUnread), none},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.key.Status.Keys = append(c.key.Status.Keys, forged)
+			o := lifecycle.Observed{APIKey: c.key, Secret: c.secret, Unvouched: true, Remembered: lifecycle.ParseAccount("before")}
+			if got := states(lifecycle.Accounted(o, now)); !slices.Equal(got, c.want) {
+				t.Errorf("records %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
 // The simulation found a rotation that waited for the deletion of a copy that no watch delivers.
 func TestADueRotationGoesOnAfterTheCopyIsDeleted(t *testing.T) {
 	for name, c := range map[string]struct {

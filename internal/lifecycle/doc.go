@@ -88,7 +88,7 @@
 // status if it has exactly one active record. Believing is safe as far as the guardrail "status" is: only the operator writes the status. A
 // signature in the status would add nothing: a client that can write the status has the operator's token, and reads the signing key with
 // it, and a restored status has its signature with it. Two operators at once, which the lease prevents, can take the claim of the other for
-// forged, if a rotation and its claim happen within the 2 seconds before the check; then a new delivery starts.
+// forged, if a rotation, its claim and the deletion of the copy happen within the 2 seconds before the check; then a new delivery starts.
 //
 // # Accounts
 //

@@ -23,6 +23,9 @@
 // Choice 0 is always the harmless alternative. So a history that breaks an invariant shrinks by removing steps and lowering choices, until
 // nothing can be removed or lowered.
 //
+// Besides the write protocol the oracle checks causes (oracle_causes.go): a key is replaced because the annotation or the schedule asks for it,
+// or because the Secret does not hold it, and the replaced key ends when the request or spec says.
+//
 // # What users do that others forgive
 //
 // Users also do what the guardrails prevent and what restores do: they edit Secrets and statuses. Until the operator has handed out another

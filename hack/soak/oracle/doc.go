@@ -20,6 +20,12 @@
 // other one from its notAfter on. Both stay so for ever, except that a resume ends a suspension, and that a status from the past may
 // revive keys until the APIKey is settled again. A key that a user has put into a Secret is never accepted.
 //
+// # What has to stay
+//
+// An APIKey is revoked, expired and deleted on request alone, and not before the earliest end that was asked for. A settled APIKey has the
+// active key from before, unless a request was open that replaces keys: a new value of the rotate annotation, or a Secret or status that a
+// user has changed. A replaced key ends at the latest after the longest overlap that such a request allows.
+//
 // # Budgets
 //
 // A verifier has to know a fact after it was healthy for 15 seconds since the fact. Healthy means that API server and etcd answer, that the
