@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/apikey-operator/apikey-operator/hack/progress"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
 )
@@ -35,14 +35,14 @@ type cluster struct {
 	plane  *testkit.ControlPlane
 	client client.WithWatch
 	http   *http.Client
-	log    *progress
+	log    *progress.Log
 	hurry  <-chan struct{} // when it is closed, programs are killed
 }
 
 // runBenchmark starts a cluster, measures in it and prints the report.
 func runBenchmark(c *cobra.Command, hurry <-chan struct{}, r *report, in **cluster, measure func(context.Context) error) (err error) {
 	ctx := c.Context()
-	if *in, err = startCluster(ctx, hurry, newProgress(c.ErrOrStderr())); err == nil {
+	if *in, err = startCluster(ctx, hurry, progress.New(c.ErrOrStderr())); err == nil {
 		err = errors.Join(measure(ctx), (*in).stop())
 	}
 	if ctx.Err() != nil {
@@ -60,8 +60,8 @@ func builtProgram(name string) string {
 }
 
 // startCluster starts a control plane. The caller stops it. One connection carries all requests, as in the operator.
-func startCluster(ctx context.Context, hurry <-chan struct{}, log *progress) (c *cluster, err error) {
-	log.printf("starting etcd and kube-apiserver")
+func startCluster(ctx context.Context, hurry <-chan struct{}, log *progress.Log) (c *cluster, err error) {
+	log.Printf("starting etcd and kube-apiserver")
 	c = &cluster{log: log, hurry: hurry}
 	if c.plane, err = testkit.StartContext(ctx, testkit.Options{}); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func startCluster(ctx context.Context, hurry <-chan struct{}, log *progress) (c 
 
 // stop ends the control plane and removes its files.
 func (c *cluster) stop() error {
-	c.log.printf("stopping etcd and kube-apiserver")
+	c.log.Printf("stopping etcd and kube-apiserver")
 
 	return c.plane.StopHurried(c.hurry)
 }
@@ -158,19 +158,6 @@ func (c *cluster) runProgram(
 	}
 
 	return nil
-}
-
-// progress prints what the benchmark is doing, and the time since its start.
-type progress struct {
-	out     io.Writer
-	started time.Time
-}
-
-func newProgress(out io.Writer) *progress { return &progress{out: out, started: time.Now()} }
-
-func (p *progress) printf(format string, args ...any) {
-	elapsed := time.Since(p.started).Truncate(time.Second)
-	_, _ = fmt.Fprintf(p.out, "[%6s] %s\n", elapsed, fmt.Sprintf(format, args...))
 }
 
 // inParallel calls do for 0 to n-1, at most workers at once. It returns the first error, which cancels the rest.

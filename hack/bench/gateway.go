@@ -145,7 +145,7 @@ func (b *gatewayBench) measureGateways(ctx context.Context, root string, verifie
 			path, err = exec.LookPath("/usr/sbin/" + g.Program) // often not on PATH
 		}
 		if err != nil {
-			b.log.printf("%s: there is no %s here", g.name, g.Program)
+			b.log.Printf("%s: there is no %s here", g.name, g.Program)
 
 			continue
 		}

@@ -22,7 +22,7 @@ func (b *gatewayBench) withStore(ctx context.Context, do func(context.Context, *
 	}
 	socket := filepath.Join(b.plane.Folder(), "store.sock")
 	b.store = "unix://" + socket
-	b.log.printf("the limits of rates are in %s", filepath.Base(path))
+	b.log.Printf("the limits of rates are in %s", filepath.Base(path))
 	how := invocation{name: "store", path: path, target: "build", args: func([]string) []string {
 		return []string{"--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", b.plane.Folder()}
 	}}

@@ -42,7 +42,7 @@ func installedAccount(name string) account {
 
 // install applies config/default as `make deploy` does, and waits until the API server enforces the guardrails. No node runs its Deployments.
 func (c *cluster) install(ctx context.Context) error {
-	c.log.printf("installing config/default, with the guardrails")
+	c.log.Printf("installing config/default, with the guardrails")
 
 	return c.plane.Install(ctx, "config/default", "")
 }

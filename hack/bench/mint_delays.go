@@ -39,7 +39,7 @@ func (b *mintBench) measureExpiry(ctx context.Context) error {
 	}
 	err = b.withOperator(ctx, func(ctx context.Context, _ *program) error {
 		at := metav1.NewTime(time.Now().Add(lead).Truncate(time.Second))
-		b.log.printf("%d keys expire together in %s", n, lead)
+		b.log.Printf("%d keys expire together in %s", n, lead)
 		if err := b.mintUntil(ctx, p, at, n); err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (b *mintBench) crowd(ctx context.Context, busy, quiet *population, n int) e
 		return err
 	}
 	defer active.stop()
-	b.log.printf("one namespace creates %d keys, another asks for one at a time", n)
+	b.log.Printf("one namespace creates %d keys, another asks for one at a time", n)
 	began := time.Now()
 	created := make(chan error, 1)
 	go func() {

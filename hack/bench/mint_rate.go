@@ -76,7 +76,7 @@ func (b *mintBench) measureMint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.log.printf("warm-up: the operator mints %d keys", warmUpKeys)
+	b.log.Printf("warm-up: the operator mints %d keys", warmUpKeys)
 	script := &recording{}
 	if _, err := b.mintRound(ctx, p, warmUpKeys, b.byOperator, script.observe); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (b *mintBench) measureMint(ctx context.Context) error {
 			return err
 		}
 		operator, raw = append(operator, one), append(raw, other)
-		b.log.printf("round %d of %d: operator %.0f keys/s, raw loop %.0f keys/s",
+		b.log.Printf("round %d of %d: operator %.0f keys/s, raw loop %.0f keys/s",
 			i+1, b.options.rounds, rounds{one}.rate(), rounds{other}.rate())
 	}
 	b.reportMint(operator, raw)
@@ -104,13 +104,13 @@ func (b *mintBench) measureMint(ctx context.Context) error {
 // neither profits from a drift of the machine; in the last pair the operator is last and leaves its keys behind.
 func (b *mintBench) roundPair(ctx context.Context, p *population, script *recording, i int) (operator, raw round, err error) {
 	byOperator := func() error {
-		b.log.printf("round %d of %d: the operator mints %d keys", i+1, b.options.rounds, b.options.keys)
+		b.log.Printf("round %d of %d: the operator mints %d keys", i+1, b.options.rounds, b.options.keys)
 		operator, err = b.mintRound(ctx, p, b.options.keys, b.byOperator, nil)
 
 		return err
 	}
 	byRawLoop := func() error {
-		b.log.printf("round %d of %d: the raw loop mints %d keys", i+1, b.options.rounds, b.options.keys)
+		b.log.Printf("round %d of %d: the raw loop mints %d keys", i+1, b.options.rounds, b.options.keys)
 		raw, err = b.mintRound(ctx, p, b.options.keys, b.byRawLoop(script), nil)
 
 		return err

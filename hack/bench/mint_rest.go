@@ -19,7 +19,7 @@ const restTimeout = 5 * time.Minute
 
 // measureRest reports what the operator asks of the API server when it starts with keys that are settled, and then at rest.
 func (b *mintBench) measureRest(ctx context.Context, p *population) error {
-	b.log.printf("restart with %d settled keys, then %s of rest", b.options.keys, b.options.rest)
+	b.log.Printf("restart with %d settled keys, then %s of rest", b.options.keys, b.options.rest)
 	started, rested, err := b.countRestart(ctx, b.options.rest)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (b *mintBench) reportCalls(key, name string, aim *aim, c calls) {
 
 // emptyMemory returns the memory of an operator without APIKeys.
 func (b *mintBench) emptyMemory(ctx context.Context) (memory, error) {
-	b.log.printf("memory of the operator with 0 keys (until a garbage collection has passed, up to 3 minutes)")
+	b.log.Printf("memory of the operator with 0 keys (until a garbage collection has passed, up to 3 minutes)")
 	ctx, cancel := withTimeout(ctx, startTimeout+memoryTimeout, "waiting for steady memory")
 	defer cancel()
 	var empty memory
@@ -93,7 +93,7 @@ func (b *mintBench) measureMemory(ctx context.Context, empty memory) error {
 	if err := b.mintSettled(ctx, n); err != nil {
 		return err
 	}
-	b.log.printf("memory of the operator with %d settled keys (until a garbage collection has passed, up to 3 minutes)", n)
+	b.log.Printf("memory of the operator with %d settled keys (until a garbage collection has passed, up to 3 minutes)", n)
 	before, err := b.requests(ctx)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (b *mintBench) mintSettled(ctx context.Context, n int) error {
 	defer active.stop()
 
 	return b.withOperator(ctx, func(ctx context.Context, _ *program) error {
-		b.log.printf("the operator mints %d keys", n)
+		b.log.Printf("the operator mints %d keys", n)
 		if _, err := p.create(ctx, n, nil); err != nil {
 			return err
 		}

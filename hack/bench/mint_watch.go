@@ -102,7 +102,7 @@ func (w *phaseWatch) wait(ctx context.Context) ([]time.Time, error) {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%d of %d keys %s: %w", w.seen.Load(), w.want, w.phase, context.Cause(ctx))
 		case <-tick.C:
-			w.population.cluster.log.printf("  %d of %d keys %s", w.seen.Load(), w.want, w.phase)
+			w.population.cluster.log.Printf("  %d of %d keys %s", w.seen.Load(), w.want, w.phase)
 		}
 	}
 }

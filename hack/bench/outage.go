@@ -91,14 +91,14 @@ func (b *outageBench) measureOutages(ctx context.Context) error {
 	for i := range b.options.outages {
 		form := outageForms()[i%len(outageForms())]
 		length := b.options.shortest + time.Duration(lengths.Int64N(int64(b.options.longest-b.options.shortest)+1))
-		b.log.printf("outage %d of %d: %s for %s", i+1, b.options.outages, form.name, length.Round(time.Millisecond))
+		b.log.Printf("outage %d of %d: %s for %s", i+1, b.options.outages, form.name, length.Round(time.Millisecond))
 		took, rate, err := b.site.outage(ctx, form, length, i)
 		if err != nil {
 			return fmt.Errorf("outage %d, %s for %s: %w", i+1, form.name, length, err)
 		}
 		for _, effect := range outageEffects() {
 			delays[effect] = append(delays[effect], took[effect].Seconds())
-			b.log.printf("  %s after %s", effect, took[effect].Round(time.Millisecond))
+			b.log.Printf("  %s after %s", effect, took[effect].Round(time.Millisecond))
 		}
 		if form.relay {
 			attempts = append(attempts, rate)
@@ -132,7 +132,7 @@ func (b *outageBench) measureLeaders(ctx context.Context) error {
 		{"handover", "SIGTERM to the leader to the next mint, longest", false, handoverAim}} {
 		var delays []float64
 		for i := range b.options.leaders {
-			b.log.printf("leader %d of %d: %s", i+1, b.options.leaders, end.key)
+			b.log.Printf("leader %d of %d: %s", i+1, b.options.leaders, end.key)
 			delay, err := b.site.loseLeader(ctx, end.kill, fmt.Sprintf("%s-%d", end.key, i))
 			if err != nil {
 				return fmt.Errorf("leader %s: %w", end.key, err)

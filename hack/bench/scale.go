@@ -83,7 +83,7 @@ func (b *scaleBench) measure(ctx context.Context) (err error) {
 	if err := b.fillEtcd(ctx); err != nil {
 		return err
 	}
-	b.log.printf("starting the verifier")
+	b.log.Printf("starting the verifier")
 	began := time.Now()
 
 	return b.withVerifier(ctx, func(ctx context.Context, verifier *program) error {
@@ -92,7 +92,7 @@ func (b *scaleBench) measure(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		b.log.printf("starting the operator")
+		b.log.Printf("starting the operator")
 		began := time.Now()
 
 		return b.withOperator(ctx, func(ctx context.Context, operator *program) error {

@@ -49,11 +49,11 @@ func (b *scaleBench) measureLoaded(ctx context.Context, operator, verifier *prog
 // awaitRest waits for as long as the options say, or until the operator has checked each Secret.
 func (b *scaleBench) awaitRest(ctx context.Context, before requests) error {
 	if b.options.rest > 0 {
-		b.log.printf("counting API calls for %s", b.options.rest)
+		b.log.Printf("counting API calls for %s", b.options.rest)
 
 		return pause(ctx, b.options.rest)
 	}
-	b.log.printf("counting API calls until the operator has checked %d Secrets", b.options.keys)
+	b.log.Printf("counting API calls until the operator has checked %d Secrets", b.options.keys)
 	ctx, cancel := withTimeout(ctx, mintTimeout(b.options.keys), "checking each Secret")
 	defer cancel()
 	for {
@@ -86,7 +86,7 @@ func (p *program) memoryNow(ctx context.Context) (memory, error) {
 func (b *scaleBench) timeKubectl(ctx context.Context) error {
 	var took []float64
 	for i := range b.options.get {
-		b.log.printf("kubectl get, %d of %d", i+1, b.options.get)
+		b.log.Printf("kubectl get, %d of %d", i+1, b.options.get)
 		began := time.Now()
 		printed, err := b.kubectl(ctx, "get", "apikeys.apikey-operator.io", "--all-namespaces")
 		if err != nil {
@@ -112,7 +112,7 @@ func (b *scaleBench) timeMints(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
-	b.log.printf("minting %d more keys, one after the other", n)
+	b.log.Printf("minting %d more keys, one after the other", n)
 	ctx, cancel := withTimeout(ctx, mintTimeout(n), "minting one key after the other")
 	defer cancel()
 	p, err := b.newPopulation(ctx, "more", 1)
@@ -165,7 +165,7 @@ func (b *scaleBench) timeRevocations(ctx context.Context, verifier *program) err
 	if n == 0 {
 		return nil
 	}
-	b.log.printf("revoking %d keys, one after the other", n)
+	b.log.Printf("revoking %d keys, one after the other", n)
 	connections, err := dial(verifier.addresses[grpcAddress], 1)
 	if err != nil {
 		return err

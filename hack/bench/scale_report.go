@@ -15,7 +15,7 @@ const operatorShare = 0.8
 // fillEtcd writes the keys into etcd and reports how much it stores of each.
 func (b *scaleBench) fillEtcd(ctx context.Context) error {
 	n := b.options.keys
-	b.log.printf("writing %d APIKeys and their Secrets", n)
+	b.log.Printf("writing %d APIKeys and their Secrets", n)
 	before, err := b.etcdInUse(ctx)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (b *scaleBench) etcdInUse(ctx context.Context) (float64, error) {
 
 // reportReady reports how long a program took to be ready.
 func (b *scaleBench) reportReady(name string, took time.Duration) {
-	b.log.printf("the %s is ready after %.1f s", name, took.Seconds())
+	b.log.Printf("the %s is ready after %.1f s", name, took.Seconds())
 	b.report.add(figure{Key: name + ".ready", Name: name + ", start to ready", Value: took.Seconds(), Unit: "s"})
 }
 

@@ -101,7 +101,7 @@ func (c *cluster) seedKeys(ctx context.Context, s seeds) (texts []string, size *
 	began := time.Now()
 	err = inParallel(ctx, seedWorkers, n, func(ctx context.Context, i int) (err error) {
 		if i > 0 && i%seedProgress == 0 {
-			c.log.printf("  %d of %d APIKeys, %.0f a second", i, n, float64(i)/time.Since(began).Seconds())
+			c.log.Printf("  %d of %d APIKeys, %.0f a second", i, n, float64(i)/time.Since(began).Seconds())
 		}
 		texts[i], err = p.seed(ctx, store, molds[min(i%s.limited, 1)], i, s.secrets, size)
 
@@ -113,7 +113,7 @@ func (c *cluster) seedKeys(ctx context.Context, s seeds) (texts []string, size *
 	if err != nil {
 		return nil, nil, fmt.Errorf("write %d APIKeys: %w", n, err)
 	}
-	c.log.printf("wrote %d settled APIKeys, %.0f a second", n, float64(n)/time.Since(began).Seconds())
+	c.log.Printf("wrote %d settled APIKeys, %.0f a second", n, float64(n)/time.Since(began).Seconds())
 
 	return texts, size, nil
 }

@@ -97,7 +97,7 @@ func (b *verifyBench) measure(ctx context.Context) (err error) {
 			return fmt.Errorf("measure the memory of a verifier without keys: %w", err)
 		}
 	}
-	b.log.printf("writing %d APIKeys", b.options.keys)
+	b.log.Printf("writing %d APIKeys", b.options.keys)
 	if b.keys, _, err = b.seedKeys(ctx, b.seeds()); err != nil {
 		return fmt.Errorf("give the cluster keys: %w", err)
 	}

@@ -116,7 +116,7 @@ func (b *verifyBench) compare(ctx context.Context, c comparison) error {
 		return err
 	}
 	defer second.close()
-	b.log.printf("%s: warm-up", c.over)
+	b.log.Printf("%s: warm-up", c.over)
 	for _, each := range []*loadTarget{second, first} {
 		if _, err := b.runRound(ctx, each); err != nil {
 			return err
@@ -134,7 +134,7 @@ func (b *verifyBench) compare(ctx context.Context, c comparison) error {
 			}
 			each.rounds = append(each.rounds, v)
 		}
-		b.log.printf("%s: round %d of %d: %s %.0f requests/s, %s %.0f requests/s", c.over, round+1, b.options.rounds,
+		b.log.Printf("%s: round %d of %d: %s %.0f requests/s, %s %.0f requests/s", c.over, round+1, b.options.rounds,
 			first.program.Name, first.rounds[round].rate(), second.program.Name, second.rounds[round].rate())
 	}
 	c.report(c.over, first, second)

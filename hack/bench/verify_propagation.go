@@ -44,7 +44,7 @@ type revocation struct {
 // measurePropagation revokes keys while the verifier is under load, and measures how soon it refuses them.
 func (b *verifyBench) measurePropagation(ctx context.Context, verifier *program, capacity float64) error {
 	n, rate := b.options.revoke, capacity*loadShare
-	b.log.printf("propagation: %d revocations at %.0f requests/s", n, rate)
+	b.log.Printf("propagation: %d revocations at %.0f requests/s", n, rate)
 	ctx, cancel := withTimeout(ctx, mintTimeout(n), "revoking keys")
 	defer cancel()
 	connections, err := dial(verifier.addresses[grpcAddress], b.options.connections+revokers)

@@ -89,7 +89,7 @@ const (
 
 // verifierMemory returns the memory of a verifier that knows n keys and has answered no request.
 func (b *verifyBench) verifierMemory(ctx context.Context, n int) (settled memory, err error) {
-	b.log.printf("memory of the verifier with %d keys (until a garbage collection has passed, up to 3 minutes)", n)
+	b.log.Printf("memory of the verifier with %d keys (until a garbage collection has passed, up to 3 minutes)", n)
 	ctx, cancel := withTimeout(ctx, startTimeout+memoryTimeout, "waiting for steady memory")
 	defer cancel()
 	err = b.withVerifier(ctx, func(ctx context.Context, p *program) (err error) {

@@ -36,7 +36,7 @@ const (
 // calm waits until everything is as declared, and checks that nothing is lost.
 func (s *soak) calm(ctx context.Context) error {
 	s.took = time.Since(s.began)
-	s.log.printf("all faults are over: waiting until everything is as declared")
+	s.log.Printf("all faults are over: waiting until everything is as declared")
 	deadline := time.Now().Add(settleLimit)
 	for time.Now().Before(deadline) && (len(s.oracle.Unsettled()) > 0 || s.notReady()) {
 		if !pause(ctx, heartbeat) {
@@ -110,7 +110,7 @@ func (s *soak) orphans(ctx context.Context) (names []string, err error) {
 // askAboutAll asks every verifier about every key.
 func (s *soak) askAboutAll(ctx context.Context) error {
 	expected := s.oracle.Expected(time.Now(), margin)
-	s.log.printf("asking about %d keys", len(expected))
+	s.log.Printf("asking about %d keys", len(expected))
 	for _, target := range slices.Sorted(maps.Keys(s.askers)) {
 		a := s.askers[target]
 		for _, e := range expected {

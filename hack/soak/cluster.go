@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/apikey-operator/apikey-operator/hack/progress"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
 	"github.com/apikey-operator/apikey-operator/internal/testkit"
 	"github.com/apikey-operator/apikey-operator/internal/testkit/process"
@@ -50,12 +51,12 @@ type cluster struct {
 }
 
 // startCluster starts a control plane and installs the manifests. The caller stops it.
-func startCluster(ctx context.Context, log *progress) (_ *cluster, err error) {
+func startCluster(ctx context.Context, log *progress.Log) (_ *cluster, err error) {
 	root, err := testkit.Root()
 	if err != nil {
 		return nil, err
 	}
-	log.printf("starting etcd and kube-apiserver")
+	log.Printf("starting etcd and kube-apiserver")
 	// bin/k8s is complete; a KUBEBUILDER_ASSETS of setup-envtest has no kube-controller-manager.
 	if err := os.Setenv("KUBEBUILDER_ASSETS", filepath.Join(root, "bin", "k8s")); err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func startCluster(ctx context.Context, log *progress) (_ *cluster, err error) {
 	if c.controllers, err = c.clientOf("system:kube-controller-manager"); err != nil {
 		return nil, err
 	}
-	log.printf("installing config/default")
+	log.Printf("installing config/default")
 
 	return c, c.install(ctx)
 }

@@ -21,32 +21,20 @@ import (
 // printedViolations is how many broken rules are printed.
 const printedViolations = 50
 
-// progress prints what the soak is doing, and the time since its start.
-type progress struct {
-	out     io.Writer
-	started time.Time
-}
-
-func newProgress(out io.Writer) *progress { return &progress{out: out, started: time.Now()} }
-
-func (p *progress) printf(format string, args ...any) {
-	_, _ = fmt.Fprintf(p.out, "[%6s] %s\n", time.Since(p.started).Truncate(time.Second), fmt.Sprintf(format, args...))
-}
-
 // report prints the progress, and each broken rule once it is found, until ctx ends.
 func (s *soak) report(ctx context.Context) {
 	printed := 0
 	for pause(ctx, progressEvery) {
 		violations := s.oracle.Violations()
 		for _, v := range violations[printed:min(len(violations), printedViolations)] {
-			s.log.printf("VIOLATION %s", s.describe(v))
+			s.log.Printf("VIOLATION %s", s.describe(v))
 			printed++
 		}
 		counts := s.oracle.Counts()
 		s.tally.mu.Lock()
 		operations, kills, stops, silent := sum(s.tally.operations), s.tally.ofKind(schedule.Kill), s.tally.ofKind(schedule.Stop), s.tally.unanswered
 		s.tally.mu.Unlock()
-		s.log.printf("%d operations, %d keys; %d kills, %d stops; answers: %d live, %d dead, %d open, %d none; not settled: %d; violations: %d",
+		s.log.Printf("%d operations, %d keys; %d kills, %d stops; answers: %d live, %d dead, %d open, %d none; not settled: %d; violations: %d",
 			operations, s.vault.size(), kills, stops, counts.Live, counts.Dead, counts.Open, silent+counts.Unavailable,
 			len(s.oracle.Unsettled()), len(violations))
 	}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/hack/progress"
 	"github.com/apikey-operator/apikey-operator/hack/soak/oracle"
 	"github.com/apikey-operator/apikey-operator/hack/soak/schedule"
 	"github.com/apikey-operator/apikey-operator/internal/guardrails"
@@ -39,7 +40,7 @@ type soak struct {
 	options  options
 	schedule schedule.Schedule
 	hurry    <-chan struct{}
-	log      *progress
+	log      *progress.Log
 	cluster  *cluster
 	replicas map[schedule.Target]*replica
 	askers   map[schedule.Target]*asker
@@ -57,7 +58,7 @@ type soak struct {
 // newSoak starts a cluster and prepares the programs. The caller calls stop.
 func newSoak(ctx context.Context, hurry <-chan struct{}, o options, stderr io.Writer) (*soak, error) {
 	s := &soak{
-		options: o, schedule: schedule.Draw(o.Options), hurry: hurry, log: newProgress(stderr), oracle: oracle.New(), vault: newVault(),
+		options: o, schedule: schedule.Draw(o.Options), hurry: hurry, log: progress.New(stderr), oracle: oracle.New(), vault: newVault(),
 		tally: newTally(), replicas: map[schedule.Target]*replica{}, askers: map[schedule.Target]*asker{}, began: time.Now(),
 		endPrograms: func() {},
 	}
@@ -161,7 +162,7 @@ func (s *soak) run(ctx context.Context) error {
 
 // startPrograms starts operators and verifiers, and waits until they are ready.
 func (s *soak) startPrograms(ctx context.Context) error {
-	s.log.printf("starting two operators and two verifiers")
+	s.log.Printf("starting two operators and two verifiers")
 	running, end := context.WithCancel(ctx)
 	s.endPrograms = end
 	s.supervisors, running = errgroup.WithContext(running)
@@ -201,7 +202,7 @@ func (s *soak) watchTime(ctx context.Context) {
 	for last := time.Now(); pause(ctx, heartbeat); {
 		now := time.Now()
 		if now.Sub(last) > starvation {
-			s.log.printf("the machine stood still for %s", now.Sub(last).Round(time.Millisecond))
+			s.log.Printf("the machine stood still for %s", now.Sub(last).Round(time.Millisecond))
 			s.oracle.Starved(now)
 			s.tally.standstills()
 		}
@@ -220,7 +221,7 @@ func (s *soak) stop() error {
 	for _, r := range s.replicas {
 		_ = r.relay.Close()
 	}
-	s.log.printf("stopping etcd and kube-apiserver")
+	s.log.Printf("stopping etcd and kube-apiserver")
 
 	return errors.Join(err, s.cluster.plane.StopHurried(s.hurry))
 }
