@@ -87,7 +87,7 @@ func (u *user) carryOut(ctx context.Context, op schedule.Operation) error {
 	if errors.Is(err, errNothing) || missing(err) {
 		kind, err = schedule.Rename, u.rename(ctx, op)
 	}
-	if apierrors.IsInvalid(err) && kind == schedule.Expire { // it has ended meanwhile
+	if endedMeanwhile(kind, err) {
 		u.tally.refuse()
 
 		return nil
@@ -97,6 +97,12 @@ func (u *user) carryOut(ctx context.Context, op schedule.Operation) error {
 	}
 
 	return err
+}
+
+// endedMeanwhile reports whether the API server has refused to end an APIKey because it has ended since the user looked: a watch that was
+// interrupted shows that late.
+func endedMeanwhile(kind schedule.OperationKind, err error) bool {
+	return apierrors.IsInvalid(err) && (kind == schedule.Expire || kind == schedule.Revoke)
 }
 
 // errNothing says that an operation has no object, such as a Secret that is not there. The user renames the APIKey instead.

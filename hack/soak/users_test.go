@@ -13,8 +13,10 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/hack/soak/schedule"
 )
 
 // A restarted API server refuses changes for two reasons that pass. Under load the second one lasts for longer than refusals are believed to.
@@ -55,5 +57,22 @@ func TestUsersOutlastAnAPIServerThatStarts(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// An APIKey can expire between the last version that a user has seen and the request to end it.
+func TestUsersMayEndAnAPIKeyThatHasEnded(t *testing.T) {
+	const final = "revoked can no longer change: this key is Expired or Revoked, which is final; create a new APIKey instead"
+	refusal := apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("APIKey").GroupKind(), "key-198",
+		field.ErrorList{field.Forbidden(field.NewPath("spec", "revoked"), final)})
+	for kind, want := range map[schedule.OperationKind]bool{
+		schedule.Revoke: true, schedule.Expire: true, schedule.Suspend: false, schedule.Rotate: false, schedule.Rename: false,
+	} {
+		if got := endedMeanwhile(kind, refusal); got != want {
+			t.Errorf("%s: %t, want %t", kind, got, want)
+		}
+		if endedMeanwhile(kind, nil) || endedMeanwhile(kind, errNothing) {
+			t.Errorf("%s: without a refusal", kind)
+		}
 	}
 }
