@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
 // Inventory counts the APIKeys for alerts and dashboards. The handler of the watch keeps it up to date. Its number of series depends on the
@@ -102,10 +103,10 @@ func (v *Inventory) Update(before, after *v1alpha1.APIKey) {
 	}
 }
 
-// shortLived reports whether an APIKey was created with no more than a period to live. The condition ExpiringSoon leaves out the same
-// ones: an alert would fire for as long as there are keys that are made for some hours.
+// shortLived reports whether the condition ExpiringSoon leaves out a period for an APIKey. An alert about it would fire for as long as there
+// are keys that are made for some hours.
 func (e inventoryEntry) shortLived(period time.Duration) bool {
-	return e.expiresAt-e.created <= int64(period.Seconds())
+	return lifecycle.ShortLived(time.Unix(e.created, 0), time.Unix(e.expiresAt, 0), period)
 }
 
 func entryOf(apikey *v1alpha1.APIKey) inventoryEntry {

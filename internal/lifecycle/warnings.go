@@ -21,8 +21,13 @@ type warnings struct {
 	next *metav1.Time
 }
 
-// warningsOf returns the warnings of an expiry. A warning that is not shorter than the life of the APIKey does not count: its owner chose
-// an end that near.
+// ShortLived reports whether an APIKey was created with no more than a period to live until its expiry. No warning is given so long
+// before: the owner chose an end that near.
+func ShortLived(created, expiry time.Time, period time.Duration) bool {
+	return !expiry.Add(-period).After(created)
+}
+
+// warningsOf returns the warnings of an expiry. A warning that is not shorter than the life of the APIKey does not count.
 func warningsOf(o Observed, expiry *metav1.Time, now time.Time) warnings {
 	var w warnings
 	if expiry == nil {
@@ -31,7 +36,7 @@ func warningsOf(o Observed, expiry *metav1.Time, now time.Time) warnings {
 	for _, before := range o.terms().WarnBefore() {
 		begin := metav1.NewTime(expiry.Add(-before))
 		switch {
-		case !begin.After(o.APIKey.CreationTimestamp.Time):
+		case ShortLived(o.APIKey.CreationTimestamp.Time, expiry.Time, before):
 		case !reached(&begin, now):
 			w.next = policy.Earlier(w.next, &begin)
 		case w.begun == 0 || before < w.begun:
